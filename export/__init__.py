@@ -1,0 +1,1 @@
+"""Run folder in, model.onnx out: one graph that classifies and explains."""

@@ -1,0 +1,1 @@
+"""Route groups of the server, and what travels to the browser."""
