@@ -159,7 +159,9 @@ class ModelContract:
 
 def _same_keys(prefix: str, found: Any, expected: set[str]) -> None:
     if not isinstance(found, dict):
-        raise ContractError(f"{prefix.rstrip('.') or METADATA_KEY}: expected an object, received {type(found).__name__}")
+        raise ContractError(
+            f"{prefix.rstrip('.') or METADATA_KEY}: expected an object, received {type(found).__name__}"
+        )
     if missing := sorted(expected - found.keys()):
         raise ContractError(f"{prefix}{missing[0]}: missing from the model's contract")
     if unknown := sorted(found.keys() - expected):

@@ -1,14 +1,14 @@
 """Every error that a user of Reeflens can meet.
 
-    ReeflensError           one sentence for the user; the command exits with 1
-    ├── ContractError       the model file breaks its promise; names the field
-    ├── ProviderError       the hardware that was asked for does not run
-    ├── SourceError         a video, camera or folder cannot be read; names it and the reason
-    ├── DataError           photographs cannot be learnt from; gives the counts
-    ├── WeightsError        starting weights cannot be had or do not fit
-    ├── ExportError         the exported graph does not agree with the trained model
-    ├── ResultsError        results cannot be written or continued
-    └── SettingsError       a setting is unknown or contradictory
+ReeflensError           one sentence for the user; the command exits with 1
+├── ContractError       the model file breaks its promise; names the field
+├── ProviderError       the hardware that was asked for does not run
+├── SourceError         a video, camera or folder cannot be read; names it and the reason
+├── DataError           photographs cannot be learnt from; gives the counts
+├── WeightsError        starting weights cannot be had or do not fit
+├── ExportError         the exported graph does not agree with the trained model
+├── ResultsError        results cannot be written or continued
+└── SettingsError       a setting is unknown or contradictory
 """
 
 

@@ -86,7 +86,8 @@ class FrameResult:
 def cam_to_uint8(cam: NDArray[np.float32]) -> NDArray[np.uint8]:
     """A scaled map (any shape, >= 0) as uint8: 1.0 and above becomes 255; NaN becomes 0."""
     clean = np.nan_to_num(cam, nan=0.0, posinf=1.0, neginf=0.0)
-    return np.rint(np.clip(clean, 0.0, 1.0) * 255.0).astype(np.uint8)
+    scaled: NDArray[np.float32] = np.rint(np.clip(clean, 0.0, 1.0) * 255.0)
+    return scaled.astype(np.uint8)
 
 
 def iso_utc(moment: datetime | None) -> str:

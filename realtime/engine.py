@@ -1,0 +1,253 @@
+"""Runs a Reeflens model and tells the truth about where it runs.
+
+The provider is not asked, it is observed: at start one frame is profiled and the time of every node is booked to the
+provider that executed it. ``onnxruntime.get_available_providers`` only lists what was compiled in.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import json
+import logging
+import sys
+import tempfile
+from collections import Counter
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from realtime.contract import METADATA_KEY, ModelContract
+from realtime.errors import ContractError, ProviderError
+
+log = logging.getLogger(__name__)
+
+CPU = "CPUExecutionProvider"
+REQUESTS = {
+    "auto": ("CUDAExecutionProvider",),
+    "cuda": ("CUDAExecutionProvider",),
+    "tensorrt": ("TensorrtExecutionProvider", "CUDAExecutionProvider"),
+    "cpu": (),
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prediction:
+    """What the graph returned: probabilities float32 [N, C], unknown float32 [N], cam float32 [N, G, G] >= 0."""
+
+    probabilities: NDArray[np.float32]
+    unknown: NDArray[np.float32]
+    cam: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderReport:
+    """Where the probe frame ran.
+
+    requested: "auto", "cpu", "cuda" or "tensorrt". name: the provider that took most of the time.
+    share: its part of the node run time, 0..1. note: why it is not the one hoped for; empty when it is.
+    """
+
+    requested: str
+    name: str
+    share: float
+    note: str = ""
+
+    @property
+    def is_gpu(self) -> bool:
+        """Whether the frame ran on a GPU."""
+        return self.name != CPU
+
+
+class Engine:
+    """A loaded model. ``run`` may be called from several threads at once; use as a context manager."""
+
+    def __init__(self, path: Path, session: Any, contract: ModelContract, provider: ProviderReport) -> None:
+        self.path = path
+        self.contract = contract
+        self.provider = provider
+        self.sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+        self._session = session
+
+    @classmethod
+    def open(
+        cls, path: Path | str, *, provider: str = "auto", require_gpu: bool = False, threads: int | None = None
+    ) -> Engine:
+        """Loads the model at ``path``, checks its contract against its graph, and runs one frame.
+
+        provider: "auto" takes CUDA where a driver is present, else the CPU. threads: CPU threads inside one run,
+        default one per physical core. Raises ContractError for a file that is not ours or contradicts itself, and
+        ProviderError when the provider asked for by name, or any GPU with ``require_gpu``, did not run the frame.
+        """
+        path = Path(path)
+        if provider not in REQUESTS:
+            raise ProviderError(f"provider {provider!r}: expected one of {', '.join(REQUESTS)}")
+        if require_gpu and provider == "cpu":
+            raise ProviderError("a GPU is required and the CPU was asked for; drop one of the two")
+        wanted, note = _usable(REQUESTS[provider])
+        with tempfile.TemporaryDirectory(prefix="reeflens-probe-") as folder:
+            options = ort.SessionOptions()
+            options.log_severity_level = 3  # our own note tells of a fallback, once, in a sentence
+            options.enable_profiling = True
+            options.profile_file_prefix = str(Path(folder) / "probe")
+            if threads is not None:
+                options.intra_op_num_threads = threads
+            session = _session(path, options, [*wanted, CPU])
+            contract = _contract_of(session, path)
+            _check_graph(session, contract)
+            report = _probe(session, contract, provider, note)
+        if not report.is_gpu and (require_gpu or provider in ("cuda", "tensorrt")):
+            raise ProviderError(f"no GPU ran the model: {report.note}")
+        if not report.is_gpu and provider == "auto":
+            log.info("running on the CPU: %s", report.note)
+        return cls(path, session, contract, report)
+
+    def run(self, frames: NDArray[np.uint8], explain: NDArray[np.int64] | None = None) -> Prediction:
+        """Classifies and explains uint8 [N, S, S, 3] RGB frames, N >= 1.
+
+        explain: int64 [N], the class each map is for, -1 (the default) for the most probable one.
+        Raises ValueError for other shapes, dtypes or class numbers.
+        """
+        size = self.contract.input_size
+        if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[1:] != (size, size, 3) or not len(frames):
+            raise ValueError(f"frames: expected uint8 [N, {size}, {size}, 3], received {frames.dtype} {frames.shape}")
+        if explain is None:
+            explain = np.full(len(frames), -1, np.int64)
+        elif explain.shape != (len(frames),) or not np.issubdtype(explain.dtype, np.integer):
+            raise ValueError(f"explain: expected int64 [{len(frames)}], received {explain.dtype} {explain.shape}")
+        elif explain.min() < -1 or explain.max() >= len(self.contract.labels):
+            raise ValueError(f"explain: expected -1 to {len(self.contract.labels) - 1}, received {explain.tolist()}")
+        feed = {"frames": np.ascontiguousarray(frames), "explain": explain.astype(np.int64, copy=False)}
+        return Prediction(*self._session.run(["probabilities", "unknown", "cam"], feed))
+
+    def close(self) -> None:
+        """Frees the session; ``run`` must not be called afterwards."""
+        self._session = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def read_contract(path: Path | str) -> ModelContract:
+    """The contract of a model file, without preparing it to run. Raises ContractError."""
+    options = ort.SessionOptions()
+    options.log_severity_level = 3
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    return _contract_of(_session(Path(path), options, [CPU]), Path(path))
+
+
+def bundled_model() -> Path:
+    """The model that ships with Reeflens. Raises ContractError when this installation has none."""
+    models = sorted(Path(str(entry)) for entry in files("models").iterdir() if entry.name.endswith(".onnx"))
+    if not models:
+        raise ContractError("no model ships with this installation; name one with --model")
+    return models[0]
+
+
+def _session(path: Path, options: Any, providers: list[str]) -> Any:
+    if not path.is_file():
+        raise ContractError(f"{path}: no such model file")
+    try:
+        return ort.InferenceSession(str(path), options, providers=providers)
+    except Exception as error:  # onnxruntime raises a dozen unrelated classes for a file it cannot use
+        reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+        raise ContractError(f"{path}: not an ONNX model that can be loaded ({reason})") from error
+
+
+def _contract_of(session: Any, path: Path) -> ModelContract:
+    text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
+    if text is None:
+        raise ContractError(f"{path}: an ONNX model without {METADATA_KEY}; make one with `reeflens export`")
+    return ModelContract.from_json(text)
+
+
+def _check_graph(session: Any, contract: ModelContract) -> None:
+    """Every tensor of the contract is in the graph with its type and shape, and no other input is."""
+    size, cam, classes = contract.input_size, contract.cam_size, len(contract.labels)
+    expected_inputs = {"frames": ("tensor(uint8)", (size, size, 3)), "explain": ("tensor(int64)", ())}
+    expected_outputs = {
+        "probabilities": ("tensor(float)", (classes,)),
+        "unknown": ("tensor(float)", ()),
+        "cam": ("tensor(float)", (cam, cam)),
+    }
+    inputs = {arg.name: arg for arg in session.get_inputs()}
+    outputs = {arg.name: arg for arg in session.get_outputs()}
+    if foreign := sorted(inputs.keys() - expected_inputs.keys()):
+        raise ContractError(f"input {foreign[0]!r}: not in the contract")
+    for kind, found, expected in (("input", inputs, expected_inputs), ("output", outputs, expected_outputs)):
+        for name, (dtype, tail) in expected.items():
+            if name not in found:
+                raise ContractError(f"{kind} {name!r}: missing from the graph")
+            arg = found[name]
+            if arg.type != dtype:
+                raise ContractError(f"{kind} {name!r}: expected {dtype}, received {arg.type}")
+            if len(arg.shape) != 1 + len(tail) or any(
+                isinstance(got, int) and got != want for got, want in zip(arg.shape[1:], tail, strict=True)
+            ):
+                shape = ", ".join(map(str, tail))
+                raise ContractError(
+                    f"{kind} {name!r}: expected shape [N, {shape}] from the contract, received {arg.shape} from the graph; "
+                    "export the model again"
+                )
+            if isinstance(arg.shape[0], int):
+                raise ContractError(f"{kind} {name!r}: the batch is fixed at {arg.shape[0]}, expected any N")
+
+
+def _usable(wanted: tuple[str, ...]) -> tuple[list[str], str]:
+    """Of the GPU providers wanted, those worth trying here, and a sentence when there are none."""
+    if not wanted:
+        return [], ""
+    compiled = ort.get_available_providers()
+    found = [name for name in wanted if name in compiled]
+    if not found:
+        return [], f"this onnxruntime is built without {wanted[0]}; install onnxruntime-gpu"
+    try:
+        # Trying CUDA without a driver works but prints pages of warnings, so look for the driver first.
+        ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+    except OSError:
+        return [], "no NVIDIA driver on this machine"
+    ort.preload_dlls()  # finds the CUDA and cuDNN wheels of the `cuda` extra
+    return found, ""
+
+
+def _probe(session: Any, contract: ModelContract, requested: str, note: str) -> ProviderReport:
+    size = contract.input_size
+    ramp = np.linspace(0, 255, size, dtype=np.uint8)
+    frame = np.broadcast_to(ramp[None, None, :, None], (1, size, size, 3))
+    feed = {"frames": np.ascontiguousarray(frame), "explain": np.array([-1], np.int64)}
+    try:
+        outputs = session.run(["probabilities", "unknown", "cam"], feed)
+    except Exception as error:  # as above: unrelated classes
+        raise ContractError(f"the model fails on its first frame ({str(error).splitlines()[0][:200]})") from error
+    spent: Counter[str] = Counter()
+    # Parsed in full although only sums are needed: one frame writes some 50 kB.
+    for event in json.loads(Path(session.end_profiling()).read_text(encoding="utf-8")):
+        if event.get("cat") == "Node" and "provider" in event.get("args", {}):
+            spent[event["args"]["provider"]] += int(event.get("dur", 0)) + 1  # +1: sub-microsecond nodes count
+    _check_outputs(outputs, contract)
+    name, most = spent.most_common(1)[0] if spent else (CPU, 1)
+    if name == CPU and not note and requested != "cpu":
+        note = "onnxruntime could not use the GPU; check that CUDA and cuDNN match (`pip install reeflens[cuda]`)"
+    return ProviderReport(requested, name, most / (spent.total() or 1), note if name == CPU else "")
+
+
+def _check_outputs(outputs: list[NDArray[Any]], contract: ModelContract) -> None:
+    shapes = [(1, len(contract.labels)), (1,), (1, contract.cam_size, contract.cam_size)]
+    for name, value, shape in zip(("probabilities", "unknown", "cam"), outputs, shapes, strict=True):
+        if value.shape != shape:
+            raise ContractError(f"output {name!r}: expected shape {list(shape)}, received {list(value.shape)}")
+        if not np.isfinite(value).all():
+            raise ContractError(f"output {name!r}: the probe frame gave values that are not finite")
+    if abs(float(outputs[0].sum()) - 1.0) > 1e-3:
+        raise ContractError(f"output 'probabilities': expected a sum of 1, received {float(outputs[0].sum()):.4f}")

@@ -1,0 +1,70 @@
+"""What a frame shows, converted only when someone asks for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from realtime.preprocess import resize_av, resize_rgb, upright
+
+
+class VideoPicture:
+    """A decoded video frame, kept as the decoder gave it (YUV, maybe rotated)."""
+
+    __slots__ = ("_frame",)
+
+    def __init__(self, frame: av.VideoFrame) -> None:
+        self._frame = frame
+
+    @property
+    def size_hw(self) -> tuple[int, int]:
+        """Height and width in pixels as displayed."""
+        lying = round(self._frame.rotation / 90) % 2
+        return (self._frame.width, self._frame.height) if lying else (self._frame.height, self._frame.width)
+
+    def model_input(self, size: int) -> NDArray[np.uint8]:
+        """uint8 [size, size, 3] RGB, straight from YUV."""
+        return resize_av(self._frame, size)
+
+    def rgb(self, max_side: int | None = None) -> NDArray[np.uint8]:
+        """uint8 [H, W, 3] RGB, upright, no side longer than ``max_side``."""
+        height, width = _fit(self._frame.height, self._frame.width, max_side)
+        picture: Any = self._frame.reformat(width, height, "rgb24", interpolation="AREA").to_ndarray()
+        return upright(picture, self._frame.rotation)
+
+
+class ArrayPicture:
+    """A picture that already is an array, uint8 [H, W, 3] RGB; it must not be written to afterwards."""
+
+    __slots__ = ("_rgb",)
+
+    def __init__(self, rgb: NDArray[np.uint8]) -> None:
+        self._rgb = rgb
+
+    @property
+    def size_hw(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self._rgb.shape[0], self._rgb.shape[1]
+
+    def model_input(self, size: int) -> NDArray[np.uint8]:
+        """uint8 [size, size, 3] RGB by the contract's resize rule."""
+        return resize_rgb(self._rgb, size)
+
+    def rgb(self, max_side: int | None = None) -> NDArray[np.uint8]:
+        """uint8 [H, W, 3] RGB, no side longer than ``max_side``."""
+        height, width = _fit(*self.size_hw, max_side)
+        if (height, width) == self.size_hw:
+            return self._rgb
+        small: NDArray[np.uint8] = cv2.resize(self._rgb, (width, height), interpolation=cv2.INTER_AREA)
+        return small
+
+
+def _fit(height: int, width: int, max_side: int | None) -> tuple[int, int]:
+    longest = max(height, width)
+    if max_side is None or longest <= max_side:
+        return height, width
+    return max(1, round(height * max_side / longest)), max(1, round(width * max_side / longest))

@@ -1,0 +1,389 @@
+"""Where frames come from: a recorded video, a folder of pictures, the test scene, or one of these played live.
+
+A source is a context manager that is iterated once. Iterating yields every frame in order and ends in one of two
+ways: it stops (the end), or it raises SourceError after the last good frame (the break).
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
+
+import av
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from realtime.errors import SourceError
+from realtime.frames import Frame
+from realtime.pictures import ArrayPicture, VideoPicture
+
+log = logging.getLogger(__name__)
+
+PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
+MAX_PICTURE_PIXELS = 256_000_000  # beyond any camera; a larger header is a broken or hostile file
+
+
+@dataclass(frozen=True, slots=True)
+class SourceInfo:
+    """What a source announces about itself before it is read; any of it may turn out otherwise.
+
+    kind: "video", "pictures" or "scene". size_hw: pixels as displayed. rate: frames/s. frames: their number.
+    start_utc: wall clock of media time 0, and utc_source where that is from ("container", "start", "").
+    """
+
+    kind: str
+    size_hw: tuple[int, int]
+    rate: float | None = None
+    duration_s: float | None = None
+    frames: int | None = None
+    codec: str = ""
+    start_utc: datetime | None = None
+    utc_source: str = ""
+
+
+class Source(Protocol):
+    """Frames in order. ``close`` may be called from any thread and wakes a blocked iterator, which then stops."""
+
+    name: str
+
+    @property
+    def info(self) -> SourceInfo:
+        """What the source announces."""
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Yields every frame once."""
+
+    def close(self) -> None:
+        """Ends the source; safe to call twice."""
+
+    def __enter__(self) -> Self:
+        """The source itself."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Closes the source."""
+
+
+class _Closing:
+    """The context-manager half of a source."""
+
+    def close(self) -> None:
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class VideoFile(_Closing):
+    """A recorded video, every frame, in the order in which the decoder gives them (which is that of display).
+
+    Frame k is the k-th frame that decodes, counted from 0. ``media_s`` is its presentation time stamp relative to
+    the start of the container, which is what a browser's ``currentTime`` shows. A frame without a stamp
+    takes the time of the one before plus one announced frame interval; ``guessed_stamps`` counts them. A packet that
+    does not decode is skipped and counted in ``damaged_packets``.
+
+    start: the wall clock at media time 0; it outranks what the container says. Must carry its zone.
+    Raises SourceError when there is no such file, no permission, no video in it, or no decodable frame.
+    """
+
+    def __init__(self, path: Path | str, *, name: str | None = None, start: datetime | None = None) -> None:
+        self.path = Path(path)
+        self.name = name if name is not None else self.path.name
+        self.damaged_packets = 0
+        self.guessed_stamps = 0
+        self._stop = threading.Event()
+        self._container = _open_container(self.path, self.name)
+        streams = self._container.streams.video
+        # A cover picture in an audio file is a video stream to ffmpeg.
+        playable = [stream for stream in streams if "attached_pic" not in str(stream.disposition)]
+        if not playable:
+            self._container.close()
+            raise SourceError(self.name, "there is no video in this file")
+        self._stream = playable[0]
+        self._stream.thread_type = "AUTO"
+        self._origin_s = (self._container.start_time or 0) / av.time_base
+        self._frames = self._decode()
+        try:
+            self._first = next(self._frames, None)
+        except SourceError:
+            self._container.close()
+            raise
+        if self._first is None:
+            self._container.close()
+            raise SourceError(self.name, "no frame in this file can be decoded")
+        self.info = self._announced(self._first, start)
+
+    def __iter__(self) -> Iterator[Frame]:
+        if self._first is None:
+            raise RuntimeError("a source is iterated once")
+        first, self._first = self._first, None
+        interval_s = 1.0 / self.info.rate if self.info.rate else 1.0 / 30.0
+        media_s, index = -interval_s, 0
+        try:
+            for decoded in _chain(first, self._frames):
+                if self._stop.is_set():
+                    return
+                if decoded.time is None:
+                    self.guessed_stamps += 1
+                    media_s += interval_s
+                else:
+                    media_s = decoded.time - self._origin_s
+                yield Frame(
+                    source=self.name,
+                    index=index,
+                    media_s=media_s,
+                    picture=VideoPicture(decoded),
+                    utc=self.info.start_utc + timedelta(seconds=media_s) if self.info.start_utc else None,
+                    utc_source=self.info.utc_source,
+                )
+                index += 1
+            self._check_length(media_s, index)
+        finally:
+            self._container.close()
+
+    def close(self) -> None:
+        """Stops the iteration; a file never blocks for long."""
+        self._stop.set()
+        if self._first is not None:  # never iterated: nobody else will close it
+            self._frames.close()
+            self._container.close()
+            self._first = None
+
+    def _decode(self) -> Generator[av.VideoFrame]:
+        try:
+            for packet in self._container.demux(self._stream):
+                try:
+                    yield from packet.decode()
+                except av.error.InvalidDataError:
+                    self.damaged_packets += 1
+        except av.error.FFmpegError as error:
+            raise SourceError(self.name, f"reading stopped: {error.strerror or error}") from error
+
+    def _announced(self, first: av.VideoFrame, start: datetime | None) -> SourceInfo:
+        stream, container = self._stream, self._container
+        rate = stream.average_rate or stream.guessed_rate
+        recorded = _container_utc({**container.metadata, **stream.metadata})
+        start_utc = start.astimezone(UTC) if start is not None else recorded
+        utc_source = "start" if start is not None else "container" if recorded else ""
+        return SourceInfo(
+            kind="video",
+            size_hw=VideoPicture(first).size_hw,
+            rate=float(rate) if rate else None,
+            duration_s=self._duration_s(),
+            frames=stream.frames or None,
+            codec=stream.codec_context.name,
+            start_utc=start_utc,
+            utc_source=utc_source,
+        )
+
+    def _duration_s(self) -> float | None:
+        if self._stream.duration and self._stream.time_base:
+            return float(self._stream.duration * self._stream.time_base)
+        if tagged := re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", self._stream.metadata.get("DURATION", "")):
+            hours, minutes, seconds = tagged.groups()
+            return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+        return self._container.duration / av.time_base if self._container.duration else None
+
+    def _check_length(self, last_s: float, frames: int) -> None:
+        """A cut file often just ends: ffmpeg reports no error, but the announced end was never reached."""
+        duration_s, rate = self.info.duration_s, self.info.rate
+        if duration_s is None or self._container.format.name in ("mpegts", "mpeg"):
+            return  # these have no header that announces a length; theirs is estimated from the bytes found
+        interval_s = 1.0 / rate if rate else 1.0 / 30.0
+        missing_s = duration_s - (last_s + interval_s)
+        if missing_s > max(0.5, 0.02 * duration_s, 3 * interval_s):
+            raise SourceError(
+                self.name, f"the file breaks off at {last_s:.1f} s of {duration_s:.1f} s, after {frames} frames"
+            )
+
+
+class PictureFolder(_Closing):
+    """The pictures of a folder in natural order (dive2 before dive10), one every ``interval_s`` of media time.
+
+    EXIF orientation is applied; alpha is dropped, grey becomes RGB. A file that is no readable picture is left out
+    and named, with the reason, in ``skipped``. Raises SourceError when the folder holds no picture at all.
+    """
+
+    def __init__(self, path: Path | str, *, name: str | None = None, interval_s: float = 1.0) -> None:
+        self.path = Path(path)
+        self.name = name if name is not None else self.path.name
+        self.skipped: list[tuple[str, str]] = []
+        self._interval_s = interval_s
+        self._stop = threading.Event()
+        try:
+            found = [entry for entry in self.path.iterdir() if entry.suffix.lower() in PICTURE_SUFFIXES]
+        except OSError as error:
+            raise SourceError(self.name, _os_reason(error)) from error
+        self._paths = sorted(found, key=lambda entry: _natural(entry.name))
+        first = next((rgb for rgb in map(self._read, self._paths) if rgb is not None), None)
+        if first is None:
+            why = f"none of its {len(found)} pictures can be read" if found else "there is no picture in this folder"
+            raise SourceError(self.name, why)
+        self.skipped.clear()
+        self.info = SourceInfo(
+            kind="pictures",
+            size_hw=(first.shape[0], first.shape[1]),
+            rate=1.0 / interval_s,
+            duration_s=len(self._paths) * interval_s,
+            frames=len(self._paths),
+        )
+
+    def __iter__(self) -> Iterator[Frame]:
+        index = 0
+        for path in self._paths:
+            if self._stop.is_set():
+                return
+            rgb = self._read(path)
+            if rgb is not None:
+                yield Frame(self.name, index, index * self._interval_s, ArrayPicture(rgb))
+                index += 1
+
+    def close(self) -> None:
+        """Stops the iteration after the picture in hand."""
+        self._stop.set()
+
+    def _read(self, path: Path) -> NDArray[np.uint8] | None:
+        try:
+            encoded = np.frombuffer(path.read_bytes(), np.uint8)
+            if not encoded.size:
+                raise ValueError("the file is empty")
+            bgr = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
+            if bgr is None:
+                raise ValueError("not a picture that can be read")
+            if bgr.shape[0] * bgr.shape[1] > MAX_PICTURE_PIXELS:
+                raise ValueError(f"{bgr.shape[1]} x {bgr.shape[0]} pixels are more than any camera takes")
+        except (OSError, ValueError, cv2.error) as error:
+            reason = _os_reason(error) if isinstance(error, OSError) else str(error).splitlines()[0]
+            self.skipped.append((path.name, reason))
+            return None
+        rgb: NDArray[np.uint8] = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+        return rgb
+
+
+class Paced(_Closing):
+    """Plays a recorded source at its own pace, as if a camera sent it now.
+
+    open_source: opens the source; called again for every round when ``loop`` is set. Frame numbers and media time go on
+    over the rounds. A reader that falls behind by more than a second is not chased: the schedule moves.
+    Raises what ``open_source`` raises, from the constructor or, in a later round, from the iterator.
+    """
+
+    LATE_S = 1.0
+
+    def __init__(
+        self, open_source: Callable[[], Source], *, loop: bool, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._open_source = open_source
+        self._loop = loop
+        self._clock = clock
+        self._stop = threading.Event()
+        self._current = open_source()
+        self.name = self._current.name
+        self.info = self._current.info
+
+    def __iter__(self) -> Iterator[Frame]:
+        index, offset_s = 0, 0.0
+        due_zero_s = self._clock()
+        interval_s = 1.0 / self.info.rate if self.info.rate else 1.0 / 30.0
+        while True:
+            first_s, last_s = None, 0.0
+            with self._current as source:
+                for frame in source:
+                    first_s = frame.media_s if first_s is None else first_s
+                    last_s = frame.media_s - first_s
+                    media_s = offset_s + last_s
+                    wait_s = due_zero_s + media_s - self._clock()
+                    if wait_s < -self.LATE_S:
+                        due_zero_s -= wait_s
+                    if self._stop.wait(max(0.0, wait_s)):
+                        return
+                    yield Frame(
+                        source=frame.source,
+                        index=index,
+                        media_s=media_s,
+                        picture=frame.picture,
+                        utc=datetime.now(UTC),
+                        utc_source="clock",
+                        captured_s=self._clock(),
+                    )
+                    index += 1
+            if not self._loop or self._stop.is_set() or first_s is None:
+                return
+            offset_s += last_s + interval_s
+            self._current = self._open_source()
+
+    def close(self) -> None:
+        """Wakes the iterator, which stops; may be called from any thread."""
+        self._stop.set()
+        self._current.close()
+
+
+def open_recorded(path: Path | str, *, name: str | None = None, start: datetime | None = None) -> Source:
+    """A folder as PictureFolder, anything else as VideoFile. Raises SourceError as these do."""
+    path = Path(path)
+    return PictureFolder(path, name=name) if path.is_dir() else VideoFile(path, name=name, start=start)
+
+
+def _open_container(path: Path, name: str) -> av.container.InputContainer:
+    try:
+        with path.open("rb") as file:  # ffmpeg's own messages for these are less clear
+            if not file.read(1):
+                raise SourceError(name, "the file is empty")
+    except OSError as error:
+        raise SourceError(name, _os_reason(error)) from error
+    try:
+        # The prefix and the allow-list keep names like "concat:..." and playlists from opening anything else.
+        return av.open(f"file:{path}", options={"protocol_whitelist": "file"}, metadata_errors="replace")
+    except (av.error.FFmpegError, OSError) as error:
+        raise SourceError(name, f"not a video that can be read ({error.strerror or error})") from error
+
+
+def _os_reason(error: OSError) -> str:
+    match error:
+        case FileNotFoundError():
+            return "no such file or folder"
+        case PermissionError():
+            return "no permission to read it"
+        case IsADirectoryError():
+            return "a folder, where a file was expected"
+        case NotADirectoryError():
+            return "a file, where a folder was expected"
+    return (error.strerror or type(error).__name__).lower()
+
+
+def _container_utc(metadata: dict[str, str]) -> datetime | None:
+    """When a container says it was made, which cameras set to the start of the recording; None when unset."""
+    text = metadata.get("com.apple.quicktime.creationdate") or metadata.get("creation_time") or ""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    moment = moment.astimezone(UTC)
+    return moment if moment.year >= 1990 else None  # 1904 and 1970 are unset clocks
+
+
+def _natural(name: str) -> list[tuple[int, int, str]]:
+    parts = re.split(r"(\d+)", name.casefold())
+    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part]
+
+
+def _chain(first: av.VideoFrame, rest: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
+    yield first
+    yield from rest
