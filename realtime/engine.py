@@ -197,7 +197,7 @@ def _check_graph(session: Any, contract: ModelContract) -> None:
             ):
                 shape = ", ".join(map(str, tail))
                 raise ContractError(
-                    f"{kind} {name!r}: expected shape [N, {shape}] from the contract, received {arg.shape} from the graph; "
+                    f"{kind} {name!r}: expected shape [N, {shape}] by contract, received {arg.shape} in the graph; "
                     "export the model again"
                 )
             if isinstance(arg.shape[0], int):

@@ -23,8 +23,11 @@ def colour_map() -> NDArray[np.uint8]:
 
 
 def upscale(cam: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
-    """uint8 [G, G] -> uint8 [height, width], smoothly: cell (i, j) is centred on its share of the picture."""
-    smooth: NDArray[np.uint8] = cv2.resize(cam, (width, height), interpolation=cv2.INTER_LINEAR)
+    """uint8 [G, G] -> uint8 [height, width], smoothly: cell (i, j) is centred on its share of the picture.
+
+    Cubic, because between so few cells a bilinear surface shows its creases as stars.
+    """
+    smooth: NDArray[np.uint8] = cv2.resize(cam, (width, height), interpolation=cv2.INTER_CUBIC)
     return smooth
 
 

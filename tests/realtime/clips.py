@@ -1,0 +1,53 @@
+"""Clips for the tests: small real video files, encoded here, so that every oddity is known."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+
+
+def colour_frame(index: int, height: int, width: int) -> np.ndarray:
+    """uint8 [H, W, 3] RGB: mostly red, then green, then blue, changing every ten frames; brighter to the right."""
+    picture = np.full((height, width, 3), 20, np.uint8)
+    picture[..., index // 10 % 3] = np.linspace(120, 250, width, dtype=np.uint8)
+    return picture
+
+
+def write_clip(
+    path: Path,
+    *,
+    frames: int = 30,
+    rate: int = 25,
+    size_hw: tuple[int, int] = (48, 64),
+    pts_ms: list[int] | None = None,
+    codec: str = "libx264",
+    options: dict[str, str] | None = None,
+    metadata: dict[str, str] | None = None,
+) -> Path:
+    """Encodes ``frames`` of ``colour_frame``; pts_ms gives each its time stamp, else a constant rate."""
+    with av.open(str(path), "w") as container:
+        container.metadata.update(metadata or {})
+        stream = container.add_stream(codec, rate=1000 if pts_ms else rate)
+        stream.height, stream.width = size_hw
+        stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+        if codec == "libx264":
+            stream.options = options or {"preset": "ultrafast", "g": "10"}
+        if pts_ms:
+            stream.time_base = stream.codec_context.time_base = Fraction(1, 1000)
+        for index in range(frames):
+            frame = av.VideoFrame.from_ndarray(colour_frame(index, *size_hw), "rgb24")
+            if pts_ms:
+                frame.pts, frame.time_base = pts_ms[index], Fraction(1, 1000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+def truncate(path: Path, share: float) -> Path:
+    """Cuts a file to a share of its bytes."""
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(len(whole) * share)])
+    return path

@@ -1,0 +1,216 @@
+"""The engine: a model runs, says where it ran, and a file that breaks its promise never starts."""
+
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+from toy_onnx import LABELS, toy_contract, write_toy_model
+
+from realtime import engine as engine_module
+from realtime.engine import CPU, Engine, bundled_model, read_contract
+from realtime.errors import ContractError, ProviderError
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory) -> Path:
+    return write_toy_model(tmp_path_factory.mktemp("model") / "toy.onnx")
+
+
+def plain(*colours: tuple[int, int, int], size: int = 32) -> np.ndarray:
+    return np.stack([np.full((size, size, 3), colour, np.uint8) for colour in colours])
+
+
+RED, GREEN, BLUE = (250, 10, 10), (10, 250, 10), (10, 10, 250)
+
+
+def test_a_batch_gives_a_row_for_each_frame(model):
+    with Engine.open(model) as engine:
+        out = engine.run(plain(RED, GREEN, BLUE, RED))
+    assert out.probabilities.shape == (4, 3)
+    assert out.unknown.shape == (4,)
+    assert out.cam.shape == (4, 2, 2)
+    assert {array.dtype for array in (out.probabilities, out.unknown, out.cam)} == {np.dtype(np.float32)}
+    assert out.probabilities.argmax(1).tolist() == [0, 1, 2, 0]
+    assert np.allclose(out.probabilities.sum(1), 1)
+
+
+def test_the_map_is_of_the_class_asked_for(model):
+    with Engine.open(model) as engine:
+        out = engine.run(plain(RED, RED, RED), np.array([-1, 0, 2]))
+    assert np.array_equal(out.cam[0], out.cam[1])
+    assert out.cam[0].max() > 0
+    assert out.cam[2].max() == 0  # nothing blue in a red picture: an empty map stays empty
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [
+        plain(RED)[0],
+        plain(RED).astype(np.float32),
+        plain(RED, size=16),
+        plain(RED)[:0],
+        plain(RED)[..., :2],
+    ],
+)
+def test_frames_of_another_shape_or_type_are_refused(model, frames):
+    with Engine.open(model) as engine, pytest.raises(ValueError, match="expected uint8"):
+        engine.run(frames)
+
+
+@pytest.mark.parametrize("explain", [[3], [-2], [0, 0], [[0]], [0.0]])
+def test_a_class_that_is_not_there_is_refused(model, explain):
+    with Engine.open(model) as engine, pytest.raises(ValueError, match="explain"):
+        engine.run(plain(RED), np.array(explain))
+
+
+def test_several_threads_may_run_at_once_and_get_their_own_answers(model):
+    wrong: list[int] = []
+    with Engine.open(model) as engine:
+
+        def work(label: int) -> None:
+            frame = plain((RED, GREEN, BLUE)[label])
+            wrong.extend(label for _ in range(50) if engine.run(frame).probabilities.argmax() != label)
+
+        threads = [threading.Thread(target=work, args=(label,)) for label in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(20)
+    assert wrong == []
+
+
+def test_the_provider_is_the_one_that_was_seen_running(model):
+    with Engine.open(model, provider="cpu") as engine:
+        assert engine.provider.name == CPU
+        assert engine.provider.share == 1.0
+        assert not engine.provider.is_gpu
+        assert engine.provider.note == ""
+
+
+def test_a_fallback_to_the_cpu_says_why(model, monkeypatch):
+    monkeypatch.setattr(engine_module, "_usable", lambda wanted: ([], "no NVIDIA driver on this machine"))
+    with Engine.open(model) as engine:
+        assert engine.provider.requested == "auto"
+        assert "driver" in engine.provider.note
+
+
+@pytest.mark.parametrize("how", [{"provider": "cuda"}, {"require_gpu": True}, {"provider": "tensorrt"}])
+def test_a_gpu_that_is_required_and_not_there_stops_everything(model, monkeypatch, how):
+    monkeypatch.setattr(engine_module, "_usable", lambda wanted: ([], "no NVIDIA driver on this machine"))
+    with pytest.raises(ProviderError, match="driver"):
+        Engine.open(model, **how)
+
+
+def test_asking_for_nonsense_is_refused(model):
+    with pytest.raises(ProviderError, match="abacus"):
+        Engine.open(model, provider="abacus")
+    with pytest.raises(ProviderError, match="drop one"):
+        Engine.open(model, provider="cpu", require_gpu=True)
+
+
+def test_the_contract_can_be_read_alone(model):
+    assert read_contract(model) == toy_contract()
+
+
+def test_no_file_is_left_by_the_probe(model, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Engine.open(model).close()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("content", [b"", b"not a model", b"\x08\x0a" * 400])
+def test_a_file_that_is_no_model_is_refused(tmp_path, content):
+    path = tmp_path / "model.onnx"
+    path.write_bytes(content)
+    with pytest.raises(ContractError, match=r"model\.onnx"):
+        Engine.open(path)
+
+
+def test_a_file_cut_short_is_refused(model, tmp_path):
+    path = tmp_path / "cut.onnx"
+    path.write_bytes(model.read_bytes()[:-300])
+    with pytest.raises(ContractError):
+        Engine.open(path)
+
+
+def test_a_missing_file_and_a_folder_are_refused(tmp_path):
+    for path in (tmp_path / "none.onnx", tmp_path):
+        with pytest.raises(ContractError, match="no such model file"):
+            Engine.open(path)
+
+
+def test_a_model_of_somebody_else_is_refused(tmp_path):
+    value = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        [helper.make_node("Identity", ["x"], ["y"])],
+        "other",
+        [value("x", TensorProto.FLOAT, [1])],
+        [value("y", TensorProto.FLOAT, [1])],
+    )
+    path = tmp_path / "other.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10), path)
+    with pytest.raises(ContractError, match="without"):
+        Engine.open(path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"labels": (*LABELS, "Whale")}, "probabilities.*4"),
+        ({"input_size": 64}, "frames.*64"),
+    ],
+)
+def test_a_contract_that_contradicts_the_graph_is_refused(tmp_path, changes, named):
+    path = write_toy_model(tmp_path / "liar.onnx", contract=replace(toy_contract(), **changes))
+    with pytest.raises(ContractError, match=named):
+        Engine.open(path)
+
+
+def change(model: Path, path: Path, edit) -> Path:
+    loaded = onnx.load(model)
+    edit(loaded.graph)
+    onnx.save(loaded, path)
+    return path
+
+
+def test_a_missing_output_is_named(model, tmp_path):
+    path = change(model, tmp_path / "a.onnx", lambda graph: graph.output.pop())
+    with pytest.raises(ContractError, match="output 'cam': missing"):
+        Engine.open(path)
+
+
+def test_a_foreign_input_is_named(model, tmp_path):
+    extra = helper.make_tensor_value_info("captured_eagerly", TensorProto.FLOAT, [1])
+    path = change(model, tmp_path / "a.onnx", lambda graph: graph.input.append(extra))
+    with pytest.raises(ContractError, match="captured_eagerly"):
+        Engine.open(path)
+
+
+def test_a_fixed_batch_is_refused(model, tmp_path):
+    def fix(graph):
+        graph.input[0].type.tensor_type.shape.dim[0].dim_value = 1
+
+    with pytest.raises(ContractError, match="fixed at 1"):
+        Engine.open(change(model, tmp_path / "a.onnx", fix))
+
+
+def test_values_that_are_not_finite_are_found_by_the_probe(model, tmp_path):
+    def poison(graph):
+        weights = next(i for i in graph.initializer if i.name == "weights")
+        weights.CopyFrom(onnx.numpy_helper.from_array(np.full((3, 3), np.nan, np.float32), "weights"))
+
+    with pytest.raises(ContractError, match="finite"):
+        Engine.open(change(model, tmp_path / "a.onnx", poison))
+
+
+def test_the_model_that_ships_runs_and_knows_itself():
+    with Engine.open(bundled_model(), provider="cpu") as engine:
+        size, contract = engine.contract.input_size, engine.contract
+        out = engine.run(np.full((2, size, size, 3), 60, np.uint8))
+        assert out.cam.shape == (2, contract.cam_size, contract.cam_size)
+        assert len(contract.labels) == 23
+        assert contract.provenance.metrics["accuracy"] > 0.5

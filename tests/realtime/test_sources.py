@@ -1,0 +1,282 @@
+"""Every source yields every frame with its true time, and ends or breaks in words."""
+
+import os
+import threading
+from datetime import UTC, datetime
+
+import av
+import cv2
+import numpy as np
+import pytest
+from clips import colour_frame, truncate, write_clip
+
+from realtime.errors import SourceError
+from realtime.scene import TestScene
+from realtime.sources import Paced, PictureFolder, VideoFile, open_recorded
+
+B_FRAMES = {"preset": "medium", "bf": "3", "g": "12"}
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv", "mov", "avi", "ts"])
+def test_every_frame_comes_once_in_order(tmp_path, suffix):
+    codec = "mjpeg" if suffix == "avi" else "libx264"  # AVI stores no presentation times for H.264
+    with VideoFile(write_clip(tmp_path / f"clip.{suffix}", codec=codec)) as video:
+        frames = list(video)
+    assert [frame.index for frame in frames] == list(range(30))
+    assert [frame.media_s for frame in frames] == pytest.approx([k / 25 for k in range(30)], abs=0.002)
+    assert {frame.source for frame in frames} == {f"clip.{suffix}"}
+    assert {frame.captured_s for frame in frames} == {None}
+
+
+def test_frames_are_in_order_of_display_with_b_frames(tmp_path):
+    video = VideoFile(write_clip(tmp_path / "b.mp4", options=B_FRAMES))
+    for frame in video:
+        dominant = frame.picture.rgb().reshape(-1, 3).mean(0).argmax()
+        assert dominant == frame.index // 10 % 3
+        assert frame.media_s == pytest.approx(frame.index / 25, abs=0.001)
+
+
+def test_time_is_the_stamp_and_not_index_over_rate(tmp_path):
+    stamps = [0, 40, 80, 500, 520, 1300, 1333, 2000]
+    video = VideoFile(write_clip(tmp_path / "vfr.mp4", frames=8, pts_ms=stamps))
+    assert [round(frame.media_s * 1000) for frame in video] == stamps
+
+
+def test_what_a_file_announces(tmp_path):
+    path = write_clip(tmp_path / "a.mp4", metadata={"creation_time": "2024-06-01T08:30:00Z"})
+    with VideoFile(path) as video:
+        info = video.info
+    assert (info.kind, info.size_hw, info.codec, info.frames) == ("video", (48, 64), "h264", 30)
+    assert info.rate == pytest.approx(25)
+    assert info.duration_s == pytest.approx(1.2, abs=0.05)
+    assert (info.start_utc, info.utc_source) == (datetime(2024, 6, 1, 8, 30, tzinfo=UTC), "container")
+
+
+def test_a_start_given_by_the_user_outranks_the_container(tmp_path):
+    path = write_clip(tmp_path / "a.mp4", metadata={"creation_time": "2024-06-01T08:30:00Z"})
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    frames = list(VideoFile(path, start=start))
+    assert frames[0].utc == start
+    assert (frames[25].utc - start).total_seconds() == pytest.approx(1.0)
+    assert frames[0].utc_source == "start"
+
+
+def test_a_clock_that_was_never_set_is_no_time(tmp_path):
+    path = write_clip(tmp_path / "a.mp4", metadata={"creation_time": "1970-01-01T00:00:00Z"})
+    frame = next(iter(VideoFile(path)))
+    assert (frame.utc, frame.utc_source) == (None, "")
+
+
+def test_pictures_come_at_the_size_that_is_asked_for(tmp_path):
+    picture = next(iter(VideoFile(write_clip(tmp_path / "a.mp4")))).picture
+    assert picture.size_hw == (48, 64)
+    assert picture.model_input(32).shape == (32, 32, 3)
+    assert picture.rgb().shape == (48, 64, 3)
+    assert picture.rgb(max_side=32).shape == (24, 32, 3)
+    assert picture.rgb(max_side=500).shape == (48, 64, 3)
+
+
+class TestRefused:
+    def test_no_such_file(self, tmp_path):
+        with pytest.raises(SourceError, match=r"gone\.mp4: no such file"):
+            VideoFile(tmp_path / "gone.mp4")
+
+    def test_a_folder(self, tmp_path):
+        with pytest.raises(SourceError, match="a folder"):
+            VideoFile(tmp_path)
+
+    @pytest.mark.skipif(not hasattr(os, "seteuid"), reason="POSIX permissions")
+    def test_no_permission(self, tmp_path):
+        path = write_clip(tmp_path / "a.mp4")
+        path.chmod(0)
+        user = os.geteuid()
+        if user == 0:  # root may read everything, so be somebody else for a moment
+            os.seteuid(65534)
+        try:
+            with pytest.raises(SourceError, match="permission"):
+                VideoFile(path)
+        finally:
+            os.seteuid(user)
+
+    @pytest.mark.parametrize("content", [b"", b"hello, this is text", os.urandom(5000)])
+    def test_not_a_video(self, tmp_path, content):
+        path = tmp_path / "a.mp4"
+        path.write_bytes(content)
+        with pytest.raises(SourceError, match=r"a\.mp4: (the file is empty|not a video)"):
+            VideoFile(path)
+
+    def test_sound_only(self, tmp_path):
+        path = tmp_path / "a.wav"
+        with av.open(str(path), "w") as container:
+            stream = container.add_stream("pcm_s16le", rate=8000, layout="mono")
+            sound = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), "s16", "mono")
+            sound.rate = 8000
+            container.mux(stream.encode(sound))
+        with pytest.raises(SourceError, match="no video in this file"):
+            VideoFile(path)
+
+    def test_an_mp4_cut_before_its_index(self, tmp_path):
+        with pytest.raises(SourceError, match="not a video"):
+            VideoFile(truncate(write_clip(tmp_path / "a.mp4"), 0.5))
+
+    def test_a_header_without_frames(self, tmp_path):
+        path = tmp_path / "a.mkv"
+        write_clip(path, frames=60)
+        truncate(path, 0.12)
+        with pytest.raises(SourceError):
+            list(VideoFile(path))
+
+    def test_a_playlist_that_names_other_files(self, tmp_path):
+        inner = write_clip(tmp_path / "inner.ts")
+        for text in (
+            f"ffconcat version 1.0\nfile {inner}\n",
+            f"#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1:1/{inner.name}\n",
+        ):
+            path = tmp_path / "list.mp4"
+            path.write_text(text)
+            with pytest.raises(SourceError):
+                list(VideoFile(path))
+
+
+@pytest.mark.parametrize(("suffix", "options"), [("mkv", None), ("mp4", {"movflags": "faststart"})])
+def test_a_file_cut_half_way_gives_what_is_there_and_then_says_that_it_breaks(tmp_path, suffix, options):
+    path = tmp_path / f"cut.{suffix}"
+    with av.open(str(path), "w", options=options or {}) as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.height, stream.width, stream.pix_fmt = 48, 64, "yuv420p"
+        stream.options = {"g": "5", "preset": "ultrafast"}
+        for index in range(100):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(colour_frame(index, 48, 64), "rgb24")))
+        container.mux(stream.encode())
+    truncate(path, 0.6)
+    frames = []
+    with pytest.raises(SourceError, match=r"breaks off at .* of 4\.0 s|reading stopped"):  # noqa: PT012
+        for frame in VideoFile(path):
+            frames.append(frame)  # noqa: PERF402 - what came before the break is the point
+    assert 10 < len(frames) < 90
+    assert [frame.index for frame in frames] == list(range(len(frames)))
+
+
+def test_damage_in_the_middle_loses_frames_and_not_the_file(tmp_path):
+    path = write_clip(tmp_path / "a.ts", frames=100)
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 600] = bytes(600)
+    path.write_bytes(content)
+    frames = list(VideoFile(path))
+    assert 60 < len(frames) <= 100
+    assert frames[-1].media_s == pytest.approx(99 / 25, abs=0.1)
+
+
+def test_closing_early_stops_the_iteration(tmp_path):
+    video = VideoFile(write_clip(tmp_path / "a.mp4"))
+    taken = []
+    for frame in video:
+        taken.append(frame)
+        if len(taken) == 3:
+            video.close()
+    assert len(taken) == 3
+    VideoFile(tmp_path / "a.mp4").close()  # never iterated
+
+
+class TestPictureFolder:
+    def test_pictures_come_in_natural_order_whatever_their_kind(self, tmp_path):
+        red = np.zeros((20, 30, 3), np.uint8)
+        red[..., 2] = 255  # OpenCV writes BGR
+        cv2.imwrite(str(tmp_path / "dive2.png"), red)
+        cv2.imwrite(str(tmp_path / "dive10.jpg"), np.zeros((5, 5), np.uint8))
+        cv2.imwrite(str(tmp_path / "dive1.png"), np.dstack([red, np.full((20, 30), 128, np.uint8)]))
+        cv2.imwrite(str(tmp_path / "dive3.bmp"), np.full((1, 1, 3), 9, np.uint8))
+        (tmp_path / "dive4.jpg").write_bytes(b"broken")
+        (tmp_path / "dive5.jpg").write_bytes(b"")
+        (tmp_path / "notes.txt").write_text("not a picture")
+        with PictureFolder(tmp_path) as folder:
+            frames = list(folder)
+        assert [frame.picture.size_hw for frame in frames] == [(20, 30), (20, 30), (1, 1), (5, 5)]
+        assert [frame.media_s for frame in frames] == [0.0, 1.0, 2.0, 3.0]
+        assert frames[1].picture.rgb()[0, 0].tolist() == [255, 0, 0]
+        assert frames[0].picture.rgb()[0, 0].tolist() == [255, 0, 0]
+        assert all(frame.picture.model_input(32).shape == (32, 32, 3) for frame in frames)
+        assert dict(folder.skipped).keys() == {"dive4.jpg", "dive5.jpg"}
+
+    def test_an_empty_or_missing_folder_is_refused(self, tmp_path):
+        with pytest.raises(SourceError, match="no picture in this folder"):
+            PictureFolder(tmp_path)
+        with pytest.raises(SourceError, match="no such"):
+            PictureFolder(tmp_path / "gone")
+        (tmp_path / "a.jpg").write_bytes(b"broken")
+        with pytest.raises(SourceError, match="none of its 1 pictures"):
+            PictureFolder(tmp_path)
+
+
+def test_a_path_opens_as_what_it_is(tmp_path):
+    clip = write_clip(tmp_path / "a.mp4")
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((4, 4, 3), np.uint8))
+    assert isinstance(open_recorded(clip), VideoFile)
+    assert isinstance(open_recorded(tmp_path), PictureFolder)
+
+
+class FakeClock:
+    """A clock that stands until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class TestPaced:
+    def test_it_plays_on_the_clock_stamps_capture_and_goes_on_over_the_rounds(self, tmp_path):
+        path = write_clip(tmp_path / "a.mp4", frames=5, rate=100)
+        source = Paced(lambda: VideoFile(path, name="reef"), loop=True)
+        frames = []
+        for frame in source:
+            frames.append(frame)
+            if len(frames) == 12:
+                source.close()
+        assert [frame.index for frame in frames] == list(range(12))
+        assert [frame.media_s for frame in frames] == pytest.approx([k / 100 for k in range(12)], abs=0.002)
+        captured = [frame.captured_s for frame in frames]
+        assert captured == sorted(captured)
+        assert captured[-1] - captured[0] >= 0.1
+        assert {frame.utc_source for frame in frames} == {"clock"}
+        assert source.name == "reef"
+
+    def test_without_loop_it_ends(self, tmp_path):
+        path = write_clip(tmp_path / "a.mp4", frames=5, rate=100)
+        assert len(list(Paced(lambda: VideoFile(path), loop=False))) == 5
+
+    def test_a_reader_far_behind_is_not_chased(self):
+        clock = FakeClock()
+        source = Paced(lambda: TestScene(size_hw=(36, 64), frames=10), loop=False, clock=clock)
+        taken = iter(source)
+        next(taken)
+        clock.now += 60.0  # the machine slept; without a new schedule the next frames would come in one burst
+        assert next(taken).captured_s == 160.0
+        waiting = threading.Thread(target=lambda: next(taken, None))
+        waiting.start()
+        waiting.join(0.02)
+        assert waiting.is_alive()  # the third frame is due 40 ms after the second
+        waiting.join(5)
+        source.close()
+
+    def test_closing_wakes_it_while_it_waits(self):
+        source = Paced(lambda: TestScene(size_hw=(36, 64)), loop=False, clock=FakeClock())
+        taken, ended = iter(source), threading.Event()
+        next(taken)
+
+        def drain():
+            for _ in taken:
+                pass
+            ended.set()
+
+        thread = threading.Thread(target=drain)
+        thread.start()
+        source.close()
+        assert ended.wait(5)
+        thread.join(5)
+
+    def test_a_file_that_cannot_be_opened_fails_at_once(self, tmp_path):
+        with pytest.raises(SourceError):
+            Paced(lambda: VideoFile(tmp_path / "gone.mp4"), loop=True)
