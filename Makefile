@@ -1,0 +1,46 @@
+# Reeflens: `make demo` to see it, `make check` to test it. Needs Python 3.11 or later and make; the rest it installs into .venv.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check -q
+
+.PHONY: install install-dev demo check lint types test-web test clean
+
+install: .venv/installed
+
+install-dev: .venv/installed-dev
+
+.venv/installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Reeflens needs Python 3.11 or later; name one with: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(PIP) install -c constraints.txt -e .
+	@touch $@
+
+.venv/installed-dev: .venv/installed
+	$(PIP) install -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: install
+	$(BIN)/reeflens serve
+
+check: lint types test-web test
+
+lint: install-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: install-dev
+	$(BIN)/mypy
+
+# A person without node sees these skipped; CI fails.
+test-web:
+	@if command -v node >/dev/null; then node --test tests/web/; \
+	elif [ -n "$$CI" ]; then echo "node is missing" >&2; exit 1; \
+	else echo "skipped: tests/web needs node 20 or later"; fi
+
+test: install-dev
+	$(BIN)/python -m pytest
+
+clean:
+	rm -rf .venv build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,1 @@
+"""The model that ships: one ONNX file and its card (README.md)."""
