@@ -159,9 +159,18 @@ def process(
 @model_option
 @click.option("--host", default="127.0.0.1", help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, help="Port to listen on; 0 for any free one.")
+@click.option("--once", is_flag=True, help="Play recorded sources once instead of over and over.")
 @provider_option
 @gpu_option
-def serve(source: tuple[str, ...], model: Path | None, host: str, port: int, provider: str, require_gpu: bool) -> None:
+def serve(
+    source: tuple[str, ...],
+    model: Path | None,
+    host: str,
+    port: int,
+    once: bool,
+    provider: str,
+    require_gpu: bool,
+) -> None:
     """Show live sources with label and heat map in the browser."""
     import server
     from realtime.engine import bundled_model
@@ -173,6 +182,7 @@ def serve(source: tuple[str, ...], model: Path | None, host: str, port: int, pro
         port=port,
         provider=provider,
         require_gpu=require_gpu,
+        loop=not once,
     )
 
     def ready(url: str) -> None:

@@ -1,0 +1,151 @@
+"""The command line: what is wrong is said in one sentence, with the exit code that scripts rely on."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from clips import write_clip
+from toy_onnx import write_toy_model
+
+REPO = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory) -> Path:
+    return write_toy_model(tmp_path_factory.mktemp("model") / "toy.onnx")
+
+
+def reeflens(*arguments: object, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Runs the real command in its own process."""
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("REEFLENS")}
+    return subprocess.run(
+        [sys.executable, "-m", "cli", *map(str, arguments)],
+        cwd=cwd,
+        env={**clean, "PYTHONPATH": str(REPO), **variables},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_process_writes_a_folder_per_dive_and_prints_what_was_seen(tmp_path, model):
+    clip = write_clip(tmp_path / "dive.mp4")
+    done = reeflens("process", clip, "--out", "results", "--model", model, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "30 frames classified" in done.stdout
+    folder = tmp_path / "results" / "dive"
+    assert {"frames.csv", "sightings.csv", "dive.vtt", "cams.npy", "run.json"} <= {p.name for p in folder.iterdir()}
+
+
+def test_one_bad_file_is_reported_and_does_not_stop_the_rest(tmp_path, model):
+    clip = write_clip(tmp_path / "good.mp4")
+    (tmp_path / "bad.mp4").write_text("this is no video")
+    done = reeflens("process", "bad.mp4", clip, "gone.mp4", "--out", "r", "--model", model, "--json", cwd=tmp_path)
+    assert done.returncode == 1
+    rows = json.loads(done.stdout)
+    assert [row["state"] for row in rows] == ["failed", "complete", "failed"]
+    assert "bad.mp4: not a video" in done.stderr
+    assert "gone.mp4: no such file" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["process", "a.mp4"], "--out"),
+        (["process", "a.mp4", "--out", "r", "--every", "soon"], "soon"),
+        (["process", "a.mp4", "--out", "r", "--every", "0"], "above 0"),
+        (["process", "a.mp4", "--out", "r", "--start", "yesterday"], "yesterday"),
+        (["process", "a.mp4", "--out", "r", "--start", "2026-05-01T09:30:00"], "zone"),
+        (["serve", "--source", "reef"], "NAME=PATH"),
+        (["serve", "--source", "a=x", "--source", "a=y"], "two sources"),
+        (["serve", "--source", "cam=rtsp://camera.local/1"], "rtsp"),
+        (["serve", "--port", "70000"], "70000"),
+        (["swim"], "swim"),
+        (["doctor", "--provider", "abacus"], "abacus"),
+    ],
+)
+def test_wrong_usage_exits_with_2_and_says_what(tmp_path, model, arguments, said):
+    extra = ["--model", model] if arguments[0] in ("process", "serve", "doctor") else []
+    done = reeflens(*arguments, *extra, cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["doctor", "--model", "gone.onnx"], "no such model file"),
+        (["process", "a.mp4", "--out", "r", "--model", "gone.onnx"], "no such model file"),
+        (["evaluate", "gone.onnx", "."], "no such model file"),
+        (["export", "gone", "--out", "m.onnx"], "gone"),
+        (["train", "gone", "--out", "r", "--weights", "none"], "gone"),
+        (["serve", "--source", "reef=gone.mp4"], "gone.mp4"),
+    ],
+)
+def test_work_that_fails_exits_with_1_and_one_sentence(tmp_path, model, arguments, said):
+    extra = ["--model", model] if arguments[0] == "serve" else []
+    done = reeflens(*arguments, *extra, cwd=tmp_path)
+    assert done.returncode == 1, done.stderr
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_doctor_tells_the_provider_that_ran_and_the_models_card(tmp_path, model):
+    report = json.loads(reeflens("doctor", "--model", model, "--provider", "cpu", "--json", cwd=tmp_path).stdout)
+    assert report["provider"]["name"] == "CPUExecutionProvider"
+    assert report["model"]["contract"]["labels"] == ["Fish", "Octopus", "Turtle"]
+    assert "onnxruntime" in " ".join(report["system"]["packages"])
+    text = reeflens("doctor", "--model", model, cwd=tmp_path).stdout
+    assert "Octopus" in text
+    assert "ms" in text
+
+
+class TestSettings:
+    """Flags, then variables, then the file; an unknown key is an error."""
+
+    def process_every(self, tmp_path, model, *flags, **variables) -> int:
+        if not (tmp_path / "dive.mp4").exists():
+            write_clip(tmp_path / "dive.mp4", frames=25)
+        done = reeflens(
+            "process", "dive.mp4", "--out", "r", "--model", model, "--json", *flags, cwd=tmp_path, **variables
+        )
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)[0]["classified"]
+
+    def test_the_file_the_variable_and_the_flag_each_outrank_the_one_before(self, tmp_path, model):
+        assert self.process_every(tmp_path, model) == 25
+        (tmp_path / "reeflens.toml").write_text("[process]\nevery = 0.5\n")
+        assert self.process_every(tmp_path, model) == 2
+        assert self.process_every(tmp_path, model, REEFLENS_PROCESS_EVERY="0.2") == 5
+        assert self.process_every(tmp_path, model, "--every", "0.04", REEFLENS_PROCESS_EVERY="0.2") == 25
+
+    @pytest.mark.parametrize(
+        ("text", "said"),
+        [
+            ("[process]\nevry = 1\n", "evry"),
+            ("[swim]\nfast = true\n", "swim"),
+            ("every = 1\n", "every"),
+            ("[process\n", "not TOML"),
+        ],
+    )
+    def test_a_wrong_file_is_refused_by_name(self, tmp_path, text, said):
+        (tmp_path / "reeflens.toml").write_text(text)
+        done = reeflens("doctor", cwd=tmp_path)
+        assert done.returncode == 2
+        assert said in done.stderr
+
+    def test_a_missing_file_that_was_named_is_refused(self, tmp_path):
+        done = reeflens("--config", "mine.toml", "doctor", cwd=tmp_path)
+        assert done.returncode == 2
+        assert "mine.toml" in done.stderr
+
+    def test_an_unknown_variable_is_refused_by_name(self, tmp_path):
+        done = reeflens("doctor", cwd=tmp_path, REEFLENS_SERVE_PRT="1")
+        assert done.returncode == 2
+        assert "REEFLENS_SERVE_PRT" in done.stderr
