@@ -334,6 +334,8 @@ def _read_settings(path: Path) -> dict[str, Any]:
 
 
 def _need(extra: str, *packages: str) -> None:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # tensorflow's greetings hide our own sentences
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     for package in packages:
         if importlib.util.find_spec(package) is None:
             raise ReeflensError(f"{package} is not installed; `pip install reeflens[{extra}]` brings what this needs")
@@ -365,10 +367,14 @@ def _named_sources(given: Sequence[str]) -> dict[str, str]:
 
 @contextmanager
 def _reporter() -> Iterator[Reporter]:
-    from training.progress import reporter
+    """Progress on stderr: a live display on a terminal, plain lines elsewhere."""
+    from training.progress import PlainLines, TerminalDisplay
 
-    with reporter() as opened:
-        yield opened
+    if not sys.stderr.isatty():
+        yield PlainLines()
+        return
+    with TerminalDisplay(notes) as display:
+        yield display
 
 
 @contextmanager

@@ -117,7 +117,7 @@ def test_the_page_shows_the_picture_its_label_and_the_measured_facts(context, ur
     page.wait_for_function("() => /[0-9]/.test(document.querySelector('#age').textContent)")
     assert "CPU" in page.inner_text("#device")
     assert page.locator("#top > li:not(.none):visible").count() == 3
-    assert re.search(r"\d ?%", page.inner_text("#top"))
+    assert re.search(r"\d\s?%", page.inner_text("#top"))
 
 
 def test_the_heat_map_is_drawn_by_the_browser_and_can_be_switched_off(context, url):

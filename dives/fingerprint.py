@@ -1,0 +1,36 @@
+"""Tells whether a recording is still the one that was begun, without reading 60 GB of it."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from realtime.errors import SourceError
+from realtime.sources import PICTURE_SUFFIXES
+
+END_BYTES = 1 << 20  # the head carries a container's description, the tail its index or last frames
+
+
+def fingerprint(source: Path) -> str:
+    """Of a video: its size and the SHA-256 of its first and last megabyte; of a folder: its pictures' names and sizes.
+
+    Neither path nor date count, so that a card may be copied in between. Raises SourceError.
+    """
+    digest = hashlib.sha256()
+    try:
+        if source.is_dir():
+            pictures = sorted(entry for entry in source.iterdir() if entry.suffix.lower() in PICTURE_SUFFIXES)
+            size = 0
+            for picture in pictures:
+                picture_bytes = picture.stat().st_size
+                digest.update(f"{picture.name}\0{picture_bytes}\0".encode())
+                size += picture_bytes
+        else:
+            size = source.stat().st_size
+            with source.open("rb") as file:
+                digest.update(file.read(END_BYTES))
+                file.seek(max(0, size - END_BYTES))
+                digest.update(file.read(END_BYTES))
+    except OSError as error:
+        raise SourceError(str(source), (error.strerror or str(error)).lower()) from error
+    return f"{size} bytes, sha256 {digest.hexdigest()}"

@@ -1,0 +1,85 @@
+"""A file under its own name is finished: until then it is called ``<name>.partial``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+import av
+
+from realtime.errors import ResultsError
+
+SUFFIX = ".partial"
+
+
+class PartialFile:
+    """A file being written; ``commit`` gives it its name, leaving without that removes it.
+
+    mode: "w" for UTF-8 text with line feeds as they are written, "wb" for bytes, "" when something else writes to
+    ``partial_path``. Raises ResultsError for every failure of the disk.
+    """
+
+    def __init__(self, path: Path, mode: str) -> None:
+        self.path = path
+        self.partial_path = path.with_name(path.name + SUFFIX)
+        self._file: IO[Any] | None = None
+        if mode:
+            with writing(path):
+                # newline="" because csv and the subtitle formats choose their own line ends.
+                text = "b" not in mode
+                self._file = self.partial_path.open(
+                    mode, encoding="utf-8" if text else None, newline="" if text else None
+                )
+
+    def write(self, data: str | bytes) -> int:
+        """Adds to the file, through a buffer."""
+        if self._file is None:
+            raise ValueError("this file is written by path")
+        with writing(self.path):
+            return self._file.write(data)
+
+    def commit(self) -> None:
+        """Closes the file and gives it its name, replacing an earlier one at once."""
+        with writing(self.path):
+            if self._file is not None:
+                self._file.flush()
+                os.fsync(self._file.fileno())  # else a loss of power can leave the name on an empty file
+                self._file.close()
+            self.partial_path.replace(self.path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if self._file is not None:
+                self._file.close()
+        except OSError:  # flushing to a full disk fails again; the first failure is on its way already
+            pass
+        finally:
+            self.partial_path.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Writes a small text file so that a reader sees the old or the new one. Raises ResultsError."""
+    with PartialFile(path, "w") as file:
+        file.write(text)
+        file.commit()
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turns the system's errors into one sentence with the path."""
+    try:
+        yield
+    except (OSError, av.error.FFmpegError) as error:
+        reason = (error.strerror or str(error) or type(error).__name__).lower()
+        raise ResultsError(
+            f"{path}: cannot be written ({reason}); what was written is kept, --resume continues"
+        ) from error

@@ -1,0 +1,283 @@
+"""A recorded dive in, a folder of results out: joins the two passes and keeps a record of how it went."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from dives.fingerprint import fingerprint
+from dives.journal import Journal
+from dives.partial import SUFFIX, writing
+from dives.progress import Meter, Progress
+from dives.run_record import COMPLETE, INCOMPLETE, RunLog, RunRecord, read_run, versions
+from dives.segments import Segment
+from dives.timeline import merge_gap, write_results
+from dives.writers.base import Dive, Writer
+from dives.writers.cams_npy import CamsNpy
+from dives.writers.frames_csv import FramesCsv
+from dives.writers.overlay_mp4 import OverlayMp4
+from dives.writers.sightings_csv import SightingsCsv
+from dives.writers.srt import Srt
+from dives.writers.webvtt import WebVtt
+from realtime.engine import Engine
+from realtime.errors import ReeflensError, SettingsError, SourceError
+from realtime.frames import iso_utc
+from realtime.pipeline import RawResult
+from realtime.sightings import Sighting
+from realtime.sources import PictureFolder, Source, VideoFile, open_recorded
+
+JOURNAL = "raw.journal"
+TABLES: tuple[type[Writer], ...] = (FramesCsv, SightingsCsv, WebVtt, Srt, CamsNpy)
+BATCH = 8
+TELL_ROWS = 512  # rows of the second pass between two reports: some 50 ms
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessOptions:
+    """How to process. Raises SettingsError when a value makes no sense.
+
+    every_s: classify the first frame at or after each multiple of this many seconds of media time; None for every
+    frame. overlay: also make overlay.mp4. start_utc: wall clock at media time 0, with its zone; outranks the
+    container's. resume: go on after what was classified before, instead of anew.
+    """
+
+    every_s: float | None = None
+    overlay: bool = False
+    start_utc: datetime | None = None
+    resume: bool = False
+
+    def __post_init__(self) -> None:
+        if self.every_s is not None and not 0.0 < self.every_s < float("inf"):
+            raise SettingsError(f"--every: expected a number of seconds above 0, received {self.every_s}")
+        if self.start_utc is not None and self.start_utc.tzinfo is None:
+            raise SettingsError(f"--start: expected a time with its zone, such as {self.start_utc.isoformat()}Z")
+
+
+@dataclass(frozen=True, slots=True)
+class DiveRun:
+    """What came of one dive.
+
+    state: "complete", or "incomplete" when the source broke on the way; ``error`` then says how, and the results
+    reach up to there. decoded: frames read. classified: lines in frames.csv; continued_from: how many of these were
+    taken over from an earlier run. wall_s: seconds this run took. frames_per_s: classified by this run per second of
+    its first pass, 0 when there was nothing left to classify. provider: the one that really runs the model.
+    """
+
+    folder: Path
+    state: str
+    decoded: int
+    classified: int
+    continued_from: int
+    sightings: tuple[Sighting, ...]
+    wall_s: float
+    frames_per_s: float
+    provider: str
+    error: ReeflensError | None = None
+
+
+def process(
+    source: Path,
+    out: Path,
+    engine: Engine,
+    options: ProcessOptions,
+    progress: Callable[[Progress], None] = lambda _: None,
+) -> DiveRun:
+    """Processes the video or folder of pictures ``source`` into the folder ``out`` and returns how it went.
+
+    progress is called on this thread, a few times a second. Raises SourceError, before ``out`` is touched, when the
+    source gives no frame at all, and ResultsError when ``out`` cannot be written, is in use, or holds a run that cannot
+    be continued with these options. A source that breaks half-way raises nothing: see DiveRun. Without
+    ``options.resume`` earlier results of ``out`` are removed once the source has opened.
+    """
+    began_s = time.monotonic()
+    open_source = partial(_open_source, source, options)
+    with open_source() as opened, _open_journal(source, out, engine, options) as journal:
+        earlier = read_run(out) if options.resume else None
+        if earlier is not None and not (
+            earlier["state"] == COMPLETE and earlier["counts"]["classified"] == journal.records
+        ):
+            earlier = None
+        with RunLog(out, _new_record(source, opened, engine, options, journal)) as run:
+            if earlier is None:
+                _clear(out)
+                reading = _classify(opened, engine, journal, options.every_s, progress, run.record.counts)
+            else:
+                reading = _Reading(continued_from=journal.records)
+                run.record.counts = earlier["counts"]
+            dive = Dive(out, opened.name, engine.contract, opened.info, journal.records, merge_gap(options.every_s))
+            sightings = _write(dive, journal, [table() for table in TABLES], progress, "write")
+            if options.overlay and not (out / OverlayMp4.name).exists():
+                _write(dive, journal, [OverlayMp4(open_source)], progress, "overlay")
+            wall_s = time.monotonic() - began_s
+            run.record.counts["sightings"] = len(sightings)
+            run.record.files = sorted(name for name in _result_names() if (out / name).exists())
+            run.record.timing |= {
+                "finished_utc": iso_utc(datetime.now(UTC)),
+                "wall_s": round(wall_s, 3),
+                "frames_per_s": round(reading.frames_per_s, 3),
+                "continued_from": reading.continued_from,
+            }
+            run.end(INCOMPLETE if reading.broken else COMPLETE, str(reading.broken or ""))
+        return DiveRun(
+            folder=out,
+            state=run.record.state,
+            decoded=run.record.counts["decoded"],
+            classified=journal.records,
+            continued_from=reading.continued_from,
+            sightings=tuple(sightings),
+            wall_s=wall_s,
+            frames_per_s=reading.frames_per_s,
+            provider=engine.provider.name,
+            error=reading.broken,
+        )
+
+
+def _open_source(source: Path, options: ProcessOptions) -> Source:
+    if options.start_utc is not None and source.is_dir():
+        raise SourceError(str(source), "--start is for a video; the pictures of a folder have no common clock")
+    return open_recorded(source, name=str(source), start=options.start_utc)
+
+
+def _open_journal(source: Path, out: Path, engine: Engine, options: ProcessOptions) -> Journal:
+    with writing(out):
+        out.mkdir(parents=True, exist_ok=True)
+    return Journal.open(
+        out / JOURNAL,
+        facts={
+            "the source": fingerprint(source),
+            "the model": f"sha256 {engine.sha256}",
+            "--every": options.every_s,
+            "--start": iso_utc(options.start_utc) or None,
+        },
+        notes={"batch": BATCH, "model": engine.path.name, "provider": engine.provider.name},
+        classes=len(engine.contract.labels),
+        cam_size=engine.contract.cam_size,
+        resume=options.resume,
+    )
+
+
+def _new_record(source: Path, opened: Source, engine: Engine, options: ProcessOptions, journal: Journal) -> RunRecord:
+    info, provider = opened.info, engine.provider
+    return RunRecord(
+        source={
+            "name": source.name,
+            "path": str(source.resolve()),
+            "kind": info.kind,
+            "codec": info.codec,
+            "size_hw": list(info.size_hw),
+            "rate": info.rate,
+            "duration_s": info.duration_s,
+            "frames": info.frames,
+        },
+        time={"start_utc": iso_utc(info.start_utc), "utc_source": info.utc_source},
+        model={
+            "name": engine.path.name,
+            "sha256": engine.sha256,
+            "labels": list(engine.contract.labels),
+            "precision": engine.contract.precision,
+            "provider": provider.name,
+            "provider_share": round(provider.share, 4),
+            "provider_note": provider.note,
+            "begun_on": journal.notes().get("provider", ""),
+        },
+        options={
+            "every_s": options.every_s,
+            "start_utc": iso_utc(options.start_utc),
+            "overlay": options.overlay,
+            "resume": options.resume,
+        },
+        timing={"begun_utc": iso_utc(datetime.now(UTC))},
+        versions=versions(),
+    )
+
+
+@dataclass(slots=True)
+class _Reading:
+    """What the first pass did, beyond the rows it added."""
+
+    continued_from: int
+    frames_per_s: float = 0.0
+    broken: SourceError | None = None
+
+
+def _classify(
+    opened: Source,
+    engine: Engine,
+    journal: Journal,
+    every_s: float | None,
+    progress: Callable[[Progress], None],
+    counts: dict[str, Any],
+) -> _Reading:
+    """The first pass. Raises SourceError when not one row came of it."""
+    batch = int(journal.notes()["batch"])
+    # Only whole batches are taken over, so that the rest falls into the same batches as in one go.
+    journal.truncate(journal.records - journal.records % batch)
+    reading = _Reading(continued_from=journal.records)
+    meter = Meter(progress, "classify", opened.info, opened.info.frames)
+    with Segment(opened, engine, every_s=every_s, batch=batch, known=journal.moments()) as segment:
+        try:
+            for rows in segment:
+                journal.append(rows)
+                counts["classified"] = journal.records
+                last = rows[-1] if rows else None
+                meter.add(
+                    len(rows),
+                    done=last.index + 1 if last else segment.decoded,
+                    media_s=last.media_s if last else segment.media_s,
+                )
+        except SourceError as error:
+            if not journal.records:
+                raise
+            reading.broken = error
+    journal.sync()
+    meter.over(segment.decoded)
+    reading.frames_per_s = meter.rate
+    counts.update(_counts(opened, segment), announced=opened.info.frames, classified=journal.records)
+    return reading
+
+
+def _counts(opened: Source, segment: Segment) -> dict[str, Any]:
+    skipped: dict[str, int] = {"between samples": segment.unsampled}
+    counts: dict[str, Any] = {"decoded": segment.decoded, "skipped": skipped}
+    if isinstance(opened, VideoFile):
+        skipped["damaged packets"] = opened.damaged_packets
+        counts["guessed_stamps"] = opened.guessed_stamps
+    if isinstance(opened, PictureFolder):
+        skipped["unreadable pictures"] = len(opened.skipped)
+        counts["unreadable"] = [{"name": name, "reason": reason} for name, reason in opened.skipped]
+    return counts
+
+
+def _write(
+    dive: Dive, journal: Journal, writers: Sequence[Writer], progress: Callable[[Progress], None], phase: str
+) -> list[Sighting]:
+    """The second pass."""
+    meter = Meter(progress, phase, dive.info, dive.frames)
+    tell_rows = TELL_ROWS if phase == "write" else BATCH
+
+    def told() -> Iterator[RawResult]:
+        for done, row in enumerate(journal.rows(dive.source)):
+            yield row
+            if (done + 1) % tell_rows == 0:
+                meter.add(tell_rows, done=done + 1, media_s=row.media_s)
+
+    sightings = write_results(told(), dive, writers)
+    meter.over(dive.frames)
+    return sightings
+
+
+def _result_names() -> list[str]:
+    return [*(table.name for table in TABLES), OverlayMp4.name]
+
+
+def _clear(out: Path) -> None:
+    """Removes results that the journal does not stand behind."""
+    with writing(out):
+        for name in _result_names():
+            (out / name).unlink(missing_ok=True)
+            (out / f"{name}{SUFFIX}").unlink(missing_ok=True)

@@ -1,0 +1,60 @@
+"""What every output format is given, and the three methods it answers with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Protocol
+
+from realtime.contract import ModelContract
+from realtime.frames import FrameResult
+from realtime.sightings import Sighting
+from realtime.sources import SourceInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Dive:
+    """The facts of a dive that hold for all its rows.
+
+    folder: where its files go. frames: the number of rows to come. merge_gap_s: how long, in seconds, a label may
+    be lost within one sighting.
+    """
+
+    folder: Path
+    source: str
+    contract: ModelContract
+    info: SourceInfo
+    frames: int
+    merge_gap_s: float
+
+
+class Writer(Protocol):
+    """One output format: ``begin`` once, ``frame`` for every row in order of time, ``finish`` once.
+
+    Its file appears under its name in ``finish``, not before. What ``begin`` opens it hands to ``files``, which closes
+    it and removes what is unfinished if the dive fails on the way. All three raise ResultsError when the
+    disk does not take it.
+    """
+
+    name: ClassVar[str]
+
+    def begin(self, dive: Dive, files: ExitStack) -> None:
+        """Opens the file."""
+
+    def frame(self, row: FrameResult) -> None:
+        """Takes the next row."""
+
+    def finish(self, sightings: Sequence[Sighting]) -> None:
+        """Takes all sightings of the dive, in order of their start, and completes the file."""
+
+
+def seconds(value: float) -> str:
+    """Media time with 6 decimals: finer than any container's clock (1/90000 s and coarser). Never "-0.000000"."""
+    return f"{value + 0.0:.6f}" if abs(value) >= 5e-7 else "0.000000"
+
+
+def score(value: float) -> str:
+    """A probability or score with 6 decimals: as far as float32 carries near 1."""
+    return f"{value:.6f}"

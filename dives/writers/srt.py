@@ -1,0 +1,18 @@
+"""dive.srt: the sightings as SubRip, for players that know no WebVTT."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from dives.writers.subtitles import Cue, SubtitleWriter, clock
+
+
+class Srt(SubtitleWriter):
+    """SubRip: numbered from 1, a comma before the milliseconds, UTF-8, line feeds."""
+
+    name = "dive.srt"
+
+    def lines(self, cues: Sequence[Cue]) -> Iterator[str]:
+        """One numbered block per cue."""
+        for number, cue in enumerate(cues, start=1):
+            yield f"{number}\n{clock(cue.start_ms, ',')} --> {clock(cue.end_ms, ',')}\n{cue.text}\n\n"

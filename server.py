@@ -1,0 +1,250 @@
+"""The web server: parts of the rooms below, wired together for as long as it runs."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import re
+import signal
+import socket
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+from importlib.resources import files
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI
+from uvicorn.config import WS_PROTOCOLS
+
+from realtime.engine import Engine
+from realtime.errors import SettingsError, SourceError
+from realtime.pipeline import LiveRunner
+from realtime.scene import TestScene
+from realtime.sources import Paced, Source, open_recorded
+from serving import live, status, wire
+from serving.access import WILDCARDS, Access
+from serving.bridge import Bridge
+from serving.hub import Hub
+from serving.page import page_router
+from serving.station import Station
+
+SCENE = "scene"
+
+# Together under the three seconds after which people press Ctrl-C again.
+DISMISS_S = 0.5
+DRAIN_S = 1
+STOP_S = 1.2
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """What to serve and how. Raises SettingsError for a contradiction, SourceError for a path that cannot be read.
+
+    sources: name -> video file, folder of pictures, or "scene" (rendered); without any, the scene. loop: start
+    recorded sources anew at their end. host: "0.0.0.0" or "::" for all addresses. port: 0 for any free one.
+    provider, require_gpu: as for Engine.open. max_viewers: over all sources.
+    """
+
+    model: Path
+    sources: Mapping[str, str] = field(default_factory=dict)
+    host: str = "127.0.0.1"
+    port: int = 8000
+    provider: str = "auto"
+    require_gpu: bool = False
+    max_viewers: int = 64
+    loop: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.sources:
+            object.__setattr__(self, "sources", {SCENE: SCENE})
+        if not 0 <= self.port <= 65535:
+            raise SettingsError(f"port: expected 0 to 65535, received {self.port}")
+        if self.max_viewers < 1:
+            raise SettingsError(f"max_viewers: expected at least 1, received {self.max_viewers}")
+        for name, place in self.sources.items():
+            _check_source(name, place)
+
+
+def create_app(settings: ServerSettings) -> FastAPI:
+    """The application. Its lifespan opens the model and the sources, and stops them within STOP_S seconds.
+
+    Entering the lifespan raises ContractError or ProviderError when the model does not run.
+    """
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with contextlib.AsyncExitStack() as stack:
+            opening = partial(Engine.open, settings.model, provider=settings.provider, require_gpu=settings.require_gpu)
+            engine = stack.enter_context(await asyncio.to_thread(opening))
+            encoder = ThreadPoolExecutor(1, "jpeg")
+            stack.callback(encoder.shutdown, wait=False, cancel_futures=True)
+            hubs = {
+                name: Hub(name, wire.hello(name, engine.contract, engine.provider.name, engine.path.name), encoder)
+                for name in settings.sources
+            }
+            bridge = Bridge(asyncio.get_running_loop(), hubs)
+            openers = {name: partial(_open, name, place, settings.loop) for name, place in settings.sources.items()}
+            runner = LiveRunner(engine, openers, bridge.on_result, bridge.on_status)
+            app.state.station = Station(
+                version=_version(),
+                model=engine.path.name,
+                contract=engine.contract,
+                provider=engine.provider,
+                hubs=hubs,
+                status=runner.status,
+                max_viewers=settings.max_viewers,
+            )
+            stack.push_async_callback(asyncio.to_thread, runner.stop, STOP_S)
+            stack.push_async_callback(app.state.station.dismiss_viewers, DISMISS_S)
+            runner.start()
+            yield
+
+    # Its documentation pages load scripts from elsewhere, which our policy forbids; the schema itself stays.
+    app = FastAPI(
+        title="Reeflens",
+        version=_version(),
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/api/openapi.json",
+    )
+    app.add_middleware(Access, bound_host=settings.host)
+    app.include_router(live.router)
+    app.include_router(status.router)
+    app.include_router(page_router(files("web")))
+    return app
+
+
+def serve(
+    settings: ServerSettings,
+    on_ready: Callable[[str], None],
+    *,
+    log_level: str = "warning",
+    stop: threading.Event | None = None,
+) -> None:
+    """Serves until SIGINT or SIGTERM, or until ``stop`` is set from another thread; then returns.
+
+    on_ready: called once with the page's address when it can be opened. log_level: of uvicorn's own loggers, whose
+    handlers are the caller's affair. Raises SettingsError when the address cannot be listened on, ContractError or
+    ProviderError when the model does not run.
+    """
+    app = create_app(settings)
+    with _listen(settings.host, settings.port) as listener:
+        config = uvicorn.Config(
+            app,
+            ws="websockets-sansio" if "websockets-sansio" in WS_PROTOCOLS else "websockets",
+            ws_max_size=wire.MAX_TEXT_BYTES,
+            ws_per_message_deflate=False,  # JPEGs do not shrink, and trying takes time on the event loop
+            lifespan="off",  # ours is around the server below, where its errors can be caught
+            log_config=None,
+            log_level=log_level,
+            server_header=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=DRAIN_S,
+        )
+        url = _url(settings.host, listener.getsockname()[1])
+        server = _Server(config, app, stop or threading.Event(), partial(on_ready, url))
+        asyncio.run(_serve(app, server, listener))
+
+
+async def _serve(app: FastAPI, server: uvicorn.Server, listener: socket.socket) -> None:
+    async with app.router.lifespan_context(app):
+        await server.serve(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn with a start that is told, a stop that tells the viewers, and signals that only stop it."""
+
+    def __init__(
+        self, config: uvicorn.Config, app: FastAPI, stop: threading.Event, on_ready: Callable[[], None]
+    ) -> None:
+        super().__init__(config)
+        self._fastapi = app
+        self._stop = stop
+        self._on_ready = on_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._on_ready()
+
+    async def on_tick(self, counter: int) -> bool:
+        return await super().on_tick(counter) or self._stop.is_set()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # Uvicorn would close them with 1012, "restarting", and browsers would come back at once.
+        await self._fastapi.state.station.dismiss_viewers(DISMISS_S)
+        await super().shutdown(sockets)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        # Uvicorn raises them again when it is done, which is before our lifespan has ended: SIGTERM would cut it off.
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def _check_source(name: str, place: str) -> None:
+    if not re.fullmatch(r"[^\W_][\w .-]{0,63}", name):
+        raise SettingsError(
+            f"source name {name!r}: expected a letter or digit, then up to 63 letters, digits, spaces, dots or dashes"
+        )
+    if scheme := re.match(r"([A-Za-z][A-Za-z0-9+.-]*)://", place):
+        # Only the scheme is repeated: the rest may hold a password.
+        raise SettingsError(
+            f"source {name}: {scheme[1]}:// addresses cannot be served yet; "
+            f"name a video file, a folder of pictures, or {SCENE!r}"
+        )
+    if place == SCENE:
+        return
+    path = Path(place).expanduser()
+    try:
+        if path.is_dir():
+            next(path.iterdir(), None)
+        else:
+            path.open("rb").close()
+    except OSError as error:
+        reason = "no such file or folder" if isinstance(error, FileNotFoundError) else (error.strerror or "").lower()
+        raise SourceError(name, f"{path}: {reason}") from error
+
+
+def _open(name: str, place: str, loop: bool) -> Source:
+    if place == SCENE:
+        return Paced(partial(TestScene, name=name), loop=False)
+    return Paced(partial(open_recorded, Path(place).expanduser(), name=name), loop=loop)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """A listening socket. Bound before the model loads, so that a taken port is known at once."""
+    try:
+        found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, *_, address = found[0]
+        return socket.create_server(address[:2], family=family, backlog=128)
+    except (OSError, UnicodeError) as error:
+        # create_server adds the address to the text that goes with an errno; getaddrinfo's codes are negative.
+        code = error.errno if isinstance(error, OSError) else None
+        reason = (os.strerror(code) if code and code > 0 else str(error)).lower()
+        raise SettingsError(f"cannot listen on {host}:{port} ({reason}); choose another host or port") from error
+
+
+def _url(host: str, port: int) -> str:
+    """An address that a browser on this machine can open."""
+    shown = {"::": "::1"}.get(host, "127.0.0.1") if host in WILDCARDS else host
+    return f"http://[{shown}]:{port}/" if ":" in shown else f"http://{shown}:{port}/"
+
+
+def _version() -> str:
+    try:
+        return version("reeflens")
+    except PackageNotFoundError:
+        return "unknown"  # run from a checkout that was never installed

@@ -1,0 +1,137 @@
+"""Who gets in: pages of this server, under its own name. And what its pages may do.
+
+Browsers let any page open a websocket to 127.0.0.1, and a name that its owner points at 127.0.0.1 after the page has
+loaded (DNS rebinding) makes a foreign page look like ours. So every request must name a host that is ours, and, where
+the browser says which page asks, that must be a page of the same host. CORS guards neither.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from serving.wire import CLOSE_POLICY
+
+LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+WILDCARDS = frozenset({"0.0.0.0", "::", ""})  # bound to every address of the machine
+DEFAULT_PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
+
+SECURITY_HEADERS = {
+    "content-security-policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; "
+        "connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+    ),
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """A host and a port, as in "localhost:8000"; host in lower case and without brackets."""
+
+    host: str
+    port: int
+
+
+def parse_authority(text: str, default_port: int) -> Authority | None:
+    """Reads a Host header or the part of an origin after "//"; None when it is not one."""
+    try:
+        parts = urlsplit(f"//{text}")
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return None
+    if not host or parts.netloc != text or "@" in text:
+        return None
+    return Authority(host, default_port if port is None else port)
+
+
+def refusal(headers: Headers, scheme: str, bound_host: str, port: int | None) -> str | None:
+    """Why a request is refused, in one sentence; None when it may come in.
+
+    scheme: of the connection. bound_host: what the server was told to listen on. port: the one it listens on.
+    Bound to every address, it answers to localhost, to the machine's own name and to any bare IP address (those cannot
+    be rebound), on any port, since containers and tunnels map ports; bound to one host, to that and to localhost.
+    """
+    hosts, origins = headers.getlist("host"), headers.getlist("origin")
+    authority = parse_authority(hosts[0], DEFAULT_PORTS[scheme]) if len(hosts) == 1 else None
+    if authority is None:
+        return "a request must name one host"
+    if bound_host in WILDCARDS:
+        if not (authority.host in LOOPBACK_NAMES | _own_names() or _is_address(authority.host)):
+            return f"this server does not answer to the name {authority.host!r}; use its IP address"
+    elif authority.host not in LOOPBACK_NAMES | {bound_host.lower()} or (port is not None and authority.port != port):
+        return f"this server does not answer to {hosts[0]!r}"
+    if not origins:
+        return None  # not a browser, or a browser that fetches what it was told to open
+    if len(origins) == 1 and _same_origin(origins[0], hosts[0]):
+        return None
+    return f"pages of {origins[0]!r} may not use this server"
+
+
+def _same_origin(origin: str, host: str) -> bool:
+    scheme, mark, text = origin.partition("://")
+    if not mark or scheme not in ("http", "https"):
+        return False  # "null", extensions, files
+    # The page's own scheme counts: behind a proxy that speaks TLS it is https while ours is http.
+    default_port = DEFAULT_PORTS[scheme]
+    asking = parse_authority(text, default_port)
+    return asking is not None and asking == parse_authority(host, default_port)
+
+
+def _own_names() -> frozenset[str]:
+    name = socket.gethostname().lower()
+    return frozenset({name, f"{name.partition('.')[0]}.local"})
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+class Access:
+    """ASGI middleware: refuses foreign requests, and puts SECURITY_HEADERS on every answer.
+
+    A refused websocket is accepted and closed with 1008 and the reason, since browsers hide why a handshake failed.
+    """
+
+    def __init__(self, app: ASGIApp, bound_host: str) -> None:
+        self._app = app
+        self._bound_host = bound_host
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        port = scope["server"][1] if scope.get("server") else None
+        why = refusal(Headers(scope=scope), scope["scheme"], self._bound_host, port)
+        if scope["type"] == "websocket":
+            await (self._app(scope, receive, send) if why is None else _refuse_websocket(receive, send, why))
+            return
+
+        async def send_guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in SECURITY_HEADERS.items():
+                    headers[name] = value
+            await send(message)
+
+        answer = self._app if why is None else JSONResponse({"detail": why}, 403)
+        await answer(scope, receive, send_guarded)
+
+
+async def _refuse_websocket(receive: Receive, send: Send, why: str) -> None:
+    await receive()
+    await send({"type": "websocket.accept"})
+    await send({"type": "websocket.close", "code": CLOSE_POLICY, "reason": why.encode()[:123].decode(errors="ignore")})

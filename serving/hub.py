@@ -1,0 +1,288 @@
+"""The viewers of one source: who gets which result, and when. No sockets and no threads; lives on one event loop.
+
+Nothing is queued for a viewer. It asks (``Viewer.next``) and gets the newest result there is, unless MAX_IN_FLIGHT
+are not yet acknowledged: a hidden tab costs nothing, a slow link skips frames instead of falling behind, and nobody
+waits for anybody else. A JPEG is made when the first viewer asks for one of that result, in ``executor``, once; while
+one is being made the others wait for the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from functools import partial
+from types import TracebackType
+from typing import Self
+
+import cv2
+
+from realtime.frames import Frame, FrameResult, Picture
+from realtime.pipeline import LiveStatus
+from serving import wire
+
+log = logging.getLogger(__name__)
+
+MAX_IN_FLIGHT = 2  # one on the way while one is drawn; a third would only add its age
+MAX_PONGS = 8  # unsent; who pings faster than it reads loses the oldest
+PICTURE_MAX_SIDE = 1280  # pixels; what a page shows, and 2 ms to encode
+JPEG_QUALITY = 80
+
+
+class HubClosed(Exception):  # noqa: N818 - an end, not an error
+    """The server is going away; there is nothing more to send."""
+
+
+@dataclass(frozen=True, slots=True)
+class Jpeg:
+    """An encoded picture and its size in pixels."""
+
+    data: bytes
+    size_hw: tuple[int, int]
+
+
+@dataclass(slots=True)
+class HubCounts:
+    """What went through a hub since the start.
+
+    published: results. overtaken: those that never were, as a newer one came while the event loop was busy.
+    sent: result messages, over all viewers. skipped: results that a viewer never got because a newer one was there when
+    it could take one, over all viewers. encoded: JPEGs made. encode_failures: JPEGs that could not be made.
+    """
+
+    published: int = 0
+    overtaken: int = 0
+    sent: int = 0
+    skipped: int = 0
+    encoded: int = 0
+    encode_failures: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class _Item:
+    """One published result. settled: its JPEG is made, or could not be."""
+
+    seq: int
+    picture: Picture | None
+    result: FrameResult
+    status: LiveStatus
+    captured_s: float
+    jpeg: Jpeg | None = None
+    settled: bool = False
+
+
+def encode_jpeg(picture: Picture) -> Jpeg:
+    """The picture as viewers see it. Takes milliseconds: not for the event loop. Raises ValueError or cv2.error."""
+    rgb = picture.rgb(max_side=PICTURE_MAX_SIDE)
+    bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
+    done, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    if not done:
+        raise ValueError("the JPEG encoder gave nothing")
+    return Jpeg(data.tobytes(), (rgb.shape[0], rgb.shape[1]))
+
+
+class Hub:
+    """One source's viewers. All methods are called on the event loop.
+
+    greeting: the text that every viewer gets first. executor: where JPEGs are made; at most one job of this hub is
+    in it at a time. clock: monotonic seconds, the one that stamped ``Frame.captured_s``.
+    """
+
+    def __init__(
+        self, source: str, greeting: str, executor: Executor, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.source = source
+        self.counts = HubCounts()
+        self.closed = False
+        self._greeting = greeting
+        self._executor = executor
+        self._clock = clock
+        self._viewers: set[Viewer] = set()
+        self._newest: _Item | None = None
+        self._encoding: _Item | None = None
+        self._state = ("connecting", "")
+        self._empty = asyncio.Event()
+        self._empty.set()
+
+    @property
+    def viewers(self) -> int:
+        """How many are watching."""
+        return len(self._viewers)
+
+    def join(self) -> Viewer:
+        """A new viewer; leaving its ``with`` block takes it out again. It starts with the newest result."""
+        viewer = Viewer(self, [self._greeting, wire.status(*self._state)])
+        self._viewers.add(viewer)
+        self._empty.clear()
+        return viewer
+
+    def publish(self, frame: Frame, result: FrameResult, status: LiveStatus) -> None:
+        """Offers a result to everyone; the one before is forgotten. A frame without ``captured_s`` is aged from now."""
+        captured_s = frame.captured_s if frame.captured_s is not None else self._clock()
+        self._newest = _Item(self.counts.published, frame.picture, result, status, captured_s)
+        self.counts.published += 1
+        self._wake_all()
+
+    def set_state(self, state: str, reason: str) -> None:
+        """Tells everyone how the source is doing, when that changed."""
+        if (state, reason) != self._state:
+            self._state = (state, reason)
+            for viewer in self._viewers:
+                viewer._tell_state(wire.status(state, reason))
+
+    def close(self) -> None:
+        """Every viewer's ``next`` raises HubClosed from now on."""
+        self.closed = True
+        self._newest = None
+        self._wake_all()
+
+    async def wait_empty(self) -> None:
+        """Returns when nobody is left. Safe to cancel."""
+        await self._empty.wait()
+
+    def _leave(self, viewer: Viewer) -> None:
+        self._viewers.discard(viewer)
+        if not self._viewers:
+            self._empty.set()
+
+    def _wake_all(self) -> None:
+        for viewer in self._viewers:
+            viewer._wake.set()
+
+    def _encode(self, item: _Item) -> None:
+        """Starts on ``item``'s JPEG unless one is being made; whoever waits gets that one, then the newest."""
+        if self._encoding is not None or item.picture is None:
+            return
+        self._encoding = item
+        job = asyncio.get_running_loop().run_in_executor(self._executor, encode_jpeg, item.picture)
+        job.add_done_callback(partial(self._encoded, item))
+
+    def _encoded(self, item: _Item, job: asyncio.Future[Jpeg]) -> None:
+        self._encoding = None
+        item.picture, item.settled = None, True  # a decoded 4K frame is 12 MB
+        if job.cancelled():
+            return
+        error = job.exception()
+        if error is None:
+            item.jpeg = job.result()
+            self.counts.encoded += 1
+        else:
+            if not self.counts.encode_failures:
+                log.error("source %s: a picture cannot be encoded; results go on without", self.source, exc_info=error)
+            self.counts.encode_failures += 1
+        # Handed over rather than announced: by the time a viewer looks there may be a newer result without a JPEG, and
+        # where encoding is slower than the camera it would wait for ever.
+        for viewer in self._viewers:
+            viewer._hand(item)
+
+    def _message(self, item: _Item, *, picture: bool) -> bytes:
+        jpeg = item.jpeg if picture else None
+        header = wire.result_header(
+            item.result,
+            seq=item.seq,
+            age_ms=max(0.0, self._clock() - item.captured_s) * 1000.0,
+            jpeg_hw=jpeg.size_hw if jpeg else None,
+            rate=item.status.rate,
+            captured=item.status.captured,
+            dropped=item.status.dropped,
+        )
+        return wire.encode_result(header, item.result.cam, jpeg.data if jpeg else None)
+
+
+class Viewer:
+    """One who watches: what it may get next, and what it said. Made by ``Hub.join``; a context manager."""
+
+    def __init__(self, hub: Hub, first: list[str]) -> None:
+        self._hub = hub
+        self._first = deque(first)
+        self._state_text: str | None = None
+        self._pongs: deque[str] = deque(maxlen=MAX_PONGS)
+        self._wants_picture = True
+        self._in_flight: deque[int] = deque()
+        newest = hub._newest
+        self._last_seq = newest.seq - 1 if newest is not None else hub.counts.published - 1
+        self._handed: _Item | None = None
+        self._waits_for_jpeg = False
+        self._wake = asyncio.Event()
+
+    async def next(self) -> str | bytes:
+        """Waits for what to send next: text at once, results while fewer than MAX_IN_FLIGHT are unacknowledged.
+
+        A result counts as sent when it is returned. Raises HubClosed. Safe to cancel; one caller at a time.
+        """
+        while True:
+            if self._hub.closed:
+                raise HubClosed
+            if (text := self._next_text()) is not None:
+                return text
+            if (item := self._next_item()) is not None:
+                self._hub.counts.skipped += item.seq - self._last_seq - 1
+                self._hub.counts.sent += 1
+                self._last_seq = item.seq
+                self._in_flight.append(item.seq)
+                return self._hub._message(item, picture=self._wants_picture)
+            self._wake.clear()
+            await self._wake.wait()
+
+    def handle(self, message: wire.Ack | wire.Ping | wire.Want) -> None:
+        """Takes what the viewer says. Raises WireError for an acknowledgement of what was never sent.
+
+        An acknowledgement covers everything before it: a page draws the newest and throws the others away.
+        """
+        match message:
+            case wire.Ack(seq):
+                if seq > self._last_seq:
+                    raise wire.WireError(f"seq: {seq} was never sent to this viewer")
+                while self._in_flight and self._in_flight[0] <= seq:
+                    self._in_flight.popleft()
+            case wire.Ping(t):
+                self._pongs.append(wire.pong(t))
+            case wire.Want(picture):
+                self._wants_picture = picture
+        self._wake.set()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._hub._leave(self)
+
+    def _next_text(self) -> str | None:
+        if self._first:
+            return self._first.popleft()
+        if self._state_text is not None:
+            text, self._state_text = self._state_text, None
+            return text
+        return self._pongs.popleft() if self._pongs else None
+
+    def _next_item(self) -> _Item | None:
+        if self._handed is not None:
+            item, self._handed = self._handed, None
+            return item
+        self._waits_for_jpeg = False
+        newest = self._hub._newest
+        if newest is None or newest.seq <= self._last_seq or len(self._in_flight) >= MAX_IN_FLIGHT:
+            return None
+        if not self._wants_picture or newest.settled:
+            return newest
+        self._waits_for_jpeg = True
+        self._hub._encode(newest)
+        return None
+
+    def _hand(self, item: _Item) -> None:
+        if self._waits_for_jpeg:
+            if item.seq > self._last_seq:  # else it joined when there was a newer one, and asks for that
+                self._handed = item
+            self._waits_for_jpeg = False
+            self._wake.set()
+
+    def _tell_state(self, text: str) -> None:
+        # The newest state is enough, and one that joined a moment ago learns it from there.
+        self._state_text = text
+        self._wake.set()

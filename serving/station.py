@@ -1,0 +1,58 @@
+"""What the routes share while the server runs: the facts of the loaded model, and the hub of every source."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, cast
+
+from fastapi import Depends
+from fastapi.requests import HTTPConnection
+
+from realtime.contract import ModelContract
+from realtime.engine import ProviderReport
+from realtime.pipeline import LiveStatus
+from serving.hub import Hub
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Station:
+    """Put on ``app.state.station`` by the lifespan; the routes below it only read.
+
+    model: file name of the model. status: how every source is doing now, by name. max_viewers: over all sources.
+    started_s: monotonic.
+    """
+
+    version: str
+    model: str
+    contract: ModelContract
+    provider: ProviderReport
+    hubs: Mapping[str, Hub]
+    status: Callable[[], Mapping[str, LiveStatus]]
+    max_viewers: int
+    started_s: float = field(default_factory=time.monotonic)
+
+    @property
+    def viewers(self) -> int:
+        """How many are watching, over all sources."""
+        return sum(hub.viewers for hub in self.hubs.values())
+
+    async def dismiss_viewers(self, timeout_s: float) -> None:
+        """Tells every viewer that the server is going away and waits, at most ``timeout_s``, until they left."""
+        for hub in self.hubs.values():
+            hub.close()
+        try:
+            async with asyncio.timeout(timeout_s):
+                for hub in self.hubs.values():
+                    await hub.wait_empty()
+        except TimeoutError:
+            pass  # one whose connection takes no byte; its socket is closed with the server's
+
+
+def _of(connection: HTTPConnection) -> Station:
+    return cast(Station, connection.app.state.station)
+
+
+StationDep = Annotated[Station, Depends(_of)]

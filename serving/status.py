@@ -1,0 +1,169 @@
+"""How the server, its model and its sources are doing, for people's scripts and for whoever restarts containers."""
+
+from __future__ import annotations
+
+import time
+from typing import Literal
+
+from fastapi import APIRouter, Response
+from fastapi.responses import PlainTextResponse
+from pydantic import BaseModel
+
+from realtime.contract import ModelContract
+from realtime.pipeline import LiveStatus
+from serving.hub import Hub, HubCounts
+from serving.station import Station, StationDep
+
+State = Literal["connecting", "live", "ended", "failed", "stopped"]
+
+router = APIRouter()
+
+
+class Provider(BaseModel):
+    """Where the model really runs. share: of the probe frame's node time, 0..1; note: why not elsewhere."""
+
+    name: str
+    requested: str
+    share: float
+    note: str
+
+
+class Messages(BaseModel):
+    """What went to the viewers of a source since the start; the fields are those of serving.hub.HubCounts."""
+
+    published: int
+    overtaken: int
+    sent: int
+    skipped: int
+    encoded: int
+    encode_failures: int
+
+
+class SourceStatus(BaseModel):
+    """One source. dropped: frames overwritten before they were classified; rate: results/s over two seconds."""
+
+    state: State
+    reason: str
+    kind: str
+    captured: int
+    dropped: int
+    classified: int
+    rate: float
+    size_hw: tuple[int, int]
+    viewers: int
+    messages: Messages
+
+
+class ServerStatus(BaseModel):
+    """The whole server. model: file name."""
+
+    version: str
+    model: str
+    provider: Provider
+    uptime_s: float
+    sources: dict[str, SourceStatus]
+
+
+class SourceSummary(BaseModel):
+    """One source in a list. size: height and width in pixels, [0, 0] before the first frame."""
+
+    name: str
+    kind: str
+    state: State
+    reason: str
+    size: tuple[int, int]
+
+
+class Readiness(BaseModel):
+    """Whether there is something to watch, and if not why."""
+
+    ready: bool
+    reason: str
+
+
+@router.get("/api/status")
+async def server_status(station: StationDep) -> ServerStatus:
+    """Model, provider and every source with its counters."""
+    return ServerStatus(
+        version=station.version,
+        model=station.model,
+        provider=Provider(
+            name=station.provider.name,
+            requested=station.provider.requested,
+            share=station.provider.share,
+            note=station.provider.note,
+        ),
+        uptime_s=time.monotonic() - station.started_s,
+        sources={name: _source(status, station.hubs[name]) for name, status in station.status().items()},
+    )
+
+
+@router.get("/api/sources")
+async def sources(station: StationDep) -> list[SourceSummary]:
+    """What can be watched, in the order in which it was named at start."""
+    return [
+        SourceSummary(name=name, kind=status.kind, state=_state(status), reason=status.reason, size=status.size_hw)
+        for name, status in station.status().items()
+    ]
+
+
+@router.get("/api/model")
+async def model(station: StationDep) -> ModelContract:
+    """The contract of the model that runs: labels, thresholds, where it comes from."""
+    return station.contract
+
+
+@router.get("/healthz", response_class=PlainTextResponse)
+async def healthz() -> str:
+    """The process answers."""
+    return "ok"
+
+
+@router.get("/readyz", responses={503: {"model": Readiness}})
+async def readyz(station: StationDep, response: Response) -> Readiness:
+    """200 when at least one source gives, or gave, results; else 503 with the reason."""
+    readiness = _readiness(station)
+    if not readiness.ready:
+        response.status_code = 503
+    return readiness
+
+
+def _readiness(station: Station) -> Readiness:
+    found = station.status()
+    if any(status.state in ("live", "ended") for status in found.values()):
+        return Readiness(ready=True, reason="")
+    return Readiness(ready=False, reason="; ".join(_words(name, status) for name, status in found.items()))
+
+
+def _words(name: str, status: LiveStatus) -> str:
+    return f"{name} is {status.state} ({status.reason})" if status.reason else f"{name} is {status.state}"
+
+
+def _source(status: LiveStatus, hub: Hub) -> SourceStatus:
+    return SourceStatus(
+        state=_state(status),
+        reason=status.reason,
+        kind=status.kind,
+        captured=status.captured,
+        dropped=status.dropped,
+        classified=status.classified,
+        rate=status.rate,
+        size_hw=status.size_hw,
+        viewers=hub.viewers,
+        messages=_messages(hub.counts),
+    )
+
+
+def _messages(counts: HubCounts) -> Messages:
+    return Messages(
+        published=counts.published,
+        overtaken=counts.overtaken,
+        sent=counts.sent,
+        skipped=counts.skipped,
+        encoded=counts.encoded,
+        encode_failures=counts.encode_failures,
+    )
+
+
+def _state(status: LiveStatus) -> State:
+    return status.state  # type: ignore[return-value]  # LiveStatus documents these five; pydantic checks them

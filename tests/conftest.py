@@ -1,0 +1,61 @@
+"""What several rooms' tests share: a toy model file, a finished training run at toy size, and its photographs."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from toy_onnx import write_toy_model
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before anything imports tensorflow
+
+TOY_COLOURS = {"Fish": (200, 60, 40), "Octopus": (40, 170, 60), "Sea Turtle": (50, 70, 210)}
+
+
+@pytest.fixture(scope="session")
+def toy_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model file that keeps the whole contract: three classes, 32 pixels, a map of 2 x 2 (tests/toy_onnx.py)."""
+    return write_toy_model(tmp_path_factory.mktemp("toy-model") / "toy.onnx")
+
+
+@pytest.fixture(scope="session")
+def toy_photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A class-per-folder tree: 3 classes of 14 blotchy pictures, each class in its colour."""
+    from PIL import Image
+
+    tree = tmp_path_factory.mktemp("photographs")
+    rng = np.random.default_rng(7)
+    for name, colour in TOY_COLOURS.items():
+        (tree / name).mkdir()
+        for i in range(14):
+            coarse = rng.normal(0, 45, (9, 9, 1)) + rng.normal(0, 12, (9, 9, 3))  # texture: no two are near duplicates
+            blotches = np.clip(np.array(colour) + coarse, 0, 255).astype(np.uint8)
+            Image.fromarray(blotches).resize((60, 44), Image.Resampling.BICUBIC).save(tree / name / f"{i:02}.png")
+    return tree
+
+
+@pytest.fixture(scope="session")
+def toy_run(toy_photographs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run folder: the real network at 32 px from random weights, both stages, some epochs each."""
+    pytest.importorskip("keras")
+    from training.options import TrainOptions
+    from training.run import train
+
+    return train(
+        TrainOptions(
+            data=(toy_photographs,),
+            out=tmp_path_factory.mktemp("runs") / "toy",
+            weights="none",
+            image_size=32,
+            head_epochs=4,
+            epochs=2,
+            batch_size=8,
+            dense_units=16,
+            dropout=0.2,
+            views=2,
+            val_share=0.3,
+            seed=3,
+        )
+    )

@@ -1,0 +1,419 @@
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+import sys
+import textwrap
+from datetime import UTC, datetime
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+from clips import truncate, write_clip
+
+from dives.process import JOURNAL, ProcessOptions, process
+from realtime.engine import Engine
+from realtime.errors import ResultsError, SettingsError, SourceError
+
+TABLES = {"frames.csv", "sightings.csv", "dive.vtt", "dive.srt", "cams.npy"}
+REPOSITORY = Path(__file__).parents[2]
+EVERY_FRAME = ProcessOptions()
+RESUMED = ProcessOptions(resume=True)
+
+
+class Counting(Engine):
+    """Counts the frames it is given; does what it is told at a certain run."""
+
+    frames = 0
+    runs = 0
+    fail_at: int | None = None
+
+    def run(self, frames, explain=None):
+        self.runs += 1
+        if self.runs == self.fail_at:
+            raise KeyboardInterrupt
+        self.frames += len(frames)
+        return super().run(frames, explain)
+
+
+@pytest.fixture
+def counting(toy_model):
+    with Counting.open(toy_model, provider="cpu", threads=1) as opened:
+        yield opened
+
+
+@pytest.fixture
+def clip(tmp_path):
+    """60 frames, 2.4 s: red, green, blue, red, green, blue."""
+    return write_clip(tmp_path / "dive.mp4", frames=60, metadata={"creation_time": "2026-05-01T09:30:00Z"})
+
+
+def results(folder):
+    """The bytes of every result; run.json, which holds wall times, is not one."""
+    return {entry.name: entry.read_bytes() for entry in folder.iterdir() if entry.name != "run.json"}
+
+
+def record(folder):
+    return json.loads((folder / "run.json").read_text(encoding="utf-8"))
+
+
+def lines(folder, name="frames.csv"):
+    with (folder / name).open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_dive_becomes_a_folder_of_results(clip, engine, tmp_path):
+    run = process(clip, tmp_path / "out", engine, EVERY_FRAME)
+    assert {entry.name for entry in run.folder.iterdir()} == TABLES | {"run.json", JOURNAL}
+    assert (run.state, run.decoded, run.classified, run.error) == ("complete", 60, 60, None)
+    table = lines(run.folder)
+    assert [int(line["frame"]) for line in table] == list(range(60))
+    assert [float(line["media_s"]) for line in table] == pytest.approx([k / 25 for k in range(60)], abs=1e-6)
+    assert [line["label_1"] for line in table[::10]] == ["Fish", "Octopus", "Turtle"] * 2
+    assert (table[25]["utc"], table[25]["utc_source"]) == ("2026-05-01T09:30:01.000Z", "container")
+    assert np.load(run.folder / "cams.npy").shape == (60, 2, 2)
+
+
+def test_run_json_says_what_was_run_with_what(clip, engine, toy_model, tmp_path):
+    run = process(clip, tmp_path / "out", engine, EVERY_FRAME)
+    found = record(run.folder)
+    assert (found["state"], found["reason"]) == ("complete", "")
+    assert found["counts"]["announced"] == found["counts"]["decoded"] == found["counts"]["classified"] == 60
+    assert found["counts"]["skipped"] == {"between samples": 0, "damaged packets": 0}
+    assert found["counts"]["sightings"] == len(run.sightings)
+    assert found["model"]["sha256"] == engine.sha256
+    assert (found["model"]["name"], found["model"]["provider"]) == (toy_model.name, "CPUExecutionProvider")
+    assert found["time"] == {"start_utc": "2026-05-01T09:30:00.000Z", "utc_source": "container"}
+    assert found["options"] == {"every_s": None, "start_utc": "", "overlay": False, "resume": False}
+    assert set(found["files"]) == TABLES
+    assert found["timing"]["frames_per_s"] > 0
+    assert found["versions"]["av"] == av.__version__
+
+
+def test_stable_labels_become_sightings(tmp_path, engine):
+    # Ten frames a second: each colour stays for a second, twice the smoother's time constant.
+    clip = write_clip(tmp_path / "slow.mp4", frames=30, rate=10)
+    run = process(clip, tmp_path / "out", engine, EVERY_FRAME)
+    assert [sighting.label_index for sighting in run.sightings] == [0, 1, 2]
+    assert [line["label"] for line in lines(run.folder, "sightings.csv")] == ["Fish", "Octopus", "Turtle"]
+
+
+def test_b_frames_come_in_order_of_display(tmp_path, engine):
+    clip = write_clip(tmp_path / "dive.mp4", frames=30, options={"bf": "3", "g": "30"})
+    run = process(clip, tmp_path / "out", engine, EVERY_FRAME)
+    times = [float(line["media_s"]) for line in lines(run.folder)]
+    assert times == pytest.approx([k / 25 for k in range(30)], abs=1e-3)
+    assert [line["label_1"] for line in lines(run.folder)] == ["Fish"] * 10 + ["Octopus"] * 10 + ["Turtle"] * 10
+
+
+def test_samples_are_taken_by_time_and_keep_their_frame_numbers(clip, counting, tmp_path):
+    run = process(clip, tmp_path / "out", counting, ProcessOptions(every_s=0.5, overlay=True))
+    assert [(line["frame"], line["media_s"]) for line in lines(run.folder)] == [
+        ("0", "0.000000"),
+        ("13", "0.520000"),
+        ("25", "1.000000"),
+        ("38", "1.520000"),
+        ("50", "2.000000"),
+    ]
+    assert counting.frames == 5
+    assert record(run.folder)["counts"]["skipped"]["between samples"] == 55
+    with av.open(str(run.folder / "overlay.mp4")) as container:
+        assert len(list(container.decode(video=0))) == 5
+
+
+def test_a_start_of_the_user_outranks_the_container(clip, engine, tmp_path):
+    start = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
+    run = process(clip, tmp_path / "out", engine, ProcessOptions(start_utc=start))
+    assert lines(run.folder)[0]["utc"] == "2026-06-01T12:00:00.000Z"
+    assert record(run.folder)["time"] == {"start_utc": "2026-06-01T12:00:00.000Z", "utc_source": "start"}
+
+
+def test_a_folder_of_pictures_is_a_dive_too(tmp_path, engine):
+    pictures = tmp_path / "stills"
+    pictures.mkdir()
+    for k, bgr in enumerate([(0, 0, 255), (0, 255, 0), (255, 0, 0)]):
+        cv2.imwrite(str(pictures / f"{k}.png"), np.full((20 + k, 30, 3), bgr, np.uint8))
+    (pictures / "3.jpg").write_bytes(b"not a picture")
+    run = process(pictures, tmp_path / "out", engine, ProcessOptions(overlay=True))
+    assert [line["label_1"] for line in lines(run.folder)] == ["Fish", "Octopus", "Turtle"]
+    counts = record(run.folder)["counts"]
+    assert counts["skipped"]["unreadable pictures"] == 1
+    assert [entry["name"] for entry in counts["unreadable"]] == ["3.jpg"]
+    with av.open(str(run.folder / "overlay.mp4")) as container:
+        assert len(list(container.decode(video=0))) == 3
+
+
+def test_a_start_for_pictures_is_refused(tmp_path, engine):
+    with pytest.raises(SourceError, match="--start is for a video"):
+        process(tmp_path, tmp_path / "out", engine, ProcessOptions(start_utc=datetime(2026, 1, 1, tzinfo=UTC)))
+
+
+def test_progress_rises_to_its_total_in_every_phase(clip, engine, tmp_path):
+    told = []
+    process(clip, tmp_path / "out", engine, ProcessOptions(overlay=True), told.append)
+    for phase in ("classify", "write", "overlay"):
+        of_phase = [progress for progress in told if progress.phase == phase]
+        assert [p.done for p in of_phase] == sorted(p.done for p in of_phase)
+        assert (of_phase[-1].done, of_phase[-1].total) == (60, 60)
+        assert of_phase[-1].duration_s == pytest.approx(2.4, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"every_s": 0.0}, "--every"),
+        ({"every_s": float("nan")}, "--every"),
+        ({"start_utc": datetime(2026, 1, 1)}, "--start"),  # noqa: DTZ001 - a time without its zone is the point
+    ],
+)
+def test_options_without_meaning_are_refused(options, message):
+    with pytest.raises(SettingsError, match=message):
+        ProcessOptions(**options)
+
+
+class TestBadInput:
+    def test_a_source_without_a_frame_touches_nothing(self, tmp_path, engine):
+        (tmp_path / "notes.mp4").write_text("not a video")
+        truncate(write_clip(tmp_path / "no-index.mp4"), 0.5)
+        for name in ("gone.mp4", "notes.mp4", "no-index.mp4"):
+            with pytest.raises(SourceError, match=str(tmp_path / name)):
+                process(tmp_path / name, tmp_path / "out", engine, EVERY_FRAME)
+        assert not (tmp_path / "out").exists()
+
+    def test_earlier_results_outlive_a_source_that_is_gone(self, clip, engine, tmp_path):
+        run = process(clip, tmp_path / "out", engine, EVERY_FRAME)
+        before = results(run.folder)
+        clip.unlink()
+        with pytest.raises(SourceError, match="no such file"):
+            process(clip, tmp_path / "out", engine, EVERY_FRAME)
+        assert results(run.folder) == before
+
+    @pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
+    def test_a_file_cut_half_way_gives_results_up_to_the_break(self, tmp_path, engine, suffix):
+        options = {"movflags": "faststart"}  # an index at the end would be cut off, and nothing could be read
+        whole = tmp_path / f"cut{suffix}"
+        with av.open(str(whole), "w", options=options if suffix == ".mp4" else {}) as container:
+            stream = container.add_stream("libx264", rate=25, options={"g": "5"})
+            stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+            noise = np.random.default_rng(0)
+            for _ in range(100):
+                picture = noise.integers(0, 255, (48, 64, 3), np.uint8)
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
+            container.mux(stream.encode())
+        run = process(truncate(whole, 0.6), tmp_path / "out", engine, ProcessOptions(overlay=True))
+        assert run.state == "incomplete"
+        assert isinstance(run.error, SourceError)
+        assert 20 < run.classified < 100
+        found = record(run.folder)
+        assert (found["state"], found["reason"]) == ("incomplete", str(run.error))
+        assert found["counts"]["classified"] == run.classified == len(lines(run.folder))
+        assert len(np.load(run.folder / "cams.npy")) == run.classified
+        with av.open(str(run.folder / "overlay.mp4")) as container:
+            assert len(list(container.decode(video=0))) == run.classified
+
+    def test_a_file_in_the_place_of_the_folder_is_a_sentence(self, clip, engine, tmp_path):
+        (tmp_path / "out").write_text("mine")
+        with pytest.raises(ResultsError, match=r"out: cannot be written \(file exists\)"):
+            process(clip, tmp_path / "out", engine, EVERY_FRAME)
+        assert (tmp_path / "out").read_text() == "mine"
+
+    @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere")
+    def test_a_folder_without_permission_is_a_sentence(self, clip, engine, tmp_path):
+        (tmp_path / "locked").mkdir(mode=0o500)
+        with pytest.raises(ResultsError, match="permission denied"):
+            process(clip, tmp_path / "locked" / "out", engine, EVERY_FRAME)
+
+
+class TestResume:
+    @pytest.fixture
+    def uninterrupted(self, clip, engine, tmp_path):
+        return results(process(clip, tmp_path / "whole", engine, ProcessOptions(overlay=True)).folder)
+
+    def test_interrupted_anywhere_it_ends_in_the_same_bytes(self, clip, counting, tmp_path, uninterrupted):
+        for fail_at in range(1, 9):
+            out = tmp_path / f"at-{fail_at}"
+            counting.frames = counting.runs = 0
+            counting.fail_at = fail_at
+            with pytest.raises(KeyboardInterrupt):
+                process(clip, out, counting, ProcessOptions(overlay=True))
+            assert record(out)["state"] == "incomplete"
+            assert not TABLES & {entry.name for entry in out.iterdir()}
+            counting.fail_at = None
+            run = process(clip, out, counting, ProcessOptions(overlay=True, resume=True))
+            assert run.continued_from == (fail_at - 1) * 8
+            assert counting.frames == 60  # nothing was classified twice
+            assert results(out) == uninterrupted
+            assert record(out)["counts"]["decoded"] == 60
+
+    def test_cut_at_any_byte_it_ends_in_the_same_bytes(self, clip, engine, tmp_path, uninterrupted):
+        out = tmp_path / "out"
+        journal = uninterrupted[JOURNAL]
+        for cut in range(0, len(journal), len(journal) // 23):
+            out.mkdir(exist_ok=True)
+            (out / JOURNAL).write_bytes(journal[:cut])
+            (out / "frames.csv.partial").write_text("left behind")
+            process(clip, out, engine, ProcessOptions(overlay=True, resume=True))
+            assert results(out) == uninterrupted
+
+    def test_samples_go_on_where_they_stopped(self, clip, counting, tmp_path):
+        sampled = ProcessOptions(every_s=0.1)
+        whole = results(process(clip, tmp_path / "whole", counting, sampled).folder)
+        counting.fail_at = counting.runs + 3
+        with pytest.raises(KeyboardInterrupt):
+            process(clip, tmp_path / "out", counting, sampled)
+        counting.fail_at = None
+        process(clip, tmp_path / "out", counting, ProcessOptions(every_s=0.1, resume=True))
+        assert results(tmp_path / "out") == whole
+
+    def test_a_finished_dive_is_not_classified_again(self, clip, counting, tmp_path):
+        process(clip, tmp_path / "out", counting, EVERY_FRAME)
+        before, counting.frames = results(tmp_path / "out"), 0
+        run = process(clip, tmp_path / "out", counting, RESUMED)
+        assert (counting.frames, run.continued_from, run.frames_per_s) == (0, 60, 0.0)
+        assert (run.state, run.decoded) == ("complete", 60)
+        assert results(tmp_path / "out") == before
+
+    def test_an_overlay_can_be_asked_for_afterwards(self, clip, counting, tmp_path, uninterrupted):
+        process(clip, tmp_path / "out", counting, EVERY_FRAME)
+        counting.frames = 0
+        process(clip, tmp_path / "out", counting, ProcessOptions(overlay=True, resume=True))
+        assert counting.frames == 0
+        assert results(tmp_path / "out") == uninterrupted
+
+    def test_resume_without_an_earlier_run_begins(self, clip, engine, tmp_path):
+        assert process(clip, tmp_path / "out", engine, RESUMED).continued_from == 0
+
+    def test_another_video_model_or_option_is_refused_by_name(self, clip, engine, tmp_path):
+        from toy_onnx import write_toy_model
+
+        process(clip, tmp_path / "out", engine, EVERY_FRAME)
+        before = results(tmp_path / "out")
+        other_clip = write_clip(tmp_path / "other.mp4", frames=61)
+        with pytest.raises(ResultsError, match="the source was"):
+            process(other_clip, tmp_path / "out", engine, RESUMED)
+        with pytest.raises(ResultsError, match=r"--every was not given and is now 2\.0"):
+            process(clip, tmp_path / "out", engine, ProcessOptions(every_s=2.0, resume=True))
+        start = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
+        with pytest.raises(ResultsError, match="--start was not given and is now 2026-06-01T12:00"):
+            process(clip, tmp_path / "out", engine, ProcessOptions(start_utc=start, resume=True))
+        other_model = write_toy_model(tmp_path / "other.onnx", labels=("a", "b"))
+        with (
+            Engine.open(other_model, provider="cpu", threads=1) as other,
+            pytest.raises(ResultsError, match="the model was sha256"),
+        ):
+            process(clip, tmp_path / "out", other, RESUMED)
+        assert results(tmp_path / "out") == before
+        assert record(tmp_path / "out")["state"] == "complete"
+
+    def test_without_resume_another_option_starts_anew_and_leaves_nothing_old(self, clip, counting, tmp_path):
+        process(clip, tmp_path / "out", counting, ProcessOptions(overlay=True))
+        counting.frames = 0
+        run = process(clip, tmp_path / "out", counting, ProcessOptions(every_s=1.0))
+        assert (counting.frames, run.classified) == (3, 3)
+        assert set(results(tmp_path / "out")) == TABLES | {JOURNAL}
+
+
+def python(script: str, *arguments: object) -> list[str]:
+    return [sys.executable, "-c", textwrap.dedent(script), *map(str, arguments)]
+
+
+class TestDisasters:
+    """In a process of its own, so that it can be killed and its disk be full."""
+
+    KILLED = """
+        import sys
+        from pathlib import Path
+        from dives.process import ProcessOptions, process
+        from realtime.engine import Engine
+
+        class Pausing(Engine):
+            runs = 0
+            def run(self, frames, explain=None):
+                self.runs += 1
+                if self.runs == 4:
+                    print("three batches are written", flush=True)
+                    sys.stdin.read()
+                return super().run(frames, explain)
+
+        clip, out, model = map(Path, sys.argv[1:])
+        with Pausing.open(model, provider="cpu", threads=1) as engine:
+            process(clip, out, engine, ProcessOptions(overlay=True))
+    """
+
+    FULL = """
+        import resource, sys
+        from pathlib import Path
+        from dives.process import ProcessOptions, process
+        from realtime.engine import Engine
+        from realtime.errors import ResultsError
+
+        clip, out, model = map(Path, sys.argv[1:4])
+        with Engine.open(model, provider="cpu", threads=1) as engine:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[4]), resource.RLIM_INFINITY))
+            try:
+                process(clip, out, engine, ProcessOptions(overlay=True, resume=True))
+            except ResultsError as error:
+                print(error)
+    """
+
+    def test_killed_and_resumed_it_ends_in_the_same_bytes(self, clip, engine, toy_model, tmp_path):
+        whole = results(process(clip, tmp_path / "whole", engine, ProcessOptions(overlay=True)).folder)
+        out = tmp_path / "out"
+        with subprocess.Popen(
+            python(self.KILLED, clip, out, toy_model),
+            cwd=REPOSITORY,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as running:
+            assert running.stdout.readline() == "three batches are written\n"
+            running.kill()
+        assert record(out)["state"] == "running"
+        with (out / JOURNAL).open("ab") as journal:
+            journal.write(b"half a record")
+        run = process(clip, out, engine, ProcessOptions(overlay=True, resume=True))
+        assert run.continued_from == 24
+        assert results(out) == whole
+
+    def test_two_runs_do_not_mix_in_one_folder(self, clip, engine, toy_model, tmp_path):
+        with subprocess.Popen(
+            python(self.KILLED, clip, tmp_path / "out", toy_model),
+            cwd=REPOSITORY,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as running:
+            assert running.stdout.readline() == "three batches are written\n"
+            with pytest.raises(ResultsError, match="another run is writing here"):
+                process(clip, tmp_path / "out", engine, EVERY_FRAME)
+            running.communicate("go on")
+        assert record(tmp_path / "out")["state"] == "complete"
+        assert len(lines(tmp_path / "out")) == 60
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on file size")
+    def test_a_full_disk_keeps_what_was_written_at_every_stage(self, clip, engine, toy_model, tmp_path):
+        whole = results(process(clip, tmp_path / "whole", engine, ProcessOptions(overlay=True)).folder)
+        out, reasons = tmp_path / "out", []
+        # The journal, then frames.csv, then overlay.mp4 outgrow what fits; the last time all fit.
+        sizes = [len(whole[name]) for name in (JOURNAL, "frames.csv", "overlay.mp4")]
+        assert sizes[0] > 2500
+        for limit in (2500, sizes[0], *sorted(size - 1 for size in sizes), 10_000_000):
+            ended = subprocess.run(
+                python(self.FULL, clip, out, toy_model, limit),
+                cwd=REPOSITORY,
+                capture_output=True,
+                text=True,
+                check=True,
+            )
+            reasons.append(ended.stdout.strip())
+            left = {entry.name for entry in out.iterdir()}
+            assert not [name for name in left if name.endswith(".partial")]
+            assert record(out)["state"] == ("failed" if reasons[-1] else "complete")
+            assert record(out)["reason"] == reasons[-1]
+        assert f"{JOURNAL}: cannot be written (file too large)" in reasons[0]
+        assert reasons[-1] == ""
+        assert results(out) == whole

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from dives.run_record import NAME, RunLog, RunRecord, read_run, versions
+from realtime.errors import ResultsError
+
+
+def log(folder):
+    return RunLog(folder, RunRecord(source={"name": "dive.mp4"}, time={}, model={}, options={}))
+
+
+def state(folder):
+    record = json.loads((folder / NAME).read_text(encoding="utf-8"))
+    return record["state"], record["reason"]
+
+
+def test_it_says_running_until_it_is_told_otherwise(tmp_path):
+    with log(tmp_path) as run:
+        assert state(tmp_path) == ("running", "")
+        run.record.counts["decoded"] = 7
+        run.end("complete")
+    assert state(tmp_path) == ("complete", "")
+    assert read_run(tmp_path)["counts"] == {"decoded": 7}
+
+
+def test_a_failure_is_written_down_with_its_reason(tmp_path):
+    with pytest.raises(ResultsError), log(tmp_path):
+        raise ResultsError("the disk is full")
+    assert state(tmp_path) == ("failed", "the disk is full")
+
+
+def test_an_interruption_is_no_failure(tmp_path):
+    with pytest.raises(KeyboardInterrupt), log(tmp_path):
+        raise KeyboardInterrupt
+    assert state(tmp_path) == ("incomplete", "interrupted; --resume continues")
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"schema_version": 99}'])
+def test_a_record_of_another_version_or_torn_is_as_none(tmp_path, text):
+    (tmp_path / NAME).write_text(text)
+    assert read_run(tmp_path) is None
+
+
+def test_no_record_is_none(tmp_path):
+    assert read_run(tmp_path) is None
+
+
+def test_versions_name_what_touched_the_numbers():
+    assert {"python", "ffmpeg", "numpy", "av"} <= versions().keys()

@@ -1,0 +1,117 @@
+"""A real server on a free port, in a thread, for as long as a test needs it."""
+
+from __future__ import annotations
+
+import json
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import httpx
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection, connect
+
+from server import ServerSettings, serve
+from serving import wire
+
+WAIT_S = 20.0
+
+
+@dataclass
+class Running:
+    """The server: ``url`` ends in a slash; ``stop`` returns how many seconds that took."""
+
+    url: str
+    http: httpx.Client
+    _stop: threading.Event = field(repr=False)
+    _thread: threading.Thread = field(repr=False)
+
+    @property
+    def authority(self) -> str:
+        return self.url.removeprefix("http://").rstrip("/")
+
+    def status(self) -> dict[str, Any]:
+        answer: dict[str, Any] = self.http.get("api/status").raise_for_status().json()
+        return answer
+
+    def wait_for(self, name: str, reached: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """Asks for a source's status until ``reached`` says so."""
+        deadline_s = monotonic() + WAIT_S
+        while not reached(source := self.status()["sources"][name]):
+            assert monotonic() < deadline_s, source
+        return source
+
+    def watch(self, source: str = "scene", **options: Any) -> ClientConnection:
+        return connect(f"ws://{self.authority}/ws/live/{source}", open_timeout=WAIT_S, **options)
+
+    def stop(self) -> float:
+        began_s = monotonic()
+        self._stop.set()
+        self._thread.join(WAIT_S)
+        assert not self._thread.is_alive()
+        return monotonic() - began_s
+
+
+@contextmanager
+def running(model: Path, **settings: Any) -> Iterator[Running]:
+    """Serves in a thread; what ``serve`` raises is raised here."""
+    outcome: queue.Queue[str | BaseException] = queue.Queue()
+    stop = threading.Event()
+
+    def work() -> None:
+        try:
+            serve(ServerSettings(model=model, provider="cpu", port=0, **settings), outcome.put, stop=stop)
+        except BaseException as error:
+            outcome.put(error)
+
+    thread = threading.Thread(target=work, name="server under test")
+    thread.start()
+    ready = outcome.get(timeout=WAIT_S)
+    if isinstance(ready, BaseException):
+        thread.join(WAIT_S)
+        raise ready
+    with httpx.Client(base_url=ready, timeout=WAIT_S) as client:
+        server = Running(ready, client, stop, thread)
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
+def text(socket: ClientConnection) -> dict[str, Any]:
+    """The next message, which must be text."""
+    message = socket.recv(timeout=WAIT_S)
+    assert isinstance(message, str), message[:200]
+    decoded: dict[str, Any] = json.loads(message)
+    return decoded
+
+
+def result(socket: ClientConnection, *, ack: bool = True) -> wire.ResultMessage:
+    """The next result; texts before it are passed over."""
+    while isinstance(message := socket.recv(timeout=WAIT_S), str):
+        pass
+    decoded = wire.decode_result(message)
+    if ack:
+        say(socket, type="ack", seq=decoded.header["seq"])
+    return decoded
+
+
+def closing(socket: ClientConnection) -> tuple[int, str]:
+    """Reads until the server closes; its code and reason."""
+    received = None
+    try:
+        while True:
+            socket.recv(timeout=WAIT_S)
+    except ConnectionClosed as closed:
+        received = closed.rcvd
+    assert received is not None, "no close frame came"
+    return received.code, received.reason
+
+
+def say(socket: ClientConnection, **message: object) -> None:
+    socket.send(json.dumps(message))

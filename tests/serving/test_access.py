@@ -1,0 +1,128 @@
+"""serving/access.py: which requests come in."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from starlette.datastructures import Headers
+
+from serving.access import SECURITY_HEADERS, Authority, parse_authority, refusal
+
+
+def asked(
+    host: str | None,
+    origin: str | None = None,
+    *,
+    bound: str = "127.0.0.1",
+    port: int | None = 8000,
+    scheme: str = "http",
+) -> str | None:
+    headers = {"host": host, "origin": origin}
+    given_headers = Headers({name: value for name, value in headers.items() if value is not None})
+    return refusal(given_headers, scheme, bound, port)
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1:8000", "localhost:8000", "[::1]:8000", "LocalHost:8000", "192.168.1.20:8000", "Reef-Box:8000"]
+)
+def test_a_request_that_names_this_server_comes_in(host: str) -> None:
+    bound = host.rpartition(":")[0] if host[0] in "1R" else "127.0.0.1"
+    assert asked(host, bound=bound) is None
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example:8000",
+        "localhost.evil.example:8000",
+        "127.0.0.1.evil.example:8000",
+        "127.0.0.1:8001",
+        "127.0.0.1",
+        "192.168.1.20:8000",
+        "user@localhost:8000",
+        "localhost:8000/path",
+        "localhost:port",
+        "localhost:99999",
+        "[::1:8000",
+        "",
+        None,
+    ],
+)
+def test_a_request_that_names_another_host_or_none_is_refused(host: str | None) -> None:
+    assert asked(host)
+
+
+def test_the_port_may_be_left_out_where_it_is_the_usual_one() -> None:
+    assert asked("localhost", port=80) is None
+    assert asked("localhost", port=443, scheme="wss") is None
+    assert asked("localhost", port=443, scheme="http")
+
+
+def test_two_host_headers_are_refused() -> None:
+    headers = Headers(raw=[(b"host", b"localhost:8000"), (b"host", b"localhost:8000")])
+    assert refusal(headers, "http", "127.0.0.1", 8000)
+
+
+@pytest.mark.parametrize("host", ["192.168.1.20:8000", "[fd00::1]:9000", "localhost:9000", socket.gethostname()])
+def test_bound_to_every_address_any_bare_address_and_the_own_name_come_in_on_any_port(host: str) -> None:
+    assert asked(host, bound="0.0.0.0") is None
+    assert asked(host, bound="::") is None
+
+
+def test_bound_to_every_address_a_foreign_name_is_still_refused() -> None:
+    why = asked("evil.example:8000", bound="0.0.0.0")
+    assert why is not None
+    assert "use its IP address" in why
+
+
+@pytest.mark.parametrize("origin", [None, "http://localhost:8000", "http://LOCALHOST:8000"])
+def test_a_page_of_this_server_may_ask(origin: str | None) -> None:
+    assert asked("localhost:8000", origin) is None
+    assert asked("localhost:8000", origin, scheme="ws") is None
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "http://evil.example",
+        "http://localhost:3000",
+        "http://localhost",
+        "http://127.0.0.1:8000",  # the same machine, yet to a browser another origin
+        "https://localhost",
+        "ftp://localhost:8000",
+        "chrome-extension://abcdef",
+        "null",
+        "",
+        "localhost:8000",
+        "http://localhost:8000/",
+    ],
+)
+def test_a_page_of_anyone_else_may_not(origin: str) -> None:
+    why = asked("localhost:8000", origin, scheme="ws")
+    assert why is not None
+    assert repr(origin) in why
+
+
+def test_a_page_behind_a_proxy_that_speaks_tls_may_ask() -> None:
+    assert asked("reef-box", "https://reef-box", bound="reef-box", port=None) is None
+    assert asked("reef-box", "https://evil.example", bound="reef-box", port=None)
+
+
+@given(st.text(max_size=40))
+def test_any_host_header_is_read_or_refused(text: str) -> None:
+    authority = parse_authority(text, 80)
+    assert authority is None or (authority.host and 0 <= authority.port <= 65535)
+
+
+def test_an_ipv6_address_loses_its_brackets() -> None:
+    assert parse_authority("[::1]:8000", 80) == Authority("::1", 8000)
+
+
+def test_the_policy_lets_nothing_in_from_elsewhere() -> None:
+    policy = SECURITY_HEADERS["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert not any(word in policy for word in ("unsafe", "http:", "https:", "*"))

@@ -1,0 +1,318 @@
+// The state machine against a mean socket and a clock that only moves when told.
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+
+import {
+  Connection,
+  HELLO_MS,
+  PING_MS,
+  PONG_MS,
+  SETTLED_MS,
+  WAIT_FIRST_MS,
+  WAIT_MAX_MS,
+} from "../../web/connection.js";
+
+const HELLO = JSON.stringify({
+  type: "hello",
+  v: 1,
+  source: "reef",
+  labels: ["Eel", "Seal"],
+  provider: "CPUExecutionProvider",
+});
+const [RESULT] = JSON.parse(readFileSync(new URL("../vectors/wire.json", import.meta.url), "utf8"));
+
+function resultBytes() {
+  const buffer = Buffer.from(RESULT.message_base64, "base64");
+  return buffer.buffer.slice(buffer.byteOffset, buffer.byteOffset + buffer.byteLength);
+}
+
+class Socket {
+  sent = [];
+  closed = null;
+
+  send(text) {
+    this.sent.push(JSON.parse(text));
+  }
+
+  close(code, reason) {
+    this.closed = { code, reason };
+  }
+
+  hello() {
+    this.onmessage({ data: HELLO });
+  }
+
+  ofType(type) {
+    return this.sent.filter((message) => message.type === type);
+  }
+}
+
+/** A connection with everything it touches: sockets in order of opening, what its handlers were told, the clock. */
+function setUp({ random = () => 1, refuse = null } = {}) {
+  const timers = new Map();
+  const rig = { sockets: [], links: [], hellos: [], statuses: [], rtts: [], results: [], nowMs: 1000 };
+  let nextId = 1;
+  rig.pending = () => timers.size;
+  rig.advance = (ms) => {
+    const until = rig.nowMs + ms;
+    for (;;) {
+      const due = [...timers].filter(([, timer]) => timer.atMs <= until).sort((a, b) => a[1].atMs - b[1].atMs)[0];
+      if (due === undefined) break;
+      timers.delete(due[0]);
+      rig.nowMs = due[1].atMs;
+      due[1].callback();
+    }
+    rig.nowMs = until;
+  };
+  rig.connection = new Connection(
+    "ws://sea/ws/live/reef",
+    {
+      link: (link) => rig.links.push(link),
+      hello: (hello) => rig.hellos.push(hello),
+      status: (status) => rig.statuses.push(status),
+      rtt: (ms) => rig.rtts.push(ms),
+      result: (result) => rig.results.push(result),
+    },
+    {
+      openSocket: () => {
+        if (refuse !== null) throw refuse;
+        rig.sockets.push(new Socket());
+        return rig.sockets.at(-1);
+      },
+      now: () => rig.nowMs,
+      setTimer: (callback, ms) => {
+        timers.set(nextId, { callback, atMs: rig.nowMs + ms });
+        return nextId++;
+      },
+      clearTimer: (id) => timers.delete(id),
+      random,
+    },
+  );
+  rig.socket = () => rig.sockets.at(-1);
+  rig.phase = () => rig.links.at(-1)?.phase;
+  return rig;
+}
+
+function live(options) {
+  const rig = setUp(options);
+  rig.connection.open();
+  rig.socket().hello();
+  return rig;
+}
+
+test("a hello makes it live and a ping goes out at once", () => {
+  const rig = live();
+  assert.deepEqual(rig.links.map(({ phase }) => phase), ["connecting", "live"]);
+  assert.equal(rig.hellos[0].source, "reef");
+  assert.equal(rig.socket().ofType("ping").length, 1);
+});
+
+test("opening twice opens one socket", () => {
+  const rig = setUp();
+  rig.connection.open();
+  rig.connection.open();
+  assert.equal(rig.sockets.length, 1);
+});
+
+test("a result arrives with the time of its receipt, and its ack goes out when asked for", () => {
+  const rig = live();
+  rig.nowMs = 5000;
+  rig.socket().onmessage({ data: resultBytes() });
+  assert.equal(rig.results[0].receivedMs, 5000);
+  assert.equal(rig.results[0].header.seq, RESULT.header.seq);
+  assert.deepEqual(rig.socket().ofType("ack"), []);
+  rig.connection.ack(17);
+  assert.deepEqual(rig.socket().ofType("ack"), [{ type: "ack", seq: 17 }]);
+});
+
+test("the round trip is measured with every pong and smoothed", () => {
+  const rig = live();
+  rig.nowMs += 40;
+  rig.socket().onmessage({ data: JSON.stringify({ type: "pong", t: 1000 }) });
+  assert.equal(rig.connection.rttMs, 40);
+  rig.socket().onmessage({ data: JSON.stringify({ type: "pong", t: rig.nowMs - 140 }) });
+  assert.ok(Math.abs(rig.connection.rttMs - 70) < 1e-9);
+  assert.deepEqual(rig.rtts, [40, rig.connection.rttMs]);
+});
+
+test("a socket that closes at once is asked again later and later, up to the cap", () => {
+  const rig = setUp();
+  rig.connection.open();
+  const waits = [];
+  for (let i = 0; i < 9; i++) {
+    rig.socket().onclose({ code: 1006, reason: "" });
+    waits.push(rig.links.at(-1).retryAtMs - rig.nowMs);
+    rig.advance(waits.at(-1));
+    assert.equal(rig.phase(), "connecting");
+  }
+  assert.deepEqual(waits.slice(0, 4), [WAIT_FIRST_MS, 2 * WAIT_FIRST_MS, 4 * WAIT_FIRST_MS, 8 * WAIT_FIRST_MS]);
+  assert.deepEqual(waits.slice(-3), [WAIT_MAX_MS, WAIT_MAX_MS, WAIT_MAX_MS]);
+});
+
+test("jitter shortens a wait by at most half", () => {
+  for (const share of [0, 0.25, 0.999]) {
+    const rig = setUp({ random: () => share });
+    rig.connection.open();
+    rig.socket().onclose({ code: 1006, reason: "" });
+    const waitMs = rig.links.at(-1).retryAtMs - rig.nowMs;
+    assert.ok(waitMs >= WAIT_FIRST_MS / 2 && waitMs <= WAIT_FIRST_MS, `${waitMs}`);
+  }
+});
+
+test("a server that greets and dies at once is not asked twice a second", () => {
+  const rig = setUp();
+  rig.connection.open();
+  for (let i = 0; i < 8; i++) {
+    rig.socket().hello();
+    rig.socket().onclose({ code: 1011, reason: "" });
+    rig.advance(rig.links.at(-1).retryAtMs - rig.nowMs);
+  }
+  assert.equal(rig.links.at(-1).attempt, 8);
+});
+
+test("after a settled time the wait starts over", () => {
+  const rig = setUp();
+  rig.connection.open();
+  for (let i = 0; i < 5; i++) {
+    rig.socket().onclose({ code: 1006, reason: "" });
+    rig.advance(rig.links.at(-1).retryAtMs - rig.nowMs);
+  }
+  rig.socket().hello();
+  rig.nowMs += SETTLED_MS;
+  rig.socket().onclose({ code: 1006, reason: "" });
+  assert.equal(rig.links.at(-1).retryAtMs - rig.nowMs, WAIT_FIRST_MS);
+});
+
+test("an error alone is a loss, and the close that follows it is not a second one", () => {
+  const rig = live();
+  const socket = rig.socket();
+  socket.onerror({});
+  socket.onclose({ code: 1006, reason: "" });
+  assert.deepEqual(rig.links.map(({ phase }) => phase), ["connecting", "live", "waiting"]);
+  assert.match(rig.links.at(-1).reason, /no connection/);
+});
+
+test("a socket that never opens is given up", () => {
+  const rig = setUp();
+  rig.connection.open();
+  rig.advance(HELLO_MS);
+  assert.equal(rig.phase(), "waiting");
+  assert.match(rig.links.at(-1).reason, /no answer within 8 s/);
+  assert.notEqual(rig.sockets[0].closed, null);
+});
+
+test("one that opens too late is closed and cannot disturb the next", () => {
+  const rig = setUp();
+  rig.connection.open();
+  rig.advance(HELLO_MS + WAIT_FIRST_MS);
+  assert.equal(rig.sockets.length, 2);
+  rig.sockets[0].hello();
+  rig.sockets[0].onmessage({ data: resultBytes() });
+  rig.sockets[0].onclose({ code: 4404, reason: "late" });
+  assert.equal(rig.phase(), "connecting");
+  assert.deepEqual(rig.results, []);
+  rig.sockets[1].hello();
+  assert.equal(rig.phase(), "live");
+});
+
+test("a peer that falls silent is noticed by its missing pong", () => {
+  const rig = live();
+  rig.advance(PONG_MS - 1);
+  assert.equal(rig.phase(), "live");
+  rig.advance(1);
+  assert.equal(rig.phase(), "waiting");
+  assert.match(rig.links.at(-1).reason, /no answer for 8 s/);
+});
+
+test("pongs keep it live for as long as they come", () => {
+  const rig = live();
+  for (let i = 0; i < 30; i++) {
+    rig.advance(PING_MS);
+    rig.socket().onmessage({ data: JSON.stringify({ type: "pong", t: rig.nowMs }) });
+  }
+  assert.equal(rig.phase(), "live");
+  assert.equal(rig.socket().ofType("ping").length, 31);
+});
+
+for (const [code, reason, said] of [
+  [4404, "", /no such source/],
+  [4404, "no source called “reef”", /no source called “reef”/],
+  [1008, "", /does not accept/],
+  [1009, "", /too big/],
+  [4400, "seq: expected an integer", /seq: expected an integer/],
+]) {
+  test(`close code ${code} (${reason || "no reason"}) is final and says why`, () => {
+    const rig = live();
+    rig.socket().onclose({ code, reason });
+    assert.equal(rig.phase(), "closed");
+    assert.match(rig.links.at(-1).reason, said);
+    rig.connection.retryNow();
+    rig.advance(10 * WAIT_MAX_MS);
+    assert.equal(rig.sockets.length, 1);
+    assert.equal(rig.pending(), 0);
+  });
+}
+
+for (const code of [1001, 1006, 1011, 1012, 1013, 4999]) {
+  test(`close code ${code} is worth another try`, () => {
+    const rig = live();
+    rig.socket().onclose({ code, reason: "" });
+    assert.equal(rig.phase(), "waiting");
+    assert.notEqual(rig.links.at(-1).reason, "");
+  });
+}
+
+test("an unreadable message ends the connection with what was wrong", () => {
+  const rig = live();
+  rig.socket().onmessage({ data: new ArrayBuffer(3) });
+  assert.equal(rig.phase(), "waiting");
+  assert.match(rig.links.at(-1).reason, /cannot read \(message: truncated/);
+});
+
+test("a result before hello breaks the protocol", () => {
+  const rig = setUp();
+  rig.connection.open();
+  rig.socket().onmessage({ data: resultBytes() });
+  assert.match(rig.links.at(-1).reason, /before hello/);
+  assert.deepEqual(rig.results, []);
+});
+
+test("retryNow ends a wait and leaves no timer of it behind", () => {
+  const rig = live();
+  rig.socket().onclose({ code: 1006, reason: "" });
+  rig.connection.retryNow();
+  assert.equal(rig.phase(), "connecting");
+  assert.equal(rig.sockets.length, 2);
+  rig.sockets[1].hello();
+  rig.connection.retryNow();
+  rig.advance(PING_MS / 2);
+  assert.equal(rig.sockets.length, 2);
+});
+
+test("nothing is heard of it after close", () => {
+  const rig = live();
+  const socket = rig.socket();
+  const told = rig.links.length;
+  rig.connection.close();
+  assert.deepEqual(socket.closed, { code: 1000, reason: "" });
+  socket.onmessage({ data: resultBytes() });
+  socket.onclose({ code: 1006, reason: "" });
+  rig.connection.ack(17);
+  rig.connection.open();
+  rig.connection.retryNow();
+  rig.advance(10 * WAIT_MAX_MS);
+  assert.equal(rig.links.length, told);
+  assert.deepEqual(rig.results, []);
+  assert.equal(rig.sockets.length, 1);
+  assert.equal(rig.pending(), 0);
+});
+
+test("an address that the browser refuses is final", () => {
+  const rig = setUp({ refuse: new Error("insecure") });
+  rig.connection.open();
+  assert.equal(rig.phase(), "closed");
+  assert.match(rig.links.at(-1).reason, /insecure/);
+  assert.equal(rig.pending(), 0);
+});

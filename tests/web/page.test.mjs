@@ -1,0 +1,72 @@
+// The page as it is served: works under a strict content policy, small, and with every part in its place.
+
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { test } from "node:test";
+
+const WEB = new URL("../../web/", import.meta.url);
+const served = readdirSync(WEB).filter((name) => /\.(html|css|js|svg)$/.test(name));
+const read = (name) => readFileSync(new URL(name, WEB), "utf8");
+const html = read("index.html");
+
+test("the whole page is under 150 kB", () => {
+  const total = served.reduce((sum, name) => sum + statSync(new URL(name, WEB)).size, 0);
+  assert.ok(total < 150_000, `${total} bytes`);
+});
+
+test("no script or style is inline", () => {
+  assert.doesNotMatch(html, /<script(?![^>]*\ssrc=)/);
+  assert.doesNotMatch(html, /<style|\sstyle=|\son\w+=/);
+  const forbidden = /setAttribute\("style"|innerHTML|\beval\(|new Function/;
+  for (const name of served) assert.doesNotMatch(read(name), forbidden, name);
+});
+
+test("nothing comes from another server", () => {
+  const itsNamespace = "http://www.w3.org/2000/svg"; // a name, not an address that is asked
+  for (const name of served) assert.doesNotMatch(read(name).replaceAll(itsNamespace, ""), /https?:\/\//, name);
+});
+
+test("every file that the page names exists, and no file is left over", () => {
+  const named = new Set(["index.html"]);
+  for (const [, name] of html.matchAll(/(?:src|href)="assets\/([^"]+)"/g)) named.add(name);
+  for (const name of served.filter((each) => each.endsWith(".js"))) {
+    for (const [, other] of read(name).matchAll(/from "\.\/([^"]+)"/g)) named.add(other);
+  }
+  assert.deepEqual([...named].sort(), [...served].sort());
+});
+
+test("every element that the scripts and labels ask for is on the page, once", () => {
+  const ids = [...html.matchAll(/\sid="([^"]+)"/g)].map(([, id]) => id);
+  assert.equal(new Set(ids).size, ids.length);
+  const wanted = [...(read("app.js") + read("render.js")).matchAll(/\$\("([^"]+)"\)/g)].map(([, id]) => id);
+  const referred = [...html.matchAll(/(?:aria-labelledby|aria-describedby|for)="([^"]+)"/g)].map(([, id]) => id);
+  assert.deepEqual([...wanted, ...referred].filter((id) => !ids.includes(id)), []);
+});
+
+test("text stands out by at least 4.5 to 1 in both themes", () => {
+  const css = read("style.css");
+  const colours = (selector) => {
+    const block = css.slice(css.indexOf(selector)).match(/\{([^}]*)\}/)[1];
+    const found = block.matchAll(/--([\w-]+):\s*(#[0-9a-f]{6})/g);
+    return Object.fromEntries([...found].map(([, name, value]) => [name, value]));
+  };
+  for (const theme of [colours(":root {"), colours(':root[data-theme="light"] {')]) {
+    for (const pair of ["ink/ground", "quiet/ground", "accent/ground", "ink/raised", "quiet/raised", "quiet/track"]) {
+      const [text, back] = pair.split("/");
+      const ratio = contrast(theme[text], theme[back]);
+      assert.ok(ratio >= 4.5, `${text} on ${back}: ${ratio.toFixed(2)}`);
+    }
+  }
+});
+
+function contrast(one, other) {
+  const luminance = (colour) => {
+    const [r, g, b] = [1, 3, 5].map((at) => {
+      const part = Number.parseInt(colour.slice(at, at + 2), 16) / 255;
+      return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const [light, dark] = [luminance(one), luminance(other)].sort((a, b) => b - a);
+  return (light + 0.05) / (dark + 0.05);
+}

@@ -1,0 +1,124 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { INITIAL, labelOf, reduce, taxonOf, VIEWS } from "../../web/state.js";
+
+const HELLO = {
+  labels: ["Sea_Turtle", "Eel"],
+  taxonomy: { Sea_Turtle: "Testudines" },
+  provider: "CPUExecutionProvider",
+};
+
+const run = (events, state = INITIAL) => events.reduce(reduce, state);
+
+function drawn(seq, { index = 0, atMs = seq * 50, receivedMs = atMs - 5 } = {}) {
+  const header = {
+    source: "reef",
+    seq,
+    frame: seq,
+    media_s: seq / 20,
+    utc: "",
+    size: [720, 1280],
+    cam: [1, 1],
+    explained: 0,
+    top: [[index ?? 0, 0.8]],
+    stable: { index, probability: 0.8, since_s: 0 },
+    captured: seq + 1,
+    dropped: 0,
+  };
+  return { type: "drawn", header, cam: new Uint8Array(1), ageMs: 40, atMs, receivedMs };
+}
+
+const watching = [{ type: "choose", source: "reef" }, { type: "hello", hello: HELLO }];
+
+test("a drawn frame is what the page speaks of, and opens a sighting under its name", () => {
+  const state = run([...watching, drawn(0)]);
+  assert.equal(state.shown.header.seq, 0);
+  assert.equal(state.sightings.entries[0].label, "Sea Turtle");
+});
+
+test("results that were published while others were drawn are counted as skipped", () => {
+  assert.equal(run([...watching, drawn(4), drawn(5), drawn(8), drawn(9)]).skipped, 2);
+});
+
+test("what was missed in a pause is not the link's fault, nor the frames held since before it", () => {
+  const events = [drawn(4), { type: "pause", atMs: 220 }, { type: "pause", atMs: 900 }];
+  const held = drawn(6, { atMs: 910, receivedMs: 230 });
+  const state = run([...watching, ...events, held, drawn(40, { atMs: 950 }), drawn(41, { atMs: 1000 })]);
+  assert.equal(state.skipped, 0);
+  assert.equal(state.paused, false);
+});
+
+test("a tab that was hidden skipped nothing", () => {
+  const state = run([...watching, drawn(4), { type: "seen-again", atMs: 5000 }, drawn(200, { atMs: 5050 })]);
+  assert.equal(state.skipped, 0);
+});
+
+test("a reconnection starts counting anew: the server's numbers may have started over", () => {
+  const link = { phase: "connecting", reason: "", attempt: 1, retryAtMs: null };
+  assert.equal(run([...watching, drawn(100), { type: "link", link }, drawn(3), drawn(4)]).skipped, 0);
+});
+
+test("another source starts clean and ends the sighting, but keeps the list and the viewer's choices", () => {
+  const before = run([...watching, { type: "view", view: "both" }, drawn(0), drawn(9), { type: "pause", atMs: 1 }]);
+  const after = reduce(before, { type: "choose", source: "pier" });
+  assert.deepEqual([after.shown, after.skipped, after.paused, after.rttMs], [null, 0, false, null]);
+  assert.deepEqual([after.view, after.sightings.entries.length, after.sightings.entries[0].open], ["both", 1, false]);
+});
+
+test("choosing the same source again changes nothing", () => {
+  const state = run(watching);
+  assert.equal(reduce(state, { type: "choose", source: "reef" }), state);
+});
+
+test("a frame drawn after the word of the end belongs to the last sighting", () => {
+  const status = { state: "ended", reason: "" };
+  const state = run([...watching, drawn(0), { type: "status", status }, drawn(1), drawn(2)]);
+  assert.deepEqual(state.feed, status);
+  assert.equal(state.sightings.total, 1);
+  assert.equal(state.sightings.entries[0].end_s, 0.1);
+});
+
+test("a server that comes back with another model does not speak of the old picture", () => {
+  const state = run([...watching, drawn(0)]);
+  assert.notEqual(reduce(state, { type: "hello", hello: HELLO }).shown, null);
+  assert.equal(reduce(state, { type: "hello", hello: { ...HELLO, labels: ["Crab", "Eel"] } }).shown, null);
+});
+
+test("the view cycles through all and comes back", () => {
+  let state = INITIAL;
+  const seen = VIEWS.map(() => (state = reduce(state, { type: "next-view" })).view);
+  assert.deepEqual(seen, ["camera", "both", "overlay"]);
+});
+
+test("the overlay key goes to the camera alone and back to where the map was", () => {
+  let state = reduce(INITIAL, { type: "view", view: "both" });
+  state = reduce(state, { type: "toggle-overlay" });
+  assert.equal(state.view, "camera");
+  assert.equal(reduce(state, { type: "toggle-overlay" }).view, "both");
+});
+
+test("a view that does not exist, from an old storage say, is ignored", () => {
+  assert.equal(reduce(INITIAL, { type: "view", view: "sonar" }), INITIAL);
+});
+
+test("opacity stays within 0 and 1, reaches both ends in steps, and survives garbage", () => {
+  const up = Array.from({ length: 12 }, () => ({ type: "nudge-opacity", by: 0.1 }));
+  const down = Array.from({ length: 12 }, () => ({ type: "nudge-opacity", by: -0.1 }));
+  assert.equal(run(up).opacity, 1);
+  assert.equal(run([...up, ...down]).opacity, 0);
+  assert.equal(run([{ type: "opacity", value: Number.NaN }]).opacity, INITIAL.opacity);
+});
+
+test("labels and taxa come from the hello; an unknown class keeps its number", () => {
+  const state = run(watching);
+  assert.equal(labelOf(state, 0), "Sea Turtle");
+  assert.equal(taxonOf(state, 0), "Testudines");
+  assert.equal(taxonOf(state, 1), "");
+  assert.equal(labelOf(state, 7), "class 7");
+  assert.equal(labelOf(INITIAL, 0), "class 0");
+});
+
+test("an event that nobody knows is a mistake, not a silence", () => {
+  assert.throws(() => reduce(INITIAL, { type: "sneeze" }), /no such event: sneeze/);
+});

@@ -1,0 +1,168 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { INITIAL } from "../../web/state.js";
+import {
+  announcement,
+  answerWords,
+  chipWords,
+  connectionWords,
+  countWords,
+  factRows,
+  heatWords,
+  isPresent,
+  sightingTime,
+  stillWords,
+} from "../../web/words.js";
+
+const plain = (text) => text.replaceAll("\u202f", " ");
+
+const HEADER = {
+  source: "reef",
+  seq: 1,
+  frame: 123,
+  media_s: 14.1,
+  utc: "2026-05-17T09:30:12.345Z",
+  size: [720, 1280],
+  cam: [3, 3],
+  explained: 1,
+  top: [[1, 0.42], [0, 0.3]],
+  unknown: 0.58,
+  stable: { index: 1, probability: 0.834, since_s: 2 },
+  rate: 21.4,
+  captured: 1400,
+  dropped: 12,
+};
+
+function state(changes = {}, header = {}) {
+  const cam = Uint8Array.from([0, 0, 0, 0, 0, 0, 0, 0, 200]);
+  return {
+    ...INITIAL,
+    source: "reef",
+    link: { phase: "live", reason: "", attempt: 0, retryAtMs: null },
+    feed: { state: "live", reason: "" },
+    model: { labels: ["Eel", "Sea_Turtle"], taxonomy: {}, provider: "CPUExecutionProvider", model: "reef-1" },
+    shown: { header: { ...HEADER, ...header }, cam, ageMs: 84.2, atMs: 10_000 },
+    ticksMs: Array.from({ length: 21 }, (_, i) => 9_000 + 50 * i),
+    ...changes,
+  };
+}
+
+const NONE = { stable: { index: null, probability: 0.42, since_s: 12 } };
+
+test("live says so and nothing else", () => {
+  const expected = { brief: "Live", full: "Live", tone: "live", fresh: true, retry: false };
+  assert.deepEqual(connectionWords(state(), 10_010), expected);
+});
+
+for (const [name, changes, nowMs, full, fresh] of [
+  ["connecting", { link: { phase: "connecting" } }, 10_010, "Connecting: reef", false],
+  ["waiting", { link: { phase: "waiting", reason: "gone", retryAtMs: 12 } }, 0, "Reconnecting in 1 s: gone", false],
+  ["refused", { link: { phase: "closed", reason: "no such source" } }, 10_010, "Not connected: no such source", false],
+  ["failed", { feed: { state: "failed", reason: "unplugged" } }, 10_010, "Source failed: unplugged", false],
+  ["ended", { feed: { state: "ended", reason: "" } }, 10_010, "Source ended", false],
+  ["paused", { paused: true }, 20_000, "Paused", true],
+  ["no picture yet", { shown: null }, 10_010, "Waiting for the first picture", false],
+  ["a frozen source", {}, 15_000, "No new picture for 5 s", false],
+  ["no source", { source: null, sources: [] }, 0, /^No source: start the server with --source/, false],
+  ["no server", { source: null, sourcesError: "refused" }, 0, "The server does not answer: refused", false],
+]) {
+  test(`the connection in words: ${name}`, () => {
+    const words = connectionWords(state(changes), nowMs);
+    if (full instanceof RegExp) assert.match(words.full, full);
+    else assert.equal(plain(words.full), full);
+    assert.equal(words.fresh, fresh);
+  });
+}
+
+test("a paused page whose connection is lost says that, not that it is paused", () => {
+  const lost = state({ paused: true, link: { phase: "waiting", reason: "gone", retryAtMs: 10_500 } });
+  assert.match(connectionWords(lost, 10_000).full, /^Reconnecting/);
+});
+
+test("the chips show what was measured here", () => {
+  const words = chipWords(state(), 10_010);
+  assert.deepEqual([words.rate, plain(words.age), words.device], ["20.0", "84 ms", "CPU"]);
+});
+
+test("a page that draws fewer than the model classifies says so", () => {
+  const slow = state({ ticksMs: [9_000, 9_250, 9_500, 9_750, 10_000] });
+  assert.deepEqual([chipWords(slow, 10_010).rate, chipWords(slow, 10_010).rateNote], ["4.0", "of 21.4 frames/s"]);
+});
+
+test("the age of a picture that stands keeps growing, and the rate falls to zero", () => {
+  const words = chipWords(state(), 15_000);
+  assert.deepEqual([words.rate, plain(words.age), words.ageNote], ["0.0", "5.1 s", "age, growing"]);
+});
+
+test("without a measured round trip there is no age to show", () => {
+  const young = state();
+  young.shown.ageMs = null;
+  assert.equal(chipWords(young, 10_010).age, "–");
+});
+
+test("a CPU that stands in for the GPU that was asked for is named", () => {
+  const words = chipWords(state({ server: { provider: { requested: "cuda" } } }), 10_010);
+  assert.deepEqual([words.device, words.deviceNote], ["CPU", "not the GPU asked for"]);
+});
+
+test("losses are counted by cause", () => {
+  const words = countWords(state({ skipped: 3, unreadable: 1 }));
+  assert.equal(plain(words), "1 400 captured, 12 dropped, 3 skipped, 1 unreadable");
+  assert.equal(countWords(INITIAL), "");
+});
+
+test("the answer: label, smoothed probability, since when", () => {
+  const words = answerWords(state());
+  assert.deepEqual([words.title, plain(words.probability), plain(words.since)], ["Sea Turtle", "83 %", "for 12 s"]);
+});
+
+test("the answer: nothing I know, with what comes closest", () => {
+  const words = answerWords(state({}, NONE));
+  assert.equal(words.known, false);
+  assert.equal(words.title, "Nothing I know");
+  assert.equal(plain(words.note), "Closest: Sea Turtle, 42 %");
+});
+
+test("the announcement changes with the stable label only", () => {
+  const other = { top: [[0, 0.9]], media_s: 15, stable: { index: 1, probability: 0.6, since_s: 2 } };
+  assert.equal(announcement(state()), announcement(state({}, other)));
+  assert.equal(announcement(state({}, NONE)), "Nothing I know");
+  assert.equal(announcement(INITIAL), "");
+});
+
+test("the heat map in words names its class and place, or that it is empty", () => {
+  assert.equal(heatWords(state()), "What speaks for Sea Turtle is strongest in the lower right.");
+  const empty = state();
+  empty.shown.cam = new Uint8Array(9);
+  assert.equal(heatWords(empty), "No part of the picture speaks for Sea Turtle.");
+});
+
+test("a sighting's time is media time where no wall clock is known", () => {
+  const entry = { start_utc: "", end_utc: "", start_s: 4.2, end_s: 65, open: false };
+  assert.equal(sightingTime(entry, false), "0:04 – 1:05");
+  assert.equal(sightingTime(entry, true), "since 0:04");
+  assert.equal(sightingTime({ ...entry, end_s: 4.9 }, false), "0:04");
+});
+
+test("a sighting goes on only while its source does", () => {
+  assert.equal(isPresent({ open: true }, state()), true);
+  assert.equal(isPresent({ open: true }, state({ feed: { state: "ended", reason: "" } })), false);
+  assert.equal(isPresent({ open: false }, state()), false);
+});
+
+test("a still is named after what it shows", () => {
+  const { lines, fileName } = stillWords(state());
+  assert.equal(fileName, "reef_frame-000123_sea-turtle.png");
+  assert.equal(plain(lines[0]), "Sea Turtle, 83 %");
+  assert.match(plain(lines[1]), /reef.*frame 123.*14\.100 s.*2026-05-17T09:30:12\.345Z.*reef-1.*heat map: Sea Turtle/);
+  assert.doesNotMatch(stillWords(state({ view: "camera" })).lines[1], /heat map/);
+});
+
+test("facts are given as far as they are known", () => {
+  assert.deepEqual(factRows(INITIAL), []);
+  const rows = new Map(factRows(state({ server: { version: "0.1.0", provider: { share: 1, note: "no GPU here" } } })));
+  assert.equal(rows.get("Model"), "reef-1");
+  assert.equal(rows.get("Runs on"), "CPUExecutionProvider");
+  assert.equal(rows.get("Note"), "no GPU here");
+});

@@ -1,0 +1,225 @@
+// One websocket to one source, kept alive: a state machine that knows neither the page nor the real clock.
+//
+//                 open()                    hello
+//      idle ───────────────▶ connecting ───────────────▶ live
+//                             ▲      │                     │
+//      delay over, retryNow() │      │ lost                │ lost
+//                             │      ▼                     │
+//                            waiting ◀─────────────────────┘
+//
+//      connecting, live ── the server refuses for good (REFUSALS) ──▶ closed
+//      any state        ── close() ────────────────────────────────▶ closed
+//
+// "lost" is: the socket closed or failed, no hello within HELLO_MS, a ping unanswered for PONG_MS, or a message
+// that cannot be read. The wait doubles from WAIT_FIRST_MS to WAIT_MAX_MS, with jitter so that many pages do not come
+// back at the same moment, and starts over only after SETTLED_MS of being live: a server that accepts and then
+// dies must not be asked twice a second.
+
+import { decodeResult, decodeText, WireError } from "./wire.js";
+
+export const HELLO_MS = 8_000;
+export const PING_MS = 2_000;
+export const PONG_MS = 8_000;
+export const WAIT_FIRST_MS = 500;
+export const WAIT_MAX_MS = 15_000;
+export const SETTLED_MS = 10_000;
+
+// Close codes after which asking again would be answered the same, and what they mean in words.
+export const REFUSALS = new Map([
+  [1008, "the server does not accept this page's address"],
+  [1009, "a message of this page was too big for the server"],
+  [4400, "the server could not read a message of this page"],
+  [4404, "no such source"],
+]);
+
+const LOSSES = new Map([
+  [1001, "the server is going away"],
+  [1006, "no connection to the server"],
+  [1011, "the server failed"],
+  [1012, "the server restarts"],
+  [1013, "too many viewers"],
+]);
+
+const RTT_WEIGHT = 0.3; // of the newest measurement: calm enough to read, quick enough to follow a link that fills up
+const OURS = 4000; // close code for "I give this one up", from the range that pages may use
+
+/**
+ * Handlers: link({phase, reason, attempt, retryAtMs}) at every change of state, hello(message), status(message),
+ * rtt(milliseconds), result({header, cam, jpeg, receivedMs}).
+ *
+ * World: openSocket(url) -> WebSocket, now() -> milliseconds, monotonic, setTimer(callback, ms) -> id,
+ * clearTimer(id), random() -> [0, 1).
+ */
+export class Connection {
+  #url;
+  #handlers;
+  #world;
+  #phase = "idle";
+  #socket = null;
+  #timers = new Set();
+  #attempt = 0;
+  #liveSinceMs = 0;
+  #unansweredMs = null; // when the oldest unanswered ping was sent
+  #rttMs = null;
+
+  constructor(url, handlers, world) {
+    this.#url = url;
+    this.#handlers = handlers;
+    this.#world = world;
+  }
+
+  get phase() {
+    return this.#phase;
+  }
+
+  /** Smoothed round trip in milliseconds, null before the first pong. */
+  get rttMs() {
+    return this.#rttMs;
+  }
+
+  open() {
+    if (this.#phase === "idle") this.#connect();
+  }
+
+  /** Ends a wait early; does nothing in any other state. */
+  retryNow() {
+    if (this.#phase === "waiting") this.#connect();
+  }
+
+  /** For good. No handler is called afterwards. */
+  close() {
+    this.#phase = "closed";
+    this.#release(1000, "");
+  }
+
+  /** Tells the server that message `seq` has been drawn, so that it may send another. */
+  ack(seq) {
+    if (this.#phase === "live") this.#send({ type: "ack", seq });
+  }
+
+  #connect() {
+    this.#release(OURS, "");
+    this.#rttMs = null;
+    this.#enter("connecting", "");
+    let socket;
+    try {
+      socket = this.#world.openSocket(this.#url);
+    } catch (error) {
+      // Only an address that the browser will not open at all throws here: a further try would throw as well.
+      this.#enter("closed", `the browser refuses the address (${error.message})`);
+      return;
+    }
+    this.#socket = socket;
+    socket.binaryType = "arraybuffer";
+    // A socket that was given up can still fire; its events must not reach the next one's state.
+    const current = (handle) => (event) => {
+      if (this.#socket === socket) handle(event);
+    };
+    socket.onmessage = current((event) => this.#receive(event.data));
+    socket.onclose = current((event) => this.#closed(event.code, event.reason));
+    socket.onerror = current(() => this.#lost(LOSSES.get(1006)));
+    this.#after(HELLO_MS, () => this.#lost(`no answer within ${HELLO_MS / 1000} s`));
+  }
+
+  #receive(data) {
+    const receivedMs = this.#world.now();
+    try {
+      if (typeof data === "string") this.#receiveText(decodeText(data), receivedMs);
+      else if (this.#phase === "live") this.#handlers.result({ ...decodeResult(data), receivedMs });
+      else throw new WireError("a result before hello");
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error;
+      this.#lost(`a message that this page cannot read (${error.message})`);
+    }
+  }
+
+  #receiveText(message, receivedMs) {
+    switch (message?.type) {
+      case "hello":
+        if (this.#phase === "connecting") this.#goLive(receivedMs);
+        this.#handlers.hello(message);
+        break;
+      case "status":
+        this.#handlers.status(message);
+        break;
+      case "pong":
+        this.#unansweredMs = null;
+        this.#measure(receivedMs - message.t);
+        break;
+    }
+  }
+
+  #goLive(nowMs) {
+    this.#clearTimers();
+    this.#liveSinceMs = nowMs;
+    this.#unansweredMs = null;
+    this.#enter("live", "");
+    this.#ping();
+  }
+
+  #ping() {
+    const nowMs = this.#world.now();
+    if (this.#unansweredMs !== null && nowMs - this.#unansweredMs >= PONG_MS) {
+      this.#lost(`no answer for ${Math.round((nowMs - this.#unansweredMs) / 1000)} s`);
+      return;
+    }
+    this.#unansweredMs ??= nowMs;
+    this.#send({ type: "ping", t: nowMs });
+    this.#after(PING_MS, () => this.#ping());
+  }
+
+  #measure(rttMs) {
+    if (!(rttMs >= 0)) return; // an echo that was never sent by this page
+    this.#rttMs = this.#rttMs === null ? rttMs : this.#rttMs + RTT_WEIGHT * (rttMs - this.#rttMs);
+    this.#handlers.rtt(this.#rttMs);
+  }
+
+  #closed(code, reason) {
+    if (REFUSALS.has(code)) {
+      this.#release(OURS, "");
+      this.#enter("closed", reason || REFUSALS.get(code));
+    } else {
+      this.#lost(reason || LOSSES.get(code) || `the server closed the connection (code ${code})`);
+    }
+  }
+
+  #lost(reason) {
+    const settled = this.#phase === "live" && this.#world.now() - this.#liveSinceMs >= SETTLED_MS;
+    this.#attempt = settled ? 1 : this.#attempt + 1;
+    this.#release(OURS, "given up by the page");
+    const ceiling = Math.min(WAIT_MAX_MS, WAIT_FIRST_MS * 2 ** Math.min(this.#attempt - 1, 16));
+    const waitMs = ceiling * (0.5 + 0.5 * this.#world.random());
+    this.#enter("waiting", reason, this.#world.now() + waitMs);
+    this.#after(waitMs, () => this.#connect());
+  }
+
+  #enter(phase, reason, retryAtMs = null) {
+    this.#phase = phase;
+    this.#handlers.link({ phase, reason, attempt: this.#attempt, retryAtMs });
+  }
+
+  #send(message) {
+    // A socket that closes right now throws away what it is given; its close event will tell.
+    this.#socket?.send(JSON.stringify(message));
+  }
+
+  #release(code, reason) {
+    this.#clearTimers();
+    const socket = this.#socket;
+    this.#socket = null;
+    if (socket !== null) socket.close(code, reason);
+  }
+
+  #after(delayMs, callback) {
+    const id = this.#world.setTimer(() => {
+      this.#timers.delete(id);
+      callback();
+    }, delayMs);
+    this.#timers.add(id);
+  }
+
+  #clearTimers() {
+    for (const id of this.#timers) this.#world.clearTimer(id);
+    this.#timers.clear();
+  }
+}

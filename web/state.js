@@ -1,0 +1,143 @@
+// The page's one state: events go in, a new state comes out, and everything on the page is drawn from it.
+//
+// A result enters only once its picture has been drawn, so that text and picture always speak of the same frame.
+// Pure: no DOM, no clock (events bring their time), no storage.
+
+import { labelText } from "./format.js";
+import { addTick } from "./pace.js";
+import { endSighting, NO_SIGHTINGS, stepSightings } from "./sightings.js";
+
+/** What the stage shows: the picture under its heat map, the picture alone, or both beside each other. */
+export const VIEWS = ["overlay", "camera", "both"];
+export const OPACITY_STEP = 0.1;
+
+const LINK_IDLE = { phase: "idle", reason: "", attempt: 0, retryAtMs: null };
+const FEED_UNKNOWN = { state: "", reason: "" };
+
+export const INITIAL = Object.freeze({
+  sources: null, // [{name, kind, state, reason, size}], null until the server has listed them
+  sourcesError: "", // why the last listing failed
+  source: null, // the chosen one's name
+  link: LINK_IDLE, // see connection.js
+  feed: FEED_UNKNOWN, // the source's own state, as the server reports it
+  model: null, // the server's hello: labels, taxonomy, provider, thresholds, ...
+  server: null, // GET /api/status
+  rttMs: null,
+  shown: null, // {header, cam, ageMs, atMs} of the picture on the stage
+  ticksMs: [], // when the latest pictures were drawn
+  lastSeq: null, // of the picture before, null where a gap is the viewer's own doing
+  watchingSinceMs: 0, // the last time that the viewer came back from a pause or another tab
+  skipped: 0, // results of this source that were published while this page drew others
+  unreadable: 0, // pictures that the browser could not decode
+  sightings: NO_SIGHTINGS,
+  paused: false,
+  view: "overlay",
+  heatView: "overlay", // the view with a heat map that the overlay key returns to
+  opacity: 0.6,
+  theme: "dark",
+});
+
+/** @returns the state after `event` ({type, ...}); the same object when nothing changed. */
+export function reduce(state, event) {
+  switch (event.type) {
+    case "sources":
+      return { ...state, sources: event.sources, sourcesError: "" };
+    case "sources-failed":
+      return { ...state, sourcesError: event.reason };
+    case "server":
+      return { ...state, server: event.server };
+    case "choose":
+      return choose(state, event.source);
+    case "link":
+      return { ...state, link: event.link, ...(event.link.phase === "connecting" && { lastSeq: null, rttMs: null }) };
+    case "hello":
+      return greeted(state, event.hello);
+    case "status":
+      return { ...state, feed: { state: event.status.state, reason: event.status.reason ?? "" } };
+    case "rtt":
+      return { ...state, rttMs: event.ms };
+    case "drawn":
+      return drawn(state, event);
+    case "unreadable":
+      return { ...state, unreadable: state.unreadable + 1 };
+    case "pause":
+      return { ...state, ...watchedAgain(event), paused: !state.paused };
+    case "seen-again": // the tab was hidden
+      return { ...state, ...watchedAgain(event) };
+    case "view":
+      return view(state, event.view);
+    case "next-view":
+      return view(state, VIEWS[(VIEWS.indexOf(state.view) + 1) % VIEWS.length]);
+    case "toggle-overlay":
+      return view(state, state.view === "camera" ? state.heatView : "camera");
+    case "opacity":
+      return { ...state, opacity: clampOpacity(event.value) };
+    case "nudge-opacity":
+      return { ...state, opacity: clampOpacity(state.opacity + event.by) };
+    case "theme":
+      return { ...state, theme: event.theme };
+    default:
+      throw new Error(`no such event: ${event.type}`);
+  }
+}
+
+/** The name of class `index`, as words; a number while the labels are not known. */
+export function labelOf(state, index) {
+  const label = state.model?.labels[index];
+  return label === undefined ? `class ${index}` : labelText(label);
+}
+
+/** The class's scientific name or higher taxon, or "". */
+export function taxonOf(state, index) {
+  return state.model?.taxonomy?.[state.model.labels[index]] ?? "";
+}
+
+function choose(state, source) {
+  if (source === state.source) return state;
+  return {
+    ...state,
+    source,
+    link: LINK_IDLE,
+    feed: FEED_UNKNOWN,
+    rttMs: null,
+    shown: null,
+    ticksMs: [],
+    lastSeq: null,
+    skipped: 0,
+    unreadable: 0,
+    paused: false,
+    sightings: endSighting(state.sightings),
+  };
+}
+
+function greeted(state, hello) {
+  // The server came back with another model: what is on the stage was said in the old one's words.
+  const same = state.model === null || state.model.labels.join("\n") === hello.labels.join("\n");
+  return { ...state, model: hello, shown: same ? state.shown : null };
+}
+
+// What a paused page or a hidden tab missed was not lost on the way, and must not be counted so.
+const watchedAgain = ({ atMs }) => ({ lastSeq: null, watchingSinceMs: atMs, ticksMs: [] });
+
+function drawn(state, { header, cam, ageMs, atMs, receivedMs }) {
+  const missed = state.lastSeq === null ? 0 : Math.max(0, header.seq - state.lastSeq - 1);
+  const label = header.stable.index === null ? "" : labelOf(state, header.stable.index);
+  return {
+    ...state,
+    shown: { header, cam, ageMs, atMs },
+    ticksMs: addTick(state.ticksMs, atMs),
+    lastSeq: receivedMs < state.watchingSinceMs ? null : header.seq, // one held since before says nothing of the gap
+    skipped: state.skipped + missed,
+    sightings: stepSightings(state.sightings, header, label),
+  };
+}
+
+function view(state, chosen) {
+  if (!VIEWS.includes(chosen) || chosen === state.view) return state;
+  return { ...state, view: chosen, heatView: chosen === "camera" ? state.heatView : chosen };
+}
+
+function clampOpacity(value) {
+  if (!Number.isFinite(value)) return INITIAL.opacity;
+  return Math.min(1, Math.max(0, Math.round(value * 100) / 100)); // hundredths: ten steps of 0.1 must end at 1
+}

@@ -1,0 +1,52 @@
+// A still: what is on the stage, with a caption below it, as a PNG file.
+
+const FONT = "system-ui, sans-serif";
+const INK = "#e8eef3";
+const QUIET_INK = "#a3b3c1";
+const PAPER = "#10171e";
+
+/**
+ * @param {HTMLCanvasElement[][]} panes per pane its layers in drawing order; every first layer has the same size
+ * @param {[string, string]} lines the caption
+ * @returns {Promise<Blob>} a PNG
+ */
+export async function composeStill(panes, lines) {
+  const { width, height } = panes[0][0];
+  const canvas = document.createElement("canvas");
+  const size = Math.max(12, Math.round((width * panes.length) / 64));
+  const pad = Math.round(size * 0.9);
+  canvas.width = width * panes.length;
+  canvas.height = height + 2 * pad + Math.round(size * 2.6);
+  const context = canvas.getContext("2d");
+  context.imageSmoothingQuality = "high";
+  context.fillStyle = PAPER;
+  context.fillRect(0, 0, canvas.width, canvas.height);
+  panes.forEach((layers, pane) => {
+    for (const layer of layers) context.drawImage(layer, pane * width, 0, width, height);
+  });
+  const styles = [
+    [INK, 600, size],
+    [QUIET_INK, 400, Math.round(size * 0.8)],
+  ];
+  styles.forEach(([ink, weight, wanted], line) => {
+    context.fillStyle = ink;
+    context.font = `${weight} ${wanted}px ${FONT}`;
+    const room = canvas.width - 2 * pad;
+    const wide = context.measureText(lines[line]).width;
+    // A long caption gets smaller letters rather than being cut off: it is what makes the still worth keeping.
+    if (wide > room) context.font = `${weight} ${(wanted * room) / wide}px ${FONT}`;
+    context.fillText(lines[line], pad, height + pad + size * (0.9 + 1.5 * line));
+  });
+  return new Promise((resolve, reject) => {
+    canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error("the browser made no PNG"))), "image/png");
+  });
+}
+
+/** Hands a file to the viewer's downloads. */
+export function download(blob, fileName) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(blob);
+  link.download = fileName;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000); // the download has read it long before
+}
