@@ -35,7 +35,7 @@ types: install-dev
 
 # A person without node sees these skipped; CI fails.
 test-web:
-	@if command -v node >/dev/null; then node --test tests/web/; \
+	@if command -v node >/dev/null; then node --test tests/web/*.test.mjs; \
 	elif [ -n "$$CI" ]; then echo "node is missing" >&2; exit 1; \
 	else echo "skipped: tests/web needs node 20 or later"; fi
 

@@ -1,0 +1,69 @@
+"""The model card says what was measured, and refuses to describe another model."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from realtime.contract import ModelContract
+from realtime.engine import read_contract
+from realtime.errors import ContractError
+from training.card import model_card
+from training.evaluate import EvaluationReport, evaluate
+
+
+@pytest.fixture(scope="module")
+def measured(toy_model: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[ModelContract, EvaluationReport]:
+    tree = tmp_path_factory.mktemp("test")
+    for name, colour in {"Fish": "red", "Octopus": "lime", "Turtle": "blue"}.items():
+        (tree / name).mkdir()
+        Image.new("RGB", (32, 32), colour).save(tree / name / "1.png")
+        Image.new("RGB", (33, 32), "red").save(tree / name / "2.png")
+    return replace(read_contract(toy_model), taxonomy={"Octopus": "Octopoda"}), evaluate(toy_model, tree)
+
+
+def test_the_card_gives_the_figures_with_their_count_and_interval(measured) -> None:
+    contract, report = measured
+    card = model_card(contract, report, title="Reef")
+    assert card.startswith("# Reef\n")
+    assert "On 6 held-out test photographs" in card
+    assert f"66.7% (95 % interval {report.accuracy_low:.1%} to {report.accuracy_high:.1%})" in card
+    assert "| Octopus | Octopoda | 1.00 | 0.50 | 0.67 | 2 |" in card
+    assert "32 x 32 pixels, RGB, uint8" in card
+    assert "| Precision | fp32 |" in card
+    assert "Expected calibration error (15 bins)" in card
+    assert "Octopus as Fish (1)" in card
+    assert report.model_sha256 in card
+    assert contract.provenance.data_hash in card
+
+
+def test_the_card_says_what_the_pictures_are_and_that_it_is_a_first_model(measured) -> None:
+    card = model_card(*measured)
+    assert "sea-animals image set, 3 classes" in card
+    assert "belong to their photographers; no picture is shipped" in card
+    assert "This is a first model" in card
+
+
+def test_words_can_be_replaced_and_added(measured) -> None:
+    card = model_card(*measured, data="My own dives.", weaknesses=["Murk."], notes=["## Speed\n\nFast."])
+    assert "## Data\n\nMy own dives.\n" in card
+    assert "- Murk.\n- Weakest on the test pictures: " in card
+    assert "## Speed\n\nFast.\n\n## Provenance" in card
+
+
+def test_a_report_of_another_run_is_refused(measured) -> None:
+    contract, report = measured
+    with pytest.raises(ContractError, match="run_id: the report is of 'other', the model of 'toy'"):
+        model_card(contract, replace(report, run_id="other"))
+
+
+def test_every_table_has_as_many_cells_in_each_row_as_in_its_head(measured) -> None:
+    contract, report = measured
+    awkward = replace(report, per_class=(replace(report.per_class[0], label="a|b"), *report.per_class[1:]))
+    for block in model_card(contract, awkward).split("\n\n"):
+        if block.startswith("|"):
+            cells = {line.replace("\\|", "").count("|") for line in block.splitlines()}
+            assert len(cells) == 1, block

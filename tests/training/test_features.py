@@ -1,0 +1,80 @@
+"""The feature cache holds what the frozen network says of every view, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("keras")
+
+from realtime.errors import ResultsError, WeightsError
+from training.augment import view
+from training.features import FeatureCache
+from training.model import build_model, build_trunk, predict
+from training.progress import Silent
+
+
+@pytest.fixture(scope="module")
+def model():
+    return build_model(2, 32, dense_units=4)
+
+
+@pytest.fixture
+def pictures() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (5, 40, 40, 3), np.uint8)
+
+
+def test_every_view_has_its_features_in_its_place(model, pictures, tmp_path: Path) -> None:
+    with FeatureCache(tmp_path, model, "block5", 32) as cache:
+        cache.fill("train", pictures, 3, 9, 4, Silent())  # batches of 4 straddle the pictures
+        features, gap = cache["block4_pool", "train"], cache["gap", "train"]
+        assert features.shape == (5, 3, 2, 2, 512)
+        assert features.dtype == np.float16
+        assert gap.shape == (5, 3, 512)
+        for picture, which in ((0, 0), (1, 2), (4, 2)):
+            frame = view(pictures[picture], 32, (9, picture, which))[None]
+            pool, mean = build_trunk(model, ("block4_pool", "gap")).predict_on_batch(frame.astype(np.float32))
+            np.testing.assert_allclose(features[picture, which], pool[0], rtol=2e-3, atol=1e-3)
+            np.testing.assert_allclose(gap[picture, which], mean[0], rtol=1e-4, atol=1e-4)
+        assert list(tmp_path.glob(".features-*/*.npy"))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_head_alone_needs_the_pooled_features_only(model, pictures, tmp_path: Path) -> None:
+    with FeatureCache(tmp_path, model, "none", 32) as cache:
+        cache.fill("validation", pictures, 1, 0, 4, Silent())
+        plain = np.stack([view(picture, 32, (0, i, 0)) for i, picture in enumerate(pictures)])
+        expected = predict(build_trunk(model, ("gap",)), plain, 5)
+        np.testing.assert_allclose(cache["gap", "validation"][:, 0], expected, rtol=1e-4, atol=1e-4)
+        assert len(list(tmp_path.glob(".features-*/*"))) == 1
+
+
+def test_the_files_go_even_when_the_work_fails(model, pictures, tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="unplugged"), FeatureCache(tmp_path, model, "block5", 32) as cache:  # noqa: PT012
+        cache.fill("train", pictures, 1, 0, 4, Silent())
+        raise RuntimeError("unplugged")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_full_disk_is_told_before_the_work(model, pictures, tmp_path: Path, monkeypatch) -> None:
+    real = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: real._replace(free=1000))
+    with (
+        FeatureCache(tmp_path, model, "block5", 32) as cache,
+        pytest.raises(ResultsError, match=r"the features of 10 train views need 0\.0 GB.*fewer --views"),
+    ):
+        cache.fill("train", pictures, 2, 0, 4, Silent())
+
+
+def test_activations_beyond_half_precision_are_refused(pictures, tmp_path: Path) -> None:
+    model = build_model(2, 32, dense_units=4)
+    kernel, bias = model.get_layer("block1_conv1").get_weights()
+    model.get_layer("block1_conv1").set_weights([kernel * 1e6, bias])
+    with (
+        FeatureCache(tmp_path, model, "block5", 32) as cache,
+        pytest.raises(WeightsError, match="block4_pool: activations up to .* beyond half precision"),
+    ):
+        cache.fill("train", pictures, 1, 0, 4, Silent())
