@@ -24,6 +24,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from realtime.addresses import redact
 from realtime.errors import ReeflensError, SettingsError
 
 if TYPE_CHECKING:
@@ -152,9 +153,10 @@ def process(
 @app.command()
 @click.option(
     "--source",
-    metavar="NAME=PATH",
+    metavar="NAME=PLACE",
     multiple=True,
-    help="A video, a folder of pictures, or `scene` for the test scene; may be given again.",
+    help="A video, a folder of pictures, a camera (rtsp://, rtsps://, http://, https://, usb:0 or /dev/video0), or "
+    "`scene` for the test scene; may be given again. Passwords belong into a settings file or REEFLENS_SERVE_SOURCE.",
 )
 @model_option
 @click.option("--host", default="127.0.0.1", help="Address to listen on.")
@@ -358,9 +360,9 @@ def _named_sources(given: Sequence[str]) -> dict[str, str]:
     for text in given:
         name, equals, target = text.partition("=")
         if not equals or not name or not target:
-            raise SettingsError(f"--source: expected NAME=PATH, received {text!r}")
+            raise SettingsError(f"--source: expected NAME=PLACE, received {redact(text)!r}")
         if name in named:
-            raise SettingsError(f"--source: two sources are called {name!r}")
+            raise SettingsError(f"--source: two sources are called {redact(name)!r}")
         named[name] = target
     return named
 

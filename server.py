@@ -9,6 +9,7 @@ import re
 import signal
 import socket
 import threading
+from collections import ChainMap
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -21,14 +22,18 @@ import uvicorn
 from fastapi import FastAPI
 from uvicorn.config import WS_PROTOCOLS
 
+from realtime.addresses import check_camera, is_camera, redact, usb_device
+from realtime.cameras import NetworkStream, UsbCamera
 from realtime.engine import Engine
 from realtime.errors import SettingsError, SourceError
-from realtime.pipeline import LiveRunner
+from realtime.live import LiveRunner
+from realtime.reconnecting import Reconnecting
 from realtime.scene import TestScene
 from realtime.sources import Paced, Source, open_recorded
-from serving import live, status, wire
+from serving import live, status, webcam, wire
 from serving.access import WILDCARDS, Access
-from serving.bridge import Bridge
+from serving.bridge import Bridge, Outlet
+from serving.camera import Cameras
 from serving.hub import Hub
 from serving.page import page_router
 from serving.station import Station
@@ -45,13 +50,14 @@ STOP_S = 1.2
 class ServerSettings:
     """What to serve and how. Raises SettingsError for a contradiction, SourceError for a path that cannot be read.
 
-    sources: name -> video file, folder of pictures, or "scene" (rendered); without any, the scene. loop: start
-    recorded sources anew at their end. host: "0.0.0.0" or "::" for all addresses. port: 0 for any free one.
+    sources: name -> video file, folder of pictures, camera (rtsp://, rtsps://, http://, https://, `usb:0`, /dev/video0)
+    or "scene" (rendered); without any, the scene. A camera need not be there yet. loop: start recorded sources anew at
+    their end. host: "0.0.0.0" or "::" for all addresses. port: 0 for any free one.
     provider, require_gpu: as for Engine.open. max_viewers: over all sources.
     """
 
     model: Path
-    sources: Mapping[str, str] = field(default_factory=dict)
+    sources: Mapping[str, str] = field(default_factory=dict, repr=False)  # addresses hold passwords
     host: str = "127.0.0.1"
     port: int = 8000
     provider: str = "auto"
@@ -87,16 +93,22 @@ def create_app(settings: ServerSettings) -> FastAPI:
                 name: Hub(name, wire.hello(name, engine.contract, engine.provider.name, engine.path.name), encoder)
                 for name in settings.sources
             }
-            bridge = Bridge(asyncio.get_running_loop(), hubs)
+            cameras = Cameras(wire.hello(wire.CAMERA, engine.contract, engine.provider.name, engine.path.name))
+            outlets: ChainMap[str, Outlet] = ChainMap(hubs, cameras.connected)  # type: ignore[arg-type]  # only read
+            bridge = Bridge(asyncio.get_running_loop(), outlets)
             openers = {name: partial(_open, name, place, settings.loop) for name, place in settings.sources.items()}
             runner = LiveRunner(engine, openers, bridge.on_result, bridge.on_status)
+            for name, hub in hubs.items():
+                hub.on_wanted = partial(runner.explain, name)
             app.state.station = Station(
                 version=_version(),
                 model=engine.path.name,
                 contract=engine.contract,
                 provider=engine.provider,
                 hubs=hubs,
-                status=runner.status,
+                cameras=cameras,
+                runner=runner,
+                status=lambda: {name: found for name, found in runner.status().items() if name in hubs},
                 max_viewers=settings.max_viewers,
             )
             stack.push_async_callback(asyncio.to_thread, runner.stop, STOP_S)
@@ -115,6 +127,7 @@ def create_app(settings: ServerSettings) -> FastAPI:
     )
     app.add_middleware(Access, bound_host=settings.host)
     app.include_router(live.router)
+    app.include_router(webcam.router)
     app.include_router(status.router)
     app.include_router(page_router(files("web")))
     return app
@@ -138,7 +151,7 @@ def serve(
         config = uvicorn.Config(
             app,
             ws="websockets-sansio" if "websockets-sansio" in WS_PROTOCOLS else "websockets",
-            ws_max_size=wire.MAX_TEXT_BYTES,
+            ws_max_size=wire.MAX_MESSAGE_BYTES,
             ws_per_message_deflate=False,  # JPEGs do not shrink, and trying takes time on the event loop
             lifespan="off",  # ours is around the server below, where its errors can be caught
             log_config=None,
@@ -197,14 +210,12 @@ class _Server(uvicorn.Server):
 def _check_source(name: str, place: str) -> None:
     if not re.fullmatch(r"[^\W_][\w .-]{0,63}", name):
         raise SettingsError(
-            f"source name {name!r}: expected a letter or digit, then up to 63 letters, digits, spaces, dots or dashes"
+            f"source name {redact(name)!r}: expected a letter or digit, "
+            "then up to 63 letters, digits, spaces, dots or dashes"
         )
-    if scheme := re.match(r"([A-Za-z][A-Za-z0-9+.-]*)://", place):
-        # Only the scheme is repeated: the rest may hold a password.
-        raise SettingsError(
-            f"source {name}: {scheme[1]}:// addresses cannot be served yet; "
-            f"name a video file, a folder of pictures, or {SCENE!r}"
-        )
+    if is_camera(place):
+        check_camera(name, place)
+        return
     if place == SCENE:
         return
     path = Path(place).expanduser()
@@ -221,6 +232,10 @@ def _check_source(name: str, place: str) -> None:
 def _open(name: str, place: str, loop: bool) -> Source:
     if place == SCENE:
         return Paced(partial(TestScene, name=name), loop=False)
+    if (device := usb_device(place)) is not None:
+        return Reconnecting(partial(UsbCamera, device, name=name), name=name, kind="camera")
+    if is_camera(place):
+        return Reconnecting(partial(NetworkStream, place, name=name), name=name, kind="stream")
     return Paced(partial(open_recorded, Path(place).expanduser(), name=name), loop=loop)
 
 

@@ -4,12 +4,15 @@ ReeflensError           one sentence for the user; the command exits with 1
 ├── ContractError       the model file breaks its promise; names the field
 ├── ProviderError       the hardware that was asked for does not run
 ├── SourceError         a video, camera or folder cannot be read; names it and the reason
+│   └── CameraError     a camera gives no picture now; its cause says what may help
 ├── DataError           photographs cannot be learnt from; gives the counts
 ├── WeightsError        starting weights cannot be had or do not fit
 ├── ExportError         the exported graph does not agree with the trained model
 ├── ResultsError        results cannot be written or continued
 └── SettingsError       a setting is unknown or contradictory
 """
+
+from enum import StrEnum
 
 
 class ReeflensError(Exception):
@@ -31,6 +34,29 @@ class SourceError(ReeflensError):
         super().__init__(f"{name}: {reason}")
         self.name = name
         self.reason = reason
+
+
+class Cause(StrEnum):
+    """Why a camera gives no picture. What each means for its owner is in docs/cameras.md."""
+
+    REFUSED = "refused"  # the machine is there, nothing listens on the port
+    UNREACHABLE = "unreachable"  # no such machine, or no way to it
+    TIMEOUT = "timeout"  # it does not answer in time
+    UNAUTHORISED = "unauthorised"  # it wants another user name or password, or the system denies the device
+    NOT_FOUND = "not-found"  # it answers, and has no stream, or no device, of this name
+    UNAVAILABLE = "unavailable"  # it answers that it cannot now: an error of its own, or in use by another program
+    NOT_VIDEO = "not-video"  # it sends something that cannot be decoded
+    SILENT = "silent"  # connected, and no frame comes
+    ENDED = "ended"  # it ended the stream
+    GONE = "gone"  # the connection broke
+
+
+class CameraError(SourceError):
+    """A camera cannot be opened or is lost; trying again later may help."""
+
+    def __init__(self, name: str, cause: Cause, reason: str) -> None:
+        super().__init__(name, reason)
+        self.cause = cause
 
 
 class DataError(ReeflensError):

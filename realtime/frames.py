@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -62,6 +63,7 @@ class FrameResult:
 
     probabilities: float32 [C], calibrated. unknown: higher is more foreign. cam: uint8 [G, G], 255 is one
     ``cam_scale`` or more; an empty map is all zero. explained: the class the map is of. stable: after smoothing.
+    cams: every map that was asked for, by the class as asked (-1 for the most probable); empty when only ``cam`` was.
     """
 
     source: str
@@ -76,6 +78,19 @@ class FrameResult:
     cam: NDArray[np.uint8]
     explained: int
     stable: StableLabel
+    cams: Mapping[int, NDArray[np.uint8]] = field(default_factory=dict)
+
+    def explaining(self, *wanted: int) -> FrameResult:
+        """With the map of the first of ``wanted`` that there is one of (-1: the most probable); else unchanged."""
+        best = int(self.probabilities.argmax())
+        for choice in wanted:
+            explained = best if choice < 0 else choice
+            for key in (choice, explained, -1) if explained == best else (choice,):
+                if key in self.cams:
+                    return replace(self, cam=self.cams[key], explained=explained)
+            if explained == self.explained:
+                return self
+        return self
 
     def top(self, k: int) -> list[tuple[int, float]]:
         """The k most probable classes as (index, probability), most probable first; ties by index."""

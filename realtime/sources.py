@@ -36,8 +36,8 @@ MAX_PICTURE_PIXELS = 256_000_000  # beyond any camera; a larger header is a brok
 class SourceInfo:
     """What a source announces about itself before it is read; any of it may turn out otherwise.
 
-    kind: "video", "pictures" or "scene". size_hw: pixels as displayed. rate: frames/s. frames: their number.
-    start_utc: wall clock of media time 0, and utc_source where that is from ("container", "start", "").
+    kind: "video", "pictures", "scene", "stream" or "camera". size_hw: pixels as displayed. rate: frames/s. frames: how
+    many. start_utc: wall clock of media time 0, and utc_source where that is from ("container", "start", "").
     """
 
     kind: str

@@ -10,21 +10,35 @@ import asyncio
 import threading
 from collections import Counter
 from collections.abc import Mapping
+from typing import Protocol
 
 from realtime.frames import Frame, FrameResult
-from realtime.pipeline import LiveStatus
-from serving.hub import Hub
+from realtime.live import LiveStatus
+
+
+class Outlet(Protocol):
+    """Where a source's results go: a Hub with its viewers, or the page whose own camera it is."""
+
+    def publish(self, frame: Frame, result: FrameResult, status: LiveStatus) -> None:
+        """A result."""
+
+    def set_state(self, state: str, reason: str) -> None:
+        """A change of state."""
+
+    def overtake(self, times: int) -> None:
+        """So many results were replaced by a newer one on the way."""
 
 
 class Bridge:
     """The callbacks for a LiveRunner. ``on_result`` and ``on_status`` may be called from any thread and never wait.
 
-    hubs: by source name; called on ``loop`` only. What is replaced on the way is in their counts, as ``overtaken``.
+    outlets: by source name, looked up and called on ``loop`` only, so it may change there; what comes for a source that
+    is no longer in it is thrown away.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, hubs: Mapping[str, Hub]) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, outlets: Mapping[str, Outlet]) -> None:
         self._loop = loop
-        self._hubs = hubs
+        self._outlets = outlets
         self._lock = threading.Lock()
         self._results: dict[str, tuple[Frame, FrameResult, LiveStatus]] = {}
         self._states: dict[str, LiveStatus] = {}
@@ -32,14 +46,14 @@ class Bridge:
         self._scheduled = False
 
     def on_result(self, frame: Frame, result: FrameResult, status: LiveStatus) -> None:
-        """Takes a result to its source's hub."""
+        """Takes a result to its source's outlet."""
         with self._lock:
             self._overtaken[frame.source] += frame.source in self._results
             self._results[frame.source] = (frame, result, status)
             self._schedule()
 
     def on_status(self, source: str, status: LiveStatus) -> None:
-        """Takes a change of state to its source's hub."""
+        """Takes a change of state to its source's outlet."""
         with self._lock:
             self._states[source] = status
             self._schedule()
@@ -60,8 +74,11 @@ class Bridge:
             overtaken, self._overtaken = self._overtaken, Counter()
             self._scheduled = False
         for source, status in states.items():
-            self._hubs[source].set_state(status.state, status.reason)
+            if (outlet := self._outlets.get(source)) is not None:
+                outlet.set_state(status.state, status.reason)
         for source, (frame, result, status) in results.items():
-            self._hubs[source].publish(frame, result, status)
+            if (outlet := self._outlets.get(source)) is not None:
+                outlet.publish(frame, result, status)
         for source, times in overtaken.items():
-            self._hubs[source].counts.overtaken += times
+            if (outlet := self._outlets.get(source)) is not None:
+                outlet.overtake(times)

@@ -4,6 +4,9 @@ Nothing is queued for a viewer. It asks (``Viewer.next``) and gets the newest re
 are not yet acknowledged: a hidden tab costs nothing, a slow link skips frames instead of falling behind, and nobody
 waits for anybody else. A JPEG is made when the first viewer asks for one of that result, in ``executor``, once; while
 one is being made the others wait for the same.
+
+Each viewer has a class whose heat maps it wants. The set of them all is what the model is asked to explain; who takes
+no results is not counted, so that a hidden tab's choice costs no inference either.
 """
 
 from __future__ import annotations
@@ -22,13 +25,15 @@ from typing import Self
 import cv2
 
 from realtime.frames import Frame, FrameResult, Picture
-from realtime.pipeline import LiveStatus
+from realtime.live import LiveStatus
 from serving import wire
 
 log = logging.getLogger(__name__)
 
 MAX_IN_FLIGHT = 2  # one on the way while one is drawn; a third would only add its age
 MAX_PONGS = 8  # unsent; who pings faster than it reads loses the oldest
+MAX_CLASSES = 3  # explained at a time, the most probable among them: each costs a run of the whole network
+STALLED_S = 10.0  # who has acknowledged nothing for so long is hidden or paused; the slowest link is quicker
 PICTURE_MAX_SIDE = 1280  # pixels; what a page shows, and 2 ms to encode
 JPEG_QUALITY = 80
 
@@ -89,7 +94,8 @@ class Hub:
     """One source's viewers. All methods are called on the event loop.
 
     greeting: the text that every viewer gets first. executor: where JPEGs are made; at most one job of this hub is
-    in it at a time. clock: monotonic seconds, the one that stamped ``Frame.captured_s``.
+    in it at a time. clock: monotonic seconds, the one that stamped ``Frame.captured_s``. on_wanted: an attribute to
+    set; told the classes that the viewers want maps of when they change. Without viewers, as at first, that is {-1}.
     """
 
     def __init__(
@@ -101,6 +107,8 @@ class Hub:
         self._greeting = greeting
         self._executor = executor
         self._clock = clock
+        self.on_wanted: Callable[[frozenset[int]], None] = _ignore
+        self._wanted = frozenset({-1})
         self._viewers: set[Viewer] = set()
         self._newest: _Item | None = None
         self._encoding: _Item | None = None
@@ -118,6 +126,7 @@ class Hub:
         viewer = Viewer(self, [self._greeting, wire.status(*self._state)])
         self._viewers.add(viewer)
         self._empty.clear()
+        self._update_wanted()
         return viewer
 
     def publish(self, frame: Frame, result: FrameResult, status: LiveStatus) -> None:
@@ -125,7 +134,12 @@ class Hub:
         captured_s = frame.captured_s if frame.captured_s is not None else self._clock()
         self._newest = _Item(self.counts.published, frame.picture, result, status, captured_s)
         self.counts.published += 1
+        self._update_wanted()
         self._wake_all()
+
+    def overtake(self, times: int) -> None:
+        """Counts results that a newer one replaced before they could be published."""
+        self.counts.overtaken += times
 
     def set_state(self, state: str, reason: str) -> None:
         """Tells everyone how the source is doing, when that changed."""
@@ -146,8 +160,21 @@ class Hub:
 
     def _leave(self, viewer: Viewer) -> None:
         self._viewers.discard(viewer)
+        self._update_wanted()
         if not self._viewers:
             self._empty.set()
+
+    def _may_explain(self, viewer: Viewer, choice: int) -> bool:
+        """Whether there is room for ``choice``: -1 always has a place, for whoever joins starts with it."""
+        others = {other._explain for other in self._viewers if other is not viewer}
+        return choice in others or len(others | {-1, choice}) <= MAX_CLASSES
+
+    def _update_wanted(self) -> None:
+        now_s = self._clock()
+        wanted = frozenset(viewer._explain for viewer in self._viewers if not viewer._stalled(now_s)) or frozenset({-1})
+        if wanted != self._wanted:
+            self._wanted = wanted
+            self.on_wanted(wanted)
 
     def _wake_all(self) -> None:
         for viewer in self._viewers:
@@ -179,10 +206,12 @@ class Hub:
         for viewer in self._viewers:
             viewer._hand(item)
 
-    def _message(self, item: _Item, *, picture: bool) -> bytes:
-        jpeg = item.jpeg if picture else None
+    def _message(self, item: _Item, viewer: Viewer) -> bytes:
+        jpeg = item.jpeg if viewer._wants_picture else None
+        # The map it had before until the new one comes: this frame may have been classified before it chose.
+        result = item.result.explaining(viewer._explain, viewer._explained_before)
         header = wire.result_header(
-            item.result,
+            result,
             seq=item.seq,
             age_ms=max(0.0, self._clock() - item.captured_s) * 1000.0,
             jpeg_hw=jpeg.size_hw if jpeg else None,
@@ -190,7 +219,11 @@ class Hub:
             captured=item.status.captured,
             dropped=item.status.dropped,
         )
-        return wire.encode_result(header, item.result.cam, jpeg.data if jpeg else None)
+        return wire.encode_result(header, result.cam, jpeg.data if jpeg else None)
+
+
+def _ignore(wanted: frozenset[int]) -> None:
+    pass
 
 
 class Viewer:
@@ -201,7 +234,10 @@ class Viewer:
         self._first = deque(first)
         self._state_text: str | None = None
         self._pongs: deque[str] = deque(maxlen=MAX_PONGS)
+        self._notice_text: str | None = None
         self._wants_picture = True
+        self._explain = self._explained_before = -1
+        self._full_since_s: float | None = None
         self._in_flight: deque[int] = deque()
         newest = hub._newest
         self._last_seq = newest.seq - 1 if newest is not None else hub.counts.published - 1
@@ -224,11 +260,13 @@ class Viewer:
                 self._hub.counts.sent += 1
                 self._last_seq = item.seq
                 self._in_flight.append(item.seq)
-                return self._hub._message(item, picture=self._wants_picture)
+                if len(self._in_flight) == MAX_IN_FLIGHT:
+                    self._full_since_s = self._hub._clock()
+                return self._hub._message(item, self)
             self._wake.clear()
             await self._wake.wait()
 
-    def handle(self, message: wire.Ack | wire.Ping | wire.Want) -> None:
+    def handle(self, message: wire.Ack | wire.Ping | wire.Want | wire.Explain) -> None:
         """Takes what the viewer says. Raises WireError for an acknowledgement of what was never sent.
 
         An acknowledgement covers everything before it: a page draws the newest and throws the others away.
@@ -239,10 +277,19 @@ class Viewer:
                     raise wire.WireError(f"seq: {seq} was never sent to this viewer")
                 while self._in_flight and self._in_flight[0] <= seq:
                     self._in_flight.popleft()
+                    self._full_since_s = None
+                self._hub._update_wanted()
             case wire.Ping(t):
                 self._pongs.append(wire.pong(t))
             case wire.Want(picture):
                 self._wants_picture = picture
+            case wire.Explain(choice) if self._hub._may_explain(self, choice):
+                if choice != self._explain:
+                    self._explain, self._explained_before = choice, self._explain
+                self._hub._update_wanted()
+            case wire.Explain():
+                why = f"other viewers have chosen {MAX_CLASSES - 1} classes to explain, and no more can be at a time"
+                self._notice_text = wire.notice(why, self._explain)
         self._wake.set()
 
     def __enter__(self) -> Self:
@@ -258,6 +305,9 @@ class Viewer:
             return self._first.popleft()
         if self._state_text is not None:
             text, self._state_text = self._state_text, None
+            return text
+        if self._notice_text is not None:
+            text, self._notice_text = self._notice_text, None
             return text
         return self._pongs.popleft() if self._pongs else None
 
@@ -281,6 +331,9 @@ class Viewer:
                 self._handed = item
             self._waits_for_jpeg = False
             self._wake.set()
+
+    def _stalled(self, now_s: float) -> bool:
+        return self._full_since_s is not None and now_s - self._full_since_s > STALLED_S
 
     def _tell_state(self, text: str) -> None:
         # The newest state is enough, and one that joined a moment ago learns it from there.

@@ -13,7 +13,8 @@ from fastapi.requests import HTTPConnection
 
 from realtime.contract import ModelContract
 from realtime.engine import ProviderReport
-from realtime.pipeline import LiveStatus
+from realtime.live import LiveStatus
+from serving.camera import Cameras, Runner
 from serving.hub import Hub
 
 
@@ -21,8 +22,8 @@ from serving.hub import Hub
 class Station:
     """Put on ``app.state.station`` by the lifespan; the routes below it only read.
 
-    model: file name of the model. status: how every source is doing now, by name. max_viewers: over all sources.
-    started_s: monotonic.
+    model: file name of the model. status: how every source is doing now, by name. runner: classifies them, and the
+    pages' own cameras. max_viewers: over all sources and cameras. started_s: monotonic.
     """
 
     version: str
@@ -30,23 +31,31 @@ class Station:
     contract: ModelContract
     provider: ProviderReport
     hubs: Mapping[str, Hub]
+    cameras: Cameras
+    runner: Runner
     status: Callable[[], Mapping[str, LiveStatus]]
     max_viewers: int
     started_s: float = field(default_factory=time.monotonic)
 
     @property
     def viewers(self) -> int:
-        """How many are watching, over all sources."""
-        return sum(hub.viewers for hub in self.hubs.values())
+        """How many are watching, over all sources; a page with its own camera is one."""
+        return sum(hub.viewers for hub in self.hubs.values()) + len(self.cameras.connected)
+
+    @property
+    def full(self) -> bool:
+        """Whether no more can watch."""
+        return self.viewers >= self.max_viewers
 
     async def dismiss_viewers(self, timeout_s: float) -> None:
         """Tells every viewer that the server is going away and waits, at most ``timeout_s``, until they left."""
-        for hub in self.hubs.values():
-            hub.close()
+        leaving: list[Hub | Cameras] = [*self.hubs.values(), self.cameras]
+        for group in leaving:
+            group.close()
         try:
             async with asyncio.timeout(timeout_s):
-                for hub in self.hubs.values():
-                    await hub.wait_empty()
+                for group in leaving:
+                    await group.wait_empty()
         except TimeoutError:
             pass  # one whose connection takes no byte; its socket is closed with the server's
 

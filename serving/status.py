@@ -10,11 +10,11 @@ from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel
 
 from realtime.contract import ModelContract
-from realtime.pipeline import LiveStatus
+from realtime.live import LiveStatus
 from serving.hub import Hub, HubCounts
 from serving.station import Station, StationDep
 
-State = Literal["connecting", "live", "ended", "failed", "stopped"]
+State = Literal["connecting", "live", "stalled", "retrying", "ended", "failed", "stopped"]
 
 router = APIRouter()
 
@@ -40,13 +40,22 @@ class Messages(BaseModel):
 
 
 class SourceStatus(BaseModel):
-    """One source. dropped: frames overwritten before they were classified; rate: results/s over two seconds."""
+    """One source; the fields are those of realtime.live.LiveStatus.
+
+    cause: of a camera's trouble, as one word of realtime.errors.Cause, else empty. dropped: frames overwritten before
+    they were classified; damaged: what could not be decoded. reconnects, stalls: of a camera, since the start. rate:
+    results/s over two seconds.
+    """
 
     state: State
     reason: str
+    cause: str
     kind: str
     captured: int
     dropped: int
+    damaged: int
+    reconnects: int
+    stalls: int
     classified: int
     rate: float
     size_hw: tuple[int, int]
@@ -55,12 +64,13 @@ class SourceStatus(BaseModel):
 
 
 class ServerStatus(BaseModel):
-    """The whole server. model: file name."""
+    """The whole server. model: file name. cameras: pages that have their own camera classified."""
 
     version: str
     model: str
     provider: Provider
     uptime_s: float
+    cameras: int
     sources: dict[str, SourceStatus]
 
 
@@ -94,6 +104,7 @@ async def server_status(station: StationDep) -> ServerStatus:
             note=station.provider.note,
         ),
         uptime_s=time.monotonic() - station.started_s,
+        cameras=len(station.cameras.connected),
         sources={name: _source(status, station.hubs[name]) for name, status in station.status().items()},
     )
 
@@ -130,7 +141,7 @@ async def readyz(station: StationDep, response: Response) -> Readiness:
 
 def _readiness(station: Station) -> Readiness:
     found = station.status()
-    if any(status.state in ("live", "ended") for status in found.values()):
+    if any(status.state in ("live", "stalled", "ended") for status in found.values()):
         return Readiness(ready=True, reason="")
     return Readiness(ready=False, reason="; ".join(_words(name, status) for name, status in found.items()))
 
@@ -143,9 +154,13 @@ def _source(status: LiveStatus, hub: Hub) -> SourceStatus:
     return SourceStatus(
         state=_state(status),
         reason=status.reason,
+        cause=status.cause,
         kind=status.kind,
         captured=status.captured,
         dropped=status.dropped,
+        damaged=status.damaged,
+        reconnects=status.reconnects,
+        stalls=status.stalls,
         classified=status.classified,
         rate=status.rate,
         size_hw=status.size_hw,
@@ -166,4 +181,4 @@ def _messages(counts: HubCounts) -> Messages:
 
 
 def _state(status: LiveStatus) -> State:
-    return status.state  # type: ignore[return-value]  # LiveStatus documents these five; pydantic checks them
+    return status.state  # type: ignore[return-value]  # LiveStatus documents these; pydantic checks them

@@ -1,7 +1,8 @@
 """What travels on a websocket, as bytes and text: put together here, and taken apart for tests and Python clients.
 
     binary  4-byte big-endian header length | JSON header (UTF-8) | heat map, rows * cols bytes | JPEG, may be absent
-    text    one JSON object with a "type": hello, status, pong to the viewer; ack, ping, want from it
+    text    one JSON object with a "type": hello, status, notice, pong to the viewer; ack, ping, want, explain
+            from it
 
 Pure: no socket, no clock. web/wire.js reads the same bytes; tests/vectors/wire.json holds both to it.
 """
@@ -19,14 +20,19 @@ from numpy.typing import NDArray
 
 from realtime.contract import ModelContract
 from realtime.frames import FrameResult, iso_utc
+from realtime.jpeg import MAX_JPEG_BYTES, jpeg_size
 
 VERSION = 1
 TOP_K = 5
 MAX_TEXT_BYTES = 4096  # of one message from a viewer; the longest that makes sense is under 100
+MAX_MESSAGE_BYTES = MAX_JPEG_BYTES + MAX_TEXT_BYTES  # of any message to the server: a page's picture with its header
+
+CAMERA = "~camera"  # what a page's own camera is called; no operator's source can be
 
 CLOSE_GOING_AWAY = 1001
 CLOSE_POLICY = 1008
 CLOSE_TOO_BIG = 1009
+CLOSE_FAILED = 1011
 CLOSE_TRY_LATER = 1013
 CLOSE_MALFORMED = 4400
 CLOSE_NO_SOURCE = 4404
@@ -48,6 +54,16 @@ class ResultMessage:
     jpeg: bytes | None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class CameraFrame:
+    """A picture of a page's own camera. t: the page's clock in milliseconds. size_hw: pixels, as the JPEG says."""
+
+    seq: int
+    t: float
+    jpeg: bytes
+    size_hw: tuple[int, int]
+
+
 @dataclass(frozen=True, slots=True)
 class Ack:
     """The viewer has drawn message ``seq``, and wants nothing older any more."""
@@ -67,6 +83,13 @@ class Want:
     """Whether the viewer wants JPEGs, or only header and heat map."""
 
     picture: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Explain:
+    """Of which class the viewer wants heat maps; -1 for the most probable, which is what everyone starts with."""
+
+    label_index: int
 
 
 def result_header(
@@ -126,18 +149,7 @@ def encode_result(header: Mapping[str, Any], cam: NDArray[np.uint8], jpeg: bytes
 
 def decode_result(message: bytes) -> ResultMessage:
     """Takes a binary message apart. Raises WireError."""
-    if len(message) < _LENGTH_BYTES:
-        raise WireError(f"message: truncated, {len(message)} bytes where the header's length takes {_LENGTH_BYTES}")
-    length = int.from_bytes(message[:_LENGTH_BYTES], "big")
-    available = len(message) - _LENGTH_BYTES
-    if length > available:
-        raise WireError(f"header: truncated, {length} bytes announced, {available} received")
-    body = _LENGTH_BYTES + length
-    try:
-        text = message[_LENGTH_BYTES:body].decode()
-    except UnicodeDecodeError as error:
-        raise WireError("header: not UTF-8") from error
-    header = _parse_object("header", text)
+    header, body = _split(message)
     _check_header(header)
     rows, cols = header["cam"]
     rest = len(message) - body
@@ -150,6 +162,31 @@ def decode_result(message: bytes) -> ResultMessage:
         raise WireError("jpeg: announced by the header, no bytes received")
     cam = np.frombuffer(message, np.uint8, rows * cols, body).reshape(rows, cols)
     return ResultMessage(header, cam, jpeg or None)
+
+
+def encode_camera_frame(seq: int, t: float, jpeg: bytes) -> bytes:
+    """The binary message that ``decode_camera_frame`` takes apart."""
+    text = _dump({"v": VERSION, "seq": seq, "t": t}).encode()
+    return b"".join((len(text).to_bytes(_LENGTH_BYTES, "big"), text, jpeg))
+
+
+def decode_camera_frame(message: bytes) -> CameraFrame:
+    """Takes a page's picture apart, without decoding it. Raises WireError, also for a JPEG over the limits."""
+    header, body = _split(message)
+    _check_version(header)
+    _expect("seq", header.get("seq"), _is_count, "an integer from 0")
+    _expect("t", header.get("t"), _is_clock, "milliseconds of a clock that started at 0")
+    jpeg = message[body:]
+    try:
+        size_hw = jpeg_size(jpeg)
+    except ValueError as error:
+        raise WireError(f"jpeg: {error}") from error
+    return CameraFrame(header["seq"], float(header["t"]), jpeg, size_hw)
+
+
+def skipped(seq: int) -> str:
+    """To a page with its own camera: picture ``seq`` was overtaken by a newer one and never classified."""
+    return _dump({"type": "skipped", "seq": seq})
 
 
 def hello(source: str, contract: ModelContract, provider: str, model: str) -> str:
@@ -175,13 +212,18 @@ def status(state: str, reason: str) -> str:
     return _dump({"type": "status", "state": state, "reason": reason})
 
 
+def notice(text: str, explain: int) -> str:
+    """A request that was refused without closing: why, and of which class the viewer wants maps as before."""
+    return _dump({"type": "notice", "text": text, "explain": explain})
+
+
 def pong(t: float) -> str:
     """The answer to a ping: its own number."""
     return _dump({"type": "pong", "t": t})
 
 
-def parse_viewer_message(text: str) -> Ack | Ping | Want:
-    """What a viewer says. Raises WireError; fields that this version does not know are ignored."""
+def parse_viewer_message(text: str, classes: int) -> Ack | Ping | Want | Explain:
+    """What a viewer says. classes: how many the model has. Raises WireError; unknown fields are ignored."""
     message = _parse_object("message", text)
     match message.get("type"):
         case "ack":
@@ -193,12 +235,36 @@ def parse_viewer_message(text: str) -> Ack | Ping | Want:
         case "want":
             _expect("picture", message.get("picture"), lambda value: isinstance(value, bool), "true or false")
             return Want(message["picture"])
-    raise WireError(f"type: expected ack, ping or want, received {_describe(message.get('type'))}")
+        case "explain":
+            index = message.get("class")
+            _expect("class", index, lambda value: _is_class(value, classes), f"an integer from -1 to {classes - 1}")
+            return Explain(message["class"])
+    raise WireError(f"type: expected ack, ping, want or explain, received {_describe(message.get('type'))}")
+
+
+def _split(message: bytes) -> tuple[dict[str, Any], int]:
+    """The header, and where what follows it begins."""
+    if len(message) < _LENGTH_BYTES:
+        raise WireError(f"message: truncated, {len(message)} bytes where the header's length takes {_LENGTH_BYTES}")
+    length = int.from_bytes(message[:_LENGTH_BYTES], "big")
+    available = len(message) - _LENGTH_BYTES
+    if length > available:
+        raise WireError(f"header: truncated, {length} bytes announced, {available} received")
+    body = _LENGTH_BYTES + length
+    try:
+        text = message[_LENGTH_BYTES:body].decode()
+    except UnicodeDecodeError as error:
+        raise WireError("header: not UTF-8") from error
+    return _parse_object("header", text), body
+
+
+def _check_version(header: Mapping[str, Any]) -> None:
+    if header.get("v") != VERSION:
+        raise WireError(f"v: expected version {VERSION}, received {_describe(header.get('v'))}")
 
 
 def _check_header(header: Mapping[str, Any]) -> None:
-    if header.get("v") != VERSION:
-        raise WireError(f"v: expected version {VERSION}, received {_describe(header.get('v'))}")
+    _check_version(header)
     for names, accepts, expected in _FIELDS:
         for name in names:
             _expect(name, header.get(name, _ABSENT), accepts, expected)
@@ -217,10 +283,18 @@ def _is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
+def _is_class(value: Any, classes: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and -1 <= value < classes
+
+
 def _is_number(value: Any) -> bool:
     if isinstance(value, int):
         return not isinstance(value, bool) and abs(value) <= 1e300  # a longer one is infinite to a browser
     return isinstance(value, float) and math.isfinite(value)
+
+
+def _is_clock(value: Any) -> bool:
+    return _is_number(value) and 0 <= value <= 1e15  # 30,000 years: later, a millisecond is lost in rounding
 
 
 def _is_size(value: Any) -> bool:

@@ -1,14 +1,21 @@
 // The page put together: sockets, clock, canvases and keys at the rim, one state in the middle.
 
-import { hashFor, liveUrl, sourceInHash } from "./address.js";
+import { CAMERA, hashFor, liveUrl, sourceInHash, sourceName, webcamUrl } from "./address.js";
+import { askForCamera, listCameras } from "./camera.js";
 import { Connection } from "./connection.js";
+import { classRows, MOST_PROBABLE } from "./explained.js";
+import { NAMES } from "./eye.js";
+import { Eyepiece } from "./eyepiece.js";
+import { Film } from "./film.js";
 import { commandFor } from "./keys.js";
 import { NewestFrame } from "./newest.js";
 import { recall, remember } from "./preferences.js";
 import { createRenderer } from "./render.js";
-import { INITIAL, OPACITY_STEP, reduce } from "./state.js";
+import { Replay } from "./replay.js";
+import { INITIAL, OPACITY_STEP, reduce, sameLabels } from "./state.js";
 import { decodeJpeg, Stage } from "./stage.js";
 import { composeStill, download } from "./still.js";
+import { Webcam } from "./webcam.js";
 import { stillWords } from "./words.js";
 
 const READ_MS = 250; // figures change four times a second: faster cannot be read
@@ -31,10 +38,16 @@ const stage = new Stage({
   heat: $("heat"),
   plain: $("plain"),
 });
-const newest = new NewestFrame({
+const eyepiece = new Eyepiece($("stage"), [$("look-red"), $("look-green"), $("look-blue")], now);
+const frames = {
   decode: decodeJpeg,
   nextFrame: (callback) => requestAnimationFrame(callback),
   cancelFrame: (id) => cancelAnimationFrame(id),
+};
+const film = new Film($("own"));
+const replay = new Replay({ ...frames, draw: drawKept, unreadable: () => dispatch({ type: "unreadable" }) });
+const newest = new NewestFrame({
+  ...frames,
   draw,
   unreadable: ({ header }) => {
     connection?.ack(header.seq); // or the server would wait for it
@@ -48,6 +61,7 @@ function dispatch(event) {
   state = reduce(before, event);
   if (state === before) return;
   stage.show(state.view, state.opacity);
+  if (state.eye !== before.eye) eyepiece.set(state.eye, state.shown && $("picture"));
   // Drawn frames come too fast to read: their figures wait for the next READ_MS, a new answer does not.
   if (event.type !== "drawn" || isNews(before.shown, state.shown)) renderer.render(state, now());
 }
@@ -59,11 +73,12 @@ function isNews(before, shown) {
 function draw(message, bitmap) {
   const { header, cam, receivedMs } = message;
   stage.draw(message, bitmap);
+  eyepiece.see($("picture"));
+  replay.drawn(message);
   connection?.ack(header.seq);
   const atMs = now();
   const rttMs = connection?.rttMs ?? null;
-  // Without a measured round trip the age would miss the way here, so there is none yet.
-  const ageMs = rttMs === null ? null : header.age_ms + rttMs / 2 + (atMs - receivedMs);
+  const ageMs = ageAt(atMs, message, rttMs);
   dispatch({ type: "drawn", header, cam, ageMs, atMs, receivedMs });
   const [sighting] = state.sightings.entries;
   if (sighting?.open && sighting.peak_frame === header.frame && bitmap !== null) {
@@ -72,13 +87,31 @@ function draw(message, bitmap) {
   }
 }
 
+/** How old a message's picture is; one of this device's own camera carries this page's clock from its taking. */
+function ageAt(atMs, { header, receivedMs }, rttMs) {
+  if (header.t !== undefined) return atMs - header.t;
+  // Without a measured round trip the age would miss the way here, so there is none yet.
+  return rttMs === null ? null : header.age_ms + rttMs / 2 + (atMs - receivedMs);
+}
+
+/** Draws a message of before, which the pause went back to; or the newest there is, after it. */
+function drawKept(message, bitmap) {
+  const { header, cam, receivedMs } = message;
+  // A live picture was quicker than this one.
+  if (!state.paused && state.shown !== null && state.shown.atMs >= receivedMs) return;
+  stage.draw(message, bitmap);
+  eyepiece.see($("picture"), true);
+  const ageMs = ageAt(receivedMs, message, state.rttMs ?? 0);
+  dispatch({ type: "stepped", header, cam, ageMs, atMs: receivedMs, place: replay.place });
+}
+
 // Which source
 
 function choose(source) {
   if (source === state.source) return;
   disconnect();
   dispatch({ type: "choose", source });
-  document.title = source === null ? "Reeflens" : `${source} – Reeflens`;
+  document.title = source === null ? "Reeflens" : `${sourceName(source)} – Reeflens`;
   if (source !== null) connect();
 }
 
@@ -90,12 +123,22 @@ function connect() {
       dispatch({ type: "link", link });
     },
     hello: (hello) => {
+      if (!sameLabels(state.model, hello)) replay.clear(); // in another model's words
       dispatch({ type: "hello", hello });
+      if (state.explain !== MOST_PROBABLE) connection.explain(state.explain);
       loadServer();
     },
     status: (status) => dispatch({ type: "status", status }),
+    notice: ({ text, explain }) => {
+      dispatch({ type: "explains", index: explain });
+      say(`No heat map of that class: ${text}`);
+    },
     rtt: (ms) => dispatch({ type: "rtt", ms }),
-    result: (message) => newest.push(message),
+    result: (message) => {
+      replay.add(message);
+      if (state.paused) dispatch({ type: "place", place: replay.place });
+      newest.push(message);
+    },
   };
   const world = {
     openSocket: (url) => new WebSocket(url),
@@ -104,8 +147,30 @@ function connect() {
     clearTimer: (id) => clearTimeout(id),
     random: Math.random,
   };
-  connection = new Connection(liveUrl(document.baseURI, state.source), handlers, world);
+  connection = state.source === CAMERA ? ownCamera(handlers, world) : serverSource(handlers, world);
   connection.open();
+}
+
+function serverSource(handlers, world) {
+  return new Connection(liveUrl(document.baseURI, state.source), handlers, world);
+}
+
+function ownCamera(handlers, world) {
+  const found = navigator.mediaDevices; // undefined where the page is neither on https nor on localhost
+  const devices = found && {
+    ask: (deviceId) => askForCamera(found, deviceId),
+    list: () => listCameras(found),
+    onChange(callback) {
+      found.addEventListener("devicechange", callback);
+      return () => found.removeEventListener("devicechange", callback);
+    },
+  };
+  const cameras = (event) => dispatch({ type: "cameras", ...event });
+  const more = { film, devices: devices ?? null, secure: isSecureContext };
+  const remembered = recall("camera") ?? "";
+  const camera = new Webcam(webcamUrl(document.baseURI), remembered, { ...handlers, cameras }, { ...world, ...more });
+  camera.setHidden(document.hidden);
+  return camera;
 }
 
 function disconnect() {
@@ -113,12 +178,14 @@ function disconnect() {
   connection = null;
   newest.clear();
   newest.resume();
+  replay.clear();
   stage.clear();
+  eyepiece.see(null);
 }
 
 function tryAgain() {
   loadSources();
-  if (state.link.phase === "closed") {
+  if (["closed", "no-camera", "resting"].includes(state.link.phase)) {
     connection?.close();
     connect();
   } else {
@@ -159,9 +226,40 @@ async function loadServer() {
 
 function pause() {
   if (state.shown === null && !state.paused) return;
-  dispatch({ type: "pause", atMs: now() });
-  if (state.paused) newest.pause();
-  else newest.resume();
+  if (!state.paused) {
+    newest.pause();
+    replay.hold();
+    dispatch({ type: "pause", atMs: now(), place: replay.place });
+  } else {
+    dispatch({ type: "pause", atMs: now() });
+    replay.release();
+    newest.resume();
+  }
+}
+
+function step(by) {
+  if (!state.paused && by < 0) pause();
+  if (!state.paused) return;
+  replay.step(by);
+  dispatch({ type: "place", place: replay.place });
+}
+
+function explain(index) {
+  const before = state.explain;
+  if (index !== MOST_PROBABLE || before !== MOST_PROBABLE) dispatch({ type: "explain", index });
+  if (state.explain !== before) connection?.explain(state.explain);
+}
+
+/** The choice by its row, as the keys count them; 0 gives it back. */
+function explainRow(row) {
+  const { rows } = classRows(state.shown?.header.top ?? [], state.explain);
+  if (row === 0) explain(MOST_PROBABLE);
+  else if (rows[row - 1] !== undefined) explain(rows[row - 1].index);
+}
+
+function changeEye(event) {
+  dispatch(event);
+  remember("eye", JSON.stringify(state.eye));
 }
 
 function setTheme(theme) {
@@ -180,7 +278,7 @@ async function saveStill() {
   if (state.shown === null) return;
   const { lines, fileName } = stillWords(state);
   try {
-    download(await composeStill(stage.layers(), lines), fileName);
+    download(await composeStill(stage.layers(), lines, eyepiece.look), fileName);
     say(`Saved ${fileName}`);
   } catch (error) {
     say(`The still could not be saved: ${error.message}`);
@@ -202,6 +300,14 @@ function help() {
   renderer.render(state, now());
 }
 
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return {}; // another version's, or someone's hand
+  }
+}
+
 function say(text) {
   clearTimeout(toastTimer);
   renderer.say(text);
@@ -216,16 +322,20 @@ const COMMANDS = {
   still: saveStill,
   "full-screen": fullScreen,
   view: () => change({ type: "next-view" }),
+  back: () => step(-1),
+  forward: () => step(1),
+  ...Object.fromEntries(Array.from({ length: 6 }, (_, row) => [`explain-${row}`, () => explainRow(row)])),
   help,
 };
 
 document.addEventListener("keydown", (event) => {
   if ($("dialog").open) return;
-  const { key, ctrlKey, metaKey, repeat, target } = event;
+  const { key, ctrlKey, metaKey, altKey, repeat, target } = event;
   const command = commandFor({
     key,
     ctrlKey,
     metaKey,
+    altKey,
     repeat,
     altGraph: event.getModifierState("AltGraph"),
     tag: target.tagName ?? "",
@@ -246,11 +356,51 @@ $("theme").addEventListener("click", () => setTheme(state.theme === "dark" ? "li
 $("views").addEventListener("change", (event) => change({ type: "view", view: event.target.value }));
 $("opacity").addEventListener("input", (event) => change({ type: "opacity", value: event.target.valueAsNumber / 100 }));
 
+$("camera").addEventListener("change", (event) => {
+  remember("camera", event.target.value);
+  connection?.use?.(event.target.value);
+});
+
+$("back").addEventListener("click", () => step(-1));
+$("forward").addEventListener("click", () => step(1));
+$("place").addEventListener("input", (event) => {
+  replay.seek(event.target.valueAsNumber);
+  dispatch({ type: "place", place: replay.place });
+});
+
+// The rows change places several times a second: what counts is the class that the finger went down on.
+let aimedAt = null;
+const classOf = ({ target }) => {
+  const row = target.closest("button[data-class]");
+  return row === null || row.dataset.class === "" ? null : Number(row.dataset.class);
+};
+$("top").addEventListener("pointerdown", (event) => {
+  aimedAt = classOf(event);
+});
+$("top").addEventListener("click", (event) => {
+  const index = event.detail > 0 && aimedAt !== null ? aimedAt : classOf(event); // detail 0: by keyboard
+  aimedAt = null;
+  if (index !== null) explain(index);
+});
+$("most-probable").addEventListener("click", () => explain(MOST_PROBABLE));
+
+for (const name of Object.keys(NAMES)) {
+  const settings = ({ target }) => ({ [name]: target.valueAsNumber / 100 });
+  $(`eye-${name}`).addEventListener("input", (event) => changeEye({ type: "eye", settings: settings(event) }));
+}
+$("eye-reset").addEventListener("click", () => changeEye({ type: "eye-reset" }));
+$("eye").addEventListener("keydown", (event) => {
+  if (event.key !== "Escape" || !$("eye").open) return;
+  $("eye").open = false;
+  $("eye-title").focus();
+});
+
 // What the browser does
 
 addEventListener("hashchange", () => choose(sourceInHash(location.hash) ?? state.source));
 addEventListener("online", () => connection?.retryNow());
 document.addEventListener("visibilitychange", () => {
+  if (connection instanceof Webcam) connection.setHidden(document.hidden);
   if (document.hidden) return;
   dispatch({ type: "seen-again", atMs: now() });
   connection?.retryNow();
@@ -265,6 +415,7 @@ addEventListener("pageshow", (event) => {
 
 if (recall("view") !== null) dispatch({ type: "view", view: recall("view") });
 if (recall("opacity") !== null) dispatch({ type: "opacity", value: Number.parseFloat(recall("opacity")) });
+if (recall("eye") !== null) dispatch({ type: "eye", settings: parsed(recall("eye")) });
 stage.show(state.view, state.opacity);
 renderer.render(state, now());
 choose(sourceInHash(location.hash));

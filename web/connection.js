@@ -15,7 +15,7 @@
 // back at the same moment, and starts over only after SETTLED_MS of being live: a server that accepts and then
 // dies must not be asked twice a second.
 
-import { decodeResult, decodeText, WireError } from "./wire.js";
+import { decodeResult, decodeText, encodeFrame, WireError } from "./wire.js";
 
 export const HELLO_MS = 8_000;
 export const PING_MS = 2_000;
@@ -45,7 +45,8 @@ const OURS = 4000; // close code for "I give this one up", from the range that p
 
 /**
  * Handlers: link({phase, reason, attempt, retryAtMs}) at every change of state, hello(message), status(message),
- * rtt(milliseconds), result({header, cam, jpeg, receivedMs}).
+ * notice(message) of a request that was refused, rtt(milliseconds), result({header, cam, jpeg, receivedMs}),
+ * skipped(message) of a picture that was sent and never classified.
  *
  * World: openSocket(url) -> WebSocket, now() -> milliseconds, monotonic, setTimer(callback, ms) -> id,
  * clearTimer(id), random() -> [0, 1).
@@ -97,6 +98,18 @@ export class Connection {
     if (this.#phase === "live") this.#send({ type: "ack", seq });
   }
 
+  /** Asks for heat maps of a class from now on; -1 for the most probable, as after every hello. */
+  explain(index) {
+    if (this.#phase === "live") this.#send({ type: "explain", class: index });
+  }
+
+  /** Sends a picture of this device's own camera; false when there is no connection for it now. */
+  sendFrame(seq, t, jpeg) {
+    if (this.#phase !== "live") return false;
+    this.#socket.send(encodeFrame(seq, t, jpeg));
+    return true;
+  }
+
   #connect() {
     this.#release(OURS, "");
     this.#rttMs = null;
@@ -141,6 +154,12 @@ export class Connection {
         break;
       case "status":
         this.#handlers.status(message);
+        break;
+      case "notice":
+        this.#handlers.notice(message);
+        break;
+      case "skipped":
+        this.#handlers.skipped(message);
         break;
       case "pong":
         this.#unansweredMs = null;

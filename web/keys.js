@@ -8,15 +8,20 @@ const COMMANDS = new Map([
   ["s", "still"],
   ["f", "full-screen"],
   ["v", "view"],
+  ["ArrowLeft", "back"],
+  ["ArrowRight", "forward"],
+  ...["0", "1", "2", "3", "4", "5"].map((digit) => [digit, `explain-${digit}`]),
   ["?", "help"],
 ]);
 
-const REPEATABLE = new Set(["fainter", "stronger"]);
+const REPEATABLE = new Set(["fainter", "stronger", "back", "forward"]);
+const ARROWS = new Set(["back", "forward"]);
 const SPACE_IS_THEIRS = new Set(["BUTTON", "SUMMARY", "SELECT", "TEXTAREA"]);
 
 /**
- * @param {{key, ctrlKey, metaKey, repeat, altGraph, tag, type}} press tag and type: of the element in focus
- * @returns {string|null} pause, overlay, fainter, stronger, still, full-screen, view, help; null: not ours
+ * @param {{key, ctrlKey, metaKey, altKey, repeat, altGraph, tag, type}} press tag and type: of the element in focus
+ * @returns {string|null} pause, overlay, fainter, stronger, still, full-screen, view, help, back, forward, explain-0 to
+ *   explain-5; null: not ours
  */
 export function commandFor(press) {
   // AltGr is how many keyboards type a bracket, and Windows reports it as Ctrl + Alt.
@@ -26,5 +31,7 @@ export function commandFor(press) {
   const types = press.tag === "INPUT" && press.type !== "range" && press.type !== "radio";
   const typing = types || press.tag === "TEXTAREA";
   if (typing || (command === "pause" && SPACE_IS_THEIRS.has(press.tag))) return null;
+  // Sliders, choices and lists have a use for the arrows themselves; with a modifier they are the browser's.
+  if (ARROWS.has(command) && (press.tag === "INPUT" || press.tag === "SELECT" || press.altKey)) return null;
   return command;
 }

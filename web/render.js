@@ -2,10 +2,13 @@
 //
 // It writes what differs and nothing else, so that nothing moves but what changed and a reader's selection stays.
 
+import { CAMERA, hashFor, sourceName } from "./address.js";
+import { classRows, MOST_PROBABLE, ROWS } from "./explained.js";
+import { isNeutral, NAMES } from "./eye.js";
 import { percent } from "./format.js";
-import { hashFor } from "./address.js";
 import { labelOf, taxonOf } from "./state.js";
 import {
+  agoWords,
   announcement,
   answerWords,
   chipWords,
@@ -18,7 +21,6 @@ import {
   sourceWords,
 } from "./words.js";
 
-const ROWS = 5;
 const THUMBNAIL = [192, 108]; // twice its size on the page, for screens with two pixels per pixel
 
 const COUNTS_MEAN =
@@ -34,16 +36,22 @@ export function createRenderer(document) {
     return element;
   };
 
-  const rows = Array.from({ length: ROWS + 1 }, (_, i) => {
-    const row = make("li", i === ROWS ? "none" : "");
+  const makeRow = (kind) => {
+    const row = make("li", kind);
+    const bar = make(kind === "none" ? "div" : "button", "row"); // a class's heat map is a press away
+    if (kind !== "none") bar.type = "button";
     const [name, share] = [make("span", "name"), make("span", "share")];
-    const [track, fill, mark] = [make("div", "track"), make("div", "fill"), make("div", "mark")];
+    const [track, fill, mark] = [make("span", "track"), make("span", "fill"), make("span", "mark")];
     track.ariaHidden = "true"; // the same number stands beside it
     track.append(fill, mark);
-    row.append(name, share, track);
+    bar.append(name, share, track);
+    row.append(bar);
     $("top").append(row);
-    return { row, name, share, fill, mark };
-  });
+    return { row, bar, name, share, fill, mark };
+  };
+  const rows = Array.from({ length: ROWS }, () => makeRow(""));
+  const extraRow = makeRow("extra");
+  const noneRow = makeRow("none");
   const entries = new Map(); // sighting id -> its elements
 
   function render(state, nowMs) {
@@ -54,6 +62,7 @@ export function createRenderer(document) {
     renderFrame(state);
     renderSightings(state);
     renderControls(state);
+    renderCamera(state);
     if ($("dialog").open) renderFacts(state);
   }
 
@@ -69,16 +78,36 @@ export function createRenderer(document) {
     const [down, across] = state.view !== "both" ? [1, 1] : height > width ? [1, 2] : [2, 1];
     $("stage").style.setProperty("--ratio", String((height * down) / (width * across)));
     $("notice").hidden = words.fresh;
-    put($("now-title"), state.paused ? "Paused" : words.fresh || state.shown === null ? "Now" : "Last picture");
+    const ago = agoWords(state, nowMs);
+    const now = words.fresh || state.shown === null ? "Now" : "Last picture";
+    put($("now-title"), state.paused ? ["Paused", ago].filter(Boolean).join(", ") : now);
+    renderReplay(state, ago);
     put($("notice-text"), words.full);
     $("retry").hidden = !words.retry;
+  }
+
+  function renderReplay({ place, shown, paused }, ago) {
+    const held = paused && place !== null && shown !== null;
+    $("replay").hidden = !held;
+    if (!held) return;
+    const [last, at] = [String(Math.max(0, place.count - 1)), String(place.at)];
+    if ($("place").max !== last) $("place").max = last;
+    if ($("place").value !== at) $("place").value = at;
+    $("place").setAttribute("aria-valuetext", `${ago}, frame ${shown.header.frame}`);
+    $("place").disabled = place.count < 2;
+    put($("ago"), ago);
+    // aria-disabled, not disabled: a button that is held down must not lose the focus at the end
+    $("back").ariaDisabled = String(place.at <= 0);
+    $("forward").ariaDisabled = String(place.at >= place.count - 1);
   }
 
   function renderSources({ sources, source }) {
     const known = sources ?? [];
     // A source that the address names and the server does not list stays visible: it is what is being tried.
-    const missing = source !== null && !known.some(({ name }) => name === source);
-    const listed = missing ? [...known, { name: source, state: sources === null ? "" : "not listed" }] : known;
+    const missing = source !== null && source !== CAMERA && !known.some(({ name }) => name === source);
+    const listed = missing ? [...known, { name: source, state: sources === null ? "" : "not listed" }] : [...known];
+    // Last, and not before the others: what a finger is on its way to must not move.
+    if (sources !== null || source === CAMERA) listed.push({ name: CAMERA, kind: "this device", state: "" });
     const list = $("sources");
     while (list.children.length > listed.length) list.lastChild.remove();
     listed.forEach((entry, i) => {
@@ -95,7 +124,7 @@ export function createRenderer(document) {
       if (entry.name === source) link.setAttribute("aria-current", "true");
       else link.removeAttribute("aria-current");
       link.title = entry.reason ?? "";
-      put(link.firstChild, entry.name);
+      put(link.firstChild, sourceName(entry.name));
       put(link.lastChild, sourceWords(entry) || "\u00a0");
     });
   }
@@ -120,26 +149,46 @@ export function createRenderer(document) {
     put($("closest"), words.note);
     put($("announce"), announcement(state));
     put($("subtitle"), [words.title, words.probability].filter(Boolean).join(" "));
-    $("picture").setAttribute("aria-label", state.source === null ? "No picture" : `Picture of ${state.source}`);
+    $("picture").setAttribute("aria-label", state.source === null ? "No picture" : `Picture of ${sourceName(state.source)}`);
   }
 
   function renderFrame(state) {
     const header = state.shown?.header;
     const thresholds = state.model?.thresholds ?? {};
-    for (let i = 0; i < ROWS; i++) {
-      const [index, share] = header?.top[i] ?? [null, 0];
-      rows[i].row.hidden = header !== undefined && index === null; // a model of fewer than five classes
-      rows[i].row.classList.toggle("shown", index !== null && index === header.stable.index);
-      rows[i].row.classList.toggle("empty", index === null);
-      put(rows[i].name, index === null ? "–" : labelOf(state, index));
-      rows[i].name.title = index === null ? "" : taxonOf(state, index);
-      renderBar(rows[i], index === null ? null : share, thresholds.show);
-    }
-    put(rows[ROWS].name, "None of these");
-    renderBar(rows[ROWS], header?.unknown ?? null, thresholds.unknown); // "none of my classes"
+    const found = classRows(header?.top ?? [], state.explain);
+    rows.forEach((row, i) => {
+      const { index, share } = found.rows[i] ?? { index: null, share: null };
+      row.row.hidden = header !== undefined && index === null; // a model of fewer than five classes
+      renderClass(row, state, index, `(${i + 1})`);
+      renderBar(row, share, thresholds.show);
+    });
+    const { extra } = found;
+    extraRow.row.hidden = (state.model?.labels.length ?? 0) <= ROWS; // else its place is kept free: nothing may jump
+    extraRow.row.classList.toggle("vacant", extra === null);
+    renderClass(extraRow, state, extra?.index ?? null, "");
+    renderBar(extraRow, null);
+    if (Number.isFinite(extra?.below)) put(extraRow.share, percent(extra.below).replace(/^(?!<)/, "≤\u202f"));
+    put(noneRow.name, "None of these");
+    renderBar(noneRow, header?.unknown ?? null, thresholds.unknown); // "none of my classes"
+    press($("most-probable"), state.explain === MOST_PROBABLE);
     const from = header && Number.isFinite(thresholds.show) ? `A label appears from ${percent(thresholds.show)}` : "";
     put($("show-from"), from);
     put($("heat-words"), heatWords(state));
+  }
+
+  function renderClass({ row, bar, name }, state, index, key) {
+    row.classList.toggle("shown", index !== null && index === state.shown?.header.stable.index);
+    row.classList.toggle("empty", index === null);
+    put(name, index === null ? "–" : labelOf(state, index));
+    bar.disabled = index === null;
+    bar.dataset.class = index === null ? "" : String(index);
+    press(bar, index !== null && index === state.explain);
+    const title = index === null ? [] : [taxonOf(state, index), `Heat map of ${labelOf(state, index)} ${key}`];
+    bar.title = title.filter(Boolean).join("\n");
+  }
+
+  function press(button, is) {
+    if (button.ariaPressed !== String(is)) button.ariaPressed = String(is);
   }
 
   function renderBar({ share: text, fill, mark }, share, threshold) {
@@ -204,9 +253,27 @@ export function createRenderer(document) {
     put($("pause-text"), state.paused ? "Go on" : "Pause");
     $("pause").setAttribute("aria-label", state.paused ? "Go on" : "Pause"); // the text hides where room is short
     $("still").disabled = state.shown === null;
+    for (const name of Object.keys(NAMES)) {
+      const [input, shown] = [$(`eye-${name}`), String(Math.round(100 * state.eye[name]))];
+      if (input.value !== shown) input.value = shown;
+      input.setAttribute("aria-valuetext", percent(state.eye[name]));
+    }
+    const untouched = isNeutral(state.eye);
+    $("eye").dataset.on = untouched ? "no" : "yes";
+    $("eye-title").setAttribute("aria-label", untouched ? "Clearer picture" : "Clearer picture, on");
     const other = state.theme === "dark" ? "Light theme" : "Dark theme";
     $("theme").setAttribute("aria-label", other);
     $("theme").title = other;
+  }
+
+  function renderCamera({ source, cameras, paused }) {
+    $("stage").dataset.own = source === CAMERA && !paused ? "yes" : "no";
+    $("camera").hidden = source !== CAMERA || cameras.list.length < 2;
+    const kept = [...$("camera").options].map(({ value, text }) => `${value} ${text}`).join();
+    if (kept !== cameras.list.map(({ id, name }) => `${id} ${name}`).join()) {
+      $("camera").replaceChildren(...cameras.list.map(({ id, name }) => new Option(name, id)));
+    }
+    if ($("camera").value !== cameras.id) $("camera").value = cameras.id;
   }
 
   function renderFacts(state) {

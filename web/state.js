@@ -3,6 +3,8 @@
 // A result enters only once its picture has been drawn, so that text and picture always speak of the same frame.
 // Pure: no DOM, no clock (events bring their time), no storage.
 
+import { isNeutral, NEUTRAL, tidy } from "./eye.js";
+import { carriedOver, MOST_PROBABLE, pressed } from "./explained.js";
 import { labelText } from "./format.js";
 import { addTick } from "./pace.js";
 import { endSighting, NO_SIGHTINGS, stepSightings } from "./sightings.js";
@@ -12,6 +14,7 @@ export const VIEWS = ["overlay", "camera", "both"];
 export const OPACITY_STEP = 0.1;
 
 const LINK_IDLE = { phase: "idle", reason: "", attempt: 0, retryAtMs: null };
+const NO_CAMERAS = { list: [], id: "" }; // of this device, see webcam.js: [{id, name}], and the one that is on
 const FEED_UNKNOWN = { state: "", reason: "" };
 
 export const INITIAL = Object.freeze({
@@ -22,6 +25,7 @@ export const INITIAL = Object.freeze({
   feed: FEED_UNKNOWN, // the source's own state, as the server reports it
   model: null, // the server's hello: labels, taxonomy, provider, thresholds, ...
   server: null, // GET /api/status
+  cameras: NO_CAMERAS,
   rttMs: null,
   shown: null, // {header, cam, ageMs, atMs} of the picture on the stage
   ticksMs: [], // when the latest pictures were drawn
@@ -31,6 +35,9 @@ export const INITIAL = Object.freeze({
   unreadable: 0, // pictures that the browser could not decode
   sightings: NO_SIGHTINGS,
   paused: false,
+  place: null, // {at, count}: which of the kept pictures a paused page shows, see replay.js
+  explain: MOST_PROBABLE, // the class whose heat map is wanted; the map on the stage says itself whose it is
+  eye: NEUTRAL, // how the picture is shown, see eye.js
   view: "overlay",
   heatView: "overlay", // the view with a heat map that the overlay key returns to
   opacity: 0.6,
@@ -54,14 +61,30 @@ export function reduce(state, event) {
       return greeted(state, event.hello);
     case "status":
       return { ...state, feed: { state: event.status.state, reason: event.status.reason ?? "" } };
+    case "cameras":
+      return { ...state, cameras: { list: event.list, id: event.id } };
     case "rtt":
       return { ...state, rttMs: event.ms };
     case "drawn":
       return drawn(state, event);
     case "unreadable":
       return { ...state, unreadable: state.unreadable + 1 };
-    case "pause":
-      return { ...state, ...watchedAgain(event), paused: !state.paused };
+    case "pause": {
+      const paused = !state.paused;
+      return { ...state, ...watchedAgain(event), paused, place: paused ? (event.place ?? null) : null };
+    }
+    case "place": // more was kept, or another picture is asked for
+      return { ...state, place: event.place };
+    case "stepped": // to a picture of before: no tick, no gap, no sighting
+      return { ...state, shown: shownOf(event), place: event.place };
+    case "explain":
+      return { ...state, explain: pressed(state.explain, event.index) };
+    case "explains": // what the server goes on with after it refused
+      return { ...state, explain: event.index };
+    case "eye":
+      return { ...state, eye: tidy({ ...state.eye, ...event.settings }) };
+    case "eye-reset":
+      return isNeutral(state.eye) ? state : { ...state, eye: NEUTRAL };
     case "seen-again": // the tab was hidden
       return { ...state, ...watchedAgain(event) };
     case "view":
@@ -99,6 +122,7 @@ function choose(state, source) {
     source,
     link: LINK_IDLE,
     feed: FEED_UNKNOWN,
+    cameras: NO_CAMERAS,
     rttMs: null,
     shown: null,
     ticksMs: [],
@@ -106,25 +130,36 @@ function choose(state, source) {
     skipped: 0,
     unreadable: 0,
     paused: false,
+    place: null,
     sightings: endSighting(state.sightings),
   };
 }
 
 function greeted(state, hello) {
   // The server came back with another model: what is on the stage was said in the old one's words.
-  const same = state.model === null || state.model.labels.join("\n") === hello.labels.join("\n");
-  return { ...state, model: hello, shown: same ? state.shown : null };
+  if (sameLabels(state.model, hello)) return { ...state, model: hello };
+  const explain = carriedOver(state.explain, state.model.labels, hello.labels);
+  return { ...state, model: hello, shown: null, explain };
 }
+
+/** Whether what was said under one hello can be read with another; so it is under none. */
+export function sameLabels(model, hello) {
+  return model === null || model.labels.join("\n") === hello.labels.join("\n");
+}
+
+const shownOf = ({ header, cam, ageMs, atMs }) => ({ header, cam, ageMs, atMs });
 
 // What a paused page or a hidden tab missed was not lost on the way, and must not be counted so.
 const watchedAgain = ({ atMs }) => ({ lastSeq: null, watchingSinceMs: atMs, ticksMs: [] });
 
-function drawn(state, { header, cam, ageMs, atMs, receivedMs }) {
-  const missed = state.lastSeq === null ? 0 : Math.max(0, header.seq - state.lastSeq - 1);
+function drawn(state, event) {
+  const { header, atMs, receivedMs } = event;
+  // Pictures of this device's own camera that were overtaken are already among the server's dropped ones.
+  const missed = state.lastSeq === null || header.t !== undefined ? 0 : Math.max(0, header.seq - state.lastSeq - 1);
   const label = header.stable.index === null ? "" : labelOf(state, header.stable.index);
   return {
     ...state,
-    shown: { header, cam, ageMs, atMs },
+    shown: shownOf(event),
     ticksMs: addTick(state.ticksMs, atMs),
     lastSeq: receivedMs < state.watchingSinceMs ? null : header.seq, // one held since before says nothing of the gap
     skipped: state.skipped + missed,

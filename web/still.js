@@ -1,5 +1,7 @@
 // A still: what is on the stage, with a caption below it, as a PNG file.
 
+import { applyLook } from "./eye.js";
+
 const FONT = "system-ui, sans-serif";
 const INK = "#e8eef3";
 const QUIET_INK = "#a3b3c1";
@@ -8,9 +10,10 @@ const PAPER = "#10171e";
 /**
  * @param {HTMLCanvasElement[][]} panes per pane its layers in drawing order; every first layer has the same size
  * @param {[string, string]} lines the caption
+ * @param {{slope, offset}[]|null} look what the first layer of every pane is seen through (eye.js); null for itself
  * @returns {Promise<Blob>} a PNG
  */
-export async function composeStill(panes, lines) {
+export async function composeStill(panes, lines, look = null) {
   const { width, height } = panes[0][0];
   const canvas = document.createElement("canvas");
   const size = Math.max(12, Math.round((width * panes.length) / 64));
@@ -22,7 +25,13 @@ export async function composeStill(panes, lines) {
   context.fillStyle = PAPER;
   context.fillRect(0, 0, canvas.width, canvas.height);
   panes.forEach((layers, pane) => {
-    for (const layer of layers) context.drawImage(layer, pane * width, 0, width, height);
+    layers.forEach((layer, depth) => {
+      context.drawImage(layer, pane * width, 0, width, height);
+      if (depth > 0 || look === null) return;
+      const picture = context.getImageData(pane * width, 0, width, height);
+      applyLook(picture.data, look);
+      context.putImageData(picture, pane * width, 0);
+    });
   });
   const styles = [
     [INK, 600, size],

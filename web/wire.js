@@ -1,7 +1,7 @@
 // What travels on the websocket, taken apart: bytes in, plain values out, or a WireError that says what is wrong.
 //
 //   binary  4-byte big-endian header length | JSON header (UTF-8) | heat map, rows * cols bytes | JPEG, may be absent
-//   text    one JSON object with a "type": hello, status or pong
+//   text    one JSON object with a "type": hello, status, notice or pong
 //
 // serving/wire.py writes it; both sides read tests/vectors/wire.json. Fields that this version does not know are
 // ignored, so that a server may add some. Pure: no socket, no clock, no DOM.
@@ -55,6 +55,23 @@ export function decodeResult(buffer) {
 }
 
 /**
+ * A picture of this device's own camera as the server takes it.
+ *
+ * @param {number} seq higher than any before
+ * @param {number} t the page's clock in milliseconds; echoed
+ * @param {Uint8Array} jpeg
+ * @returns {Uint8Array}
+ */
+export function encodeFrame(seq, t, jpeg) {
+  const header = new TextEncoder().encode(JSON.stringify({ v: VERSION, seq, t }));
+  const message = new Uint8Array(LENGTH_BYTES + header.length + jpeg.length);
+  new DataView(message.buffer).setUint32(0, header.length);
+  message.set(header, LENGTH_BYTES);
+  message.set(jpeg, LENGTH_BYTES + header.length);
+  return message;
+}
+
+/**
  * Takes a text message apart.
  *
  * @param {string} text
@@ -72,6 +89,13 @@ export function decodeText(text) {
       return message;
     case "status":
       expect("state", message.state, isText, "text");
+      return message;
+    case "notice":
+      expect("text", message.text, isText, "text");
+      expect("explain", message.explain, (value) => value === -1 || isCount(value), "an integer from -1");
+      return message;
+    case "skipped":
+      expect("seq", message.seq, isCount, "an integer from 0");
       return message;
     case "pong":
       expect("t", message.t, isNumber, "a number");

@@ -1,5 +1,8 @@
 // What the page says about its state, as sentences. Pure: a state and a time in, texts out.
 
+import { sourceName } from "./address.js";
+import { MOST_PROBABLE } from "./explained.js";
+import { NAMES } from "./eye.js";
 import { age, clockTime, count, duration, labelText, mediaTime, percent, provider, rate, slug } from "./format.js";
 import { whereStrongest } from "./heatmap.js";
 import { pictureRate } from "./pace.js";
@@ -21,7 +24,13 @@ export function connectionWords(state, nowMs) {
   switch (link.phase) {
     case "idle":
     case "connecting":
-      return said("busy", "Connecting", source);
+      return said("busy", "Connecting", sourceName(source));
+    case "asking":
+      return said("busy", "Asking for the camera", "please allow it where the browser asks");
+    case "no-camera":
+      return said("over", "No camera", link.reason, { retry: true });
+    case "resting":
+      return said("over", "Camera off", "nobody was looking at this page", { retry: true });
     case "waiting": {
       const seconds = Math.max(0, Math.ceil((link.retryAtMs - nowMs) / 1000));
       return said("busy", `Reconnecting in ${seconds}\u202fs`, link.reason, { retry: true });
@@ -32,6 +41,10 @@ export function connectionWords(state, nowMs) {
   switch (feed.state) {
     case "connecting":
       return said("busy", "Source connecting", feed.reason);
+    case "stalled":
+      return said("busy", "Source stalled", feed.reason);
+    case "retrying":
+      return said("busy", "Source lost, trying again", feed.reason);
     case "ended":
     case "failed":
     case "stopped":
@@ -47,7 +60,7 @@ export function connectionWords(state, nowMs) {
 function noSourceWords({ sources, sourcesError }) {
   if (sourcesError) return said("busy", "The server does not answer", sourcesError, { retry: true });
   if (sources === null) return said("busy", "Asking the server for its sources", "");
-  return said("over", "No source", "start the server with --source NAME=FILE or --source NAME=URL", { retry: true });
+  return said("over", "No source", "start the server with --source NAME=FILE or --source NAME=CAMERA", { retry: true });
 }
 
 function said(tone, brief, reason, { fresh = false, retry = false } = {}) {
@@ -120,14 +133,32 @@ export function announcement(state) {
   return index === null ? "Nothing I know" : labelOf(state, index);
 }
 
-/** The heat map in words. */
+/** The heat map in words: whose it is, where it is strongest, and which one was chosen if that is not yet here. */
 export function heatWords(state) {
   if (state.shown === null) return "";
   const { header, cam } = state.shown;
   const where = whereStrongest(cam, ...header.cam);
-  const label = labelOf(state, header.explained);
-  if (where === null) return `No part of the picture speaks for ${label}.`;
-  return `What speaks for ${label} is strongest ${where}.`;
+  const best = header.top[0]?.[0] ?? null;
+  const whose = state.explain === MOST_PROBABLE && header.explained === best ? "the most probable, " : "";
+  const words = where === null ? "empty, nothing here speaks for it" : `strongest ${where}`;
+  const map = `Heat map of ${whose}${labelOf(state, header.explained)}: ${words}.`;
+  const chosen = state.explain === MOST_PROBABLE ? best : state.explain;
+  if (header.explained === chosen || chosen === null) return map;
+  const awaited = state.explain === MOST_PROBABLE ? "The most probable" : labelOf(state, chosen);
+  return `${map} ${awaited} follows${state.paused ? " when you go on" : ""}.`;
+}
+
+/** How long ago the picture on a paused page was taken; "" while it is live. */
+export function agoWords({ paused, shown }, nowMs) {
+  if (!paused || shown === null) return "";
+  const seconds = Math.max(0, nowMs - shown.atMs + (shown.ageMs ?? 0)) / 1000;
+  return `${seconds < 60 ? `${seconds.toFixed(1)}\u202fs` : duration(seconds)} ago`;
+}
+
+/** What was done to the picture for the eye, "" for nothing. */
+export function eyeWords({ eye }) {
+  const done = Object.keys(NAMES).filter((name) => eye[name] > 0);
+  return done.map((name) => `${NAMES[name]} ${percent(eye[name])}`).join(", ");
 }
 
 /** Whether a sighting is going on at this moment. The last one before an end stays open: more frames may follow it. */
@@ -152,6 +183,7 @@ export function stillWords(state) {
   const second = [header.source, `frame ${header.frame}`, `${header.media_s.toFixed(3)}\u202fs`, header.utc];
   if (state.model?.model) second.push(state.model.model);
   if (state.view !== "camera") second.push(`heat map: ${labelOf(state, header.explained)}`);
+  if (eyeWords(state)) second.push(`for the eye: ${eyeWords(state)}`);
   const name = [slug(header.source), `frame-${String(header.frame).padStart(6, "0")}`, slug(title)].join("_");
   return { lines: [first, second.filter(Boolean).join("  ·  ")], fileName: `${name}.png` };
 }

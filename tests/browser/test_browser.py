@@ -174,6 +174,126 @@ def test_a_still_is_saved_with_picture_and_map(context, url):
     assert len(saved) > 1000
 
 
+def press_class(page, label: str) -> None:
+    """In one turn of the page: the rows change places between a look and a click."""
+    find = (
+        "label => [...document.querySelectorAll('#top button')].find((row) => row.textContent.includes(label)).click()"
+    )
+    page.evaluate(find, label)
+
+
+def test_a_press_on_a_class_shows_its_map_to_this_viewer_only(context, url):
+    page, other = open_page(context, url), open_page(context, url)
+    shows_label(page)
+    press_class(page, "Turtle")
+    page.wait_for_function(
+        """() => {
+          const canvas = document.querySelector('#heat');
+          const data = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
+          const best = document.querySelector('#top .name').textContent;
+          const words = document.querySelector('#heat-words').textContent;
+          return best === 'Fish' && /^Heat map of Turtle: empty/.test(words)
+            && data.every((value, i) => i % 4 !== 3 || value === 0);
+        }"""
+    )  # red, and nothing in it speaks for what is blue
+    other.wait_for_function(
+        "() => /^Heat map of the most probable/.test(document.querySelector('#heat-words').textContent)"
+    )
+    assert other.locator("#top button[aria-pressed=true]").count() == 0
+    assert "Turtle" in page.inner_text("#top button[aria-pressed=true]")
+    assert page.get_attribute("#most-probable", "aria-pressed") == "false"
+    page.keyboard.press("0")
+    page.wait_for_function(
+        "() => /^Heat map of the most probable/.test(document.querySelector('#heat-words').textContent)"
+    )
+    assert page.locator("#top button[aria-pressed=true]").count() == 0
+    page.keyboard.press("1")
+    page.wait_for_function("() => document.querySelectorAll('#top button[aria-pressed=true]').length === 1")
+
+
+def test_the_chosen_class_is_asked_for_again_after_a_reconnection(context, url):
+    page = context.new_page()
+    page.add_init_script(
+        """window.sockets = [];
+        window.WebSocket = class extends WebSocket {
+          constructor(url) { super(url); window.sockets.push(this); }
+        };"""
+    )
+    page.goto(f"{url}#reef")
+    shows_label(page)
+    press_class(page, "Octopus")
+    page.wait_for_function("() => /^Heat map of Octopus/.test(document.querySelector('#heat-words').textContent)")
+    page.evaluate("window.sockets.at(-1).close()")
+    page.wait_for_function("() => window.sockets.length === 2")
+    page.wait_for_function(
+        """() => document.querySelector('#link').dataset.tone === 'live'
+          && document.querySelector('#top .name').textContent !== 'Octopus'
+          && /^Heat map of Octopus: empty/.test(document.querySelector('#heat-words').textContent)"""
+    )
+
+
+def test_a_paused_page_steps_back_through_what_it_received(context, url):
+    page = open_page(context, url)
+    for label in LABELS[:2]:
+        shows_label(page, label)
+    page.keyboard.press("ArrowLeft")  # pauses as well
+    page.wait_for_function("() => /paused/i.test(document.querySelector('#link-text').textContent)")
+    assert re.fullmatch(r"\d+\.\d\ss ago", page.inner_text("#ago"))
+    since = float(page.inner_text("#ago").split()[0])
+    began = page.evaluate("Number(document.querySelector('#place').value)")
+    page.keyboard.press("ArrowLeft")
+    assert page.evaluate("Number(document.querySelector('#place').value)") == began - 1
+    page.locator("#place").focus()
+    page.keyboard.press("Home")
+    page.wait_for_function(
+        """([labels, since]) => {
+          const canvas = document.querySelector('#picture');
+          const [...rgb] = canvas.getContext('2d').getImageData(80, 45, 1, 1).data.slice(0, 3);
+          const best = document.querySelector('#top .name').textContent;
+          return document.querySelector('#place').value === '0' && best === labels[rgb.indexOf(Math.max(...rgb))]
+            && Number.parseFloat(document.querySelector('#ago').textContent) > since + 2;
+        }""",
+        arg=[list(LABELS), since],
+    )
+    assert re.search(r"^Paused, .*ago$", page.inner_text("#now-title"))
+    page.keyboard.press("Space")
+    page.wait_for_function("() => !/paused/i.test(document.querySelector('#link-text').textContent)")
+    assert page.locator("#replay").is_hidden()
+    shows_label(page, LABELS[2])
+
+
+def test_the_controls_for_the_eye_change_the_screen_and_nothing_else(context, url):
+    page = open_page(context, url, "scene")
+    page.keyboard.press("o")  # the picture alone
+    page.keyboard.press("Space")
+    page.wait_for_function("() => /paused/i.test(document.querySelector('#link-text').textContent)")
+    drawn = "document.querySelector('#picture').toDataURL()"
+
+    def facts() -> list[str]:
+        return [page.inner_text(name) for name in ("#answer", "#top", "#heat-words")]
+
+    page.evaluate("document.querySelector('#replay').style.visibility = 'hidden'")  # it lies over the picture
+    original, screen, said = page.evaluate(drawn), page.locator("#picture").screenshot(), facts()
+    for control in ("contrast", "haze", "balance"):
+        page.locator("#eye-title").press("Enter")
+        page.locator(f"#eye-{control}").press("End")
+        assert page.input_value(f"#eye-{control}") == "100"
+        page.keyboard.press("Escape")  # the panel lies over the picture too
+        changed = page.locator("#picture").screenshot()
+        assert changed != screen, control
+        assert page.evaluate(drawn) == original
+        assert facts() == said
+        page.locator("#eye-title").press("Enter")
+        page.locator("#eye-reset").click()
+        page.keyboard.press("Escape")
+        assert page.locator("#picture").screenshot() == screen, control
+    page.locator("#eye-title").press("Enter")
+    page.locator("#eye-haze").press("End")
+    page.reload()
+    page.wait_for_function("() => document.querySelector('#stage').dataset.eye === 'yes'")
+    assert page.input_value("#eye-haze") == "100"
+
+
 @pytest.mark.parametrize(("width", "height"), [(390, 844), (1280, 800), (1920, 1080)])
 def test_nothing_is_cut_off_at_any_width(browser, url, width, height):
     opened = browser.new_context(viewport={"width": width, "height": height})

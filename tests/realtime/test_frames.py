@@ -27,3 +27,16 @@ def test_top_orders_by_probability_and_ties_by_class():
     result = FrameResult("a", 0, 0.0, None, "", None, (1, 1), probabilities, 0.7, np.zeros((2, 2), np.uint8), 1, stable)
     assert [index for index, _ in result.top(3)] == [1, 3, 0]
     assert len(result.top(9)) == 4
+
+
+def test_a_result_can_be_turned_to_any_map_it_carries():
+    probabilities, stable = np.array([0.2, 0.7, 0.1], np.float32), StableLabel(1, 0.7, 0.0)
+    maps = {choice: np.full((2, 2), choice + 1, np.uint8) for choice in (-1, 0)}
+    result = FrameResult("a", 0, 0.0, None, "", None, (1, 1), probabilities, 0.3, maps[-1], 1, stable, maps)
+    turned = result.explaining(0)
+    assert (turned.explained, int(turned.cam[0, 0])) == (0, 1)
+    assert turned.top(3) == result.top(3)
+    assert result.explaining(2, 0).explained == 0  # the first that there is
+    assert turned.explaining(2) is turned  # nothing else to show
+    assert turned.explaining(1).cam is maps[-1]  # the most probable under its own name
+    assert turned.explaining(-1).cam is maps[-1]

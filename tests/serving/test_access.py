@@ -126,3 +126,9 @@ def test_the_policy_lets_nothing_in_from_elsewhere() -> None:
     assert "default-src 'none'" in policy
     assert "frame-ancestors 'none'" in policy
     assert not any(word in policy for word in ("unsafe", "http:", "https:", "*"))
+
+
+def test_only_this_servers_own_pages_may_use_the_camera_and_nothing_else_of_the_device() -> None:
+    permissions = SECURITY_HEADERS["permissions-policy"].split(", ")
+    assert permissions.pop(0) == "camera=(self)"
+    assert all(permission.endswith("=()") for permission in permissions)

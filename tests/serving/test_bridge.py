@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from realtime.frames import Frame, FrameResult, StableLabel
+from realtime.live import LiveStatus
 from realtime.pictures import ArrayPicture
-from realtime.pipeline import LiveStatus
 from serving.bridge import Bridge
 from serving.hub import Hub
 
@@ -71,3 +71,17 @@ def test_a_thread_that_is_late_after_the_loop_has_closed_is_not_hurt() -> None:
         bridge = Bridge(loop, {"reef": Hub("reef", "{}", pool)})
         bridge.on_result(*pair("reef", 0), LIVE)
         bridge.on_status("reef", LiveStatus("stopped"))
+
+
+def test_a_result_of_a_source_that_is_gone_is_thrown_away() -> None:
+    async def test() -> None:
+        with ThreadPoolExecutor(1) as pool:
+            hubs = {"reef": Hub("reef", "{}", pool)}
+            bridge = Bridge(asyncio.get_running_loop(), hubs)
+            for name in ("gone", "gone", "reef"):
+                bridge.on_result(*pair(name, 0), LIVE)
+                bridge.on_status(name, LIVE)
+            await asyncio.sleep(0)
+            assert hubs["reef"].counts.published == 1
+
+    asyncio.run(test())

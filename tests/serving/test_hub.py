@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 
 from realtime.frames import Frame, FrameResult, Picture, StableLabel
+from realtime.live import LiveStatus
 from realtime.pictures import ArrayPicture
-from realtime.pipeline import LiveStatus
 from serving import wire
-from serving.hub import MAX_IN_FLIGHT, MAX_PONGS, PICTURE_MAX_SIDE, Hub, HubClosed, Viewer
+from serving.hub import MAX_IN_FLIGHT, MAX_PONGS, PICTURE_MAX_SIDE, STALLED_S, Hub, HubClosed, Viewer
 
 T = TypeVar("T")
 STATUS = LiveStatus("live", kind="scene", captured=40, dropped=3, classified=37, rate=21.4, size_hw=(6, 8))
@@ -432,5 +432,112 @@ def test_closing_frees_viewers_that_wait_and_those_that_ask_later(hub: Hub) -> N
             assert hub.viewers == 1
         await soon(hub.wait_empty())
         assert hub.viewers == 0
+
+    run(test)
+
+
+def explained(hub: Hub, index: int, classes: tuple[int, ...]) -> None:
+    """Publishes a result with a map of every class, filled with the class's number plus one; the best is class 1."""
+    picture = ArrayPicture(np.zeros((6, 8, 3), np.uint8))
+    frame = Frame("reef", index, index / 25, picture, captured_s=99.75)
+    cams = {choice: np.full((2, 2), choice + 1, np.uint8) for choice in classes}
+    best = 1 if classes[0] < 0 else classes[0]
+    scores, stable = np.array([0.2, 0.7, 0.1, 0.0], np.float32), StableLabel(1, 0.7, 0.0)
+    result = FrameResult(
+        "reef", index, index / 25, None, "", 99.75, (6, 8), scores, 0.3, cams[classes[0]], best, stable, cams
+    )
+    hub.publish(frame, result, STATUS)
+
+
+def test_each_viewer_gets_the_map_it_asked_for_and_they_share_one_jpeg(hub: Hub) -> None:
+    async def test() -> None:
+        async with watching(hub) as first, watching(hub) as second, watching(hub) as third:
+            second.handle(wire.Explain(0))
+            third.handle(wire.Explain(2))
+            explained(hub, 0, (-1, 0, 2))
+            messages = await asyncio.gather(*(result_for(viewer) for viewer in (first, second, third)))
+        assert [message.header["explained"] for message in messages] == [1, 0, 2]
+        assert [int(message.cam[0, 0]) for message in messages] == [0, 1, 3]
+        assert len({message.jpeg for message in messages}) == 1
+        assert hub.counts.encoded == 1
+
+    run(test)
+
+
+def test_until_a_map_of_the_new_choice_comes_the_former_one_does_under_its_own_name(hub: Hub) -> None:
+    async def test() -> None:
+        async with watching(hub) as viewer:
+            viewer.handle(wire.Explain(2))
+            explained(hub, 0, (-1,))  # classified before the model was told
+            assert (await result_for(viewer)).header["explained"] == 1
+            explained(hub, 1, (2,))
+            assert (await result_for(viewer)).header["explained"] == 2
+            viewer.handle(wire.Explain(0))
+            explained(hub, 2, (-1, 2))
+            assert (await result_for(viewer)).header["explained"] == 2
+            viewer.handle(wire.Explain(-1))
+            explained(hub, 3, (0,))
+            message = await result_for(viewer)
+            assert (message.header["explained"], int(message.cam[0, 0])) == (0, 1)
+
+    run(test)
+
+
+def test_the_model_is_asked_for_what_the_viewers_want_and_for_the_most_probable_when_nobody_watches(hub: Hub) -> None:
+    wanted: list[set[int]] = []
+    hub.on_wanted = lambda classes: wanted.append(set(classes))
+
+    async def test() -> None:
+        async with watching(hub) as first:
+            first.handle(wire.Explain(2))
+            first.handle(wire.Explain(2))
+            async with watching(hub) as second:
+                second.handle(wire.Explain(0))
+                first.handle(wire.Explain(-1))
+        assert wanted == [{2}, {-1, 2}, {0, 2}, {-1, 0}, {-1}]
+
+    run(test)
+
+
+def test_one_class_too_many_is_refused_to_who_asked_and_changes_nothing(hub: Hub) -> None:
+    async def test() -> None:
+        async with watching(hub) as first, watching(hub) as second, watching(hub) as third:
+            first.handle(wire.Explain(0))
+            second.handle(wire.Explain(2))
+            third.handle(wire.Explain(3))
+            refused = json.loads(str(await soon(third.next())))
+            assert (refused["type"], refused["explain"]) == ("notice", -1)
+            assert "2 classes" in refused["text"]
+            explained(hub, 0, (-1, 0, 2))
+            messages = await asyncio.gather(*(result_for(viewer) for viewer in (first, second, third)))
+            assert [message.header["explained"] for message in messages] == [0, 2, 1]
+            third.handle(wire.Explain(2))  # one that is made already costs nothing
+            second.handle(wire.Explain(3))
+            assert json.loads(str(await soon(second.next())))["explain"] == 2
+            first.handle(wire.Explain(-1))  # and room that is given up can be taken
+            second.handle(wire.Explain(3))
+            await nothing_for(second)
+
+    run(test)
+
+
+def test_a_viewer_that_takes_nothing_keeps_its_choice_but_costs_no_inference(executor: ThreadPoolExecutor) -> None:
+    async def test() -> None:
+        now_s, wanted = [100.0], []
+        hub = Hub("reef", '{"type":"hello"}', executor, clock=lambda: now_s[0])
+        hub.on_wanted = lambda classes: wanted.append(set(classes))
+        async with watching(hub) as hidden, watching(hub) as seen:
+            hidden.handle(wire.Explain(2))
+            for index in range(MAX_IN_FLIGHT + 1):
+                explained(hub, index, (-1, 2))
+                await result_for(seen)
+                if index < MAX_IN_FLIGHT:
+                    await result_for(hidden, ack=False)
+            assert wanted[-1] == {-1, 2}
+            now_s[0] += STALLED_S + 1
+            explained(hub, 5, (-1, 2))
+            assert wanted[-1] == {-1}
+            hidden.handle(wire.Ack(MAX_IN_FLIGHT - 1))
+            assert wanted[-1] == {-1, 2}
 
     run(test)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import socket as sockets
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 from running import WAIT_S, Running, closing, result, running, say, text
-from websockets.sync.client import connect
+from websockets.sync.client import ClientConnection, connect
 
 from serving.hub import MAX_IN_FLIGHT
+from serving.wire import decode_result
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +86,8 @@ def test_a_viewer_may_do_without_pictures(server: Running) -> None:
     ("message", "code", "reason"),
     [
         ("what?", 4400, "message: not JSON"),
-        ('{"type":"shout"}', 4400, "type: expected ack, ping or want, received 'shout'"),
+        ('{"type":"shout"}', 4400, "type: expected ack, ping, want or explain, received 'shout'"),
+        ('{"type":"explain","class":3}', 4400, "class: expected an integer from -1 to 2, received 3"),
         ('{"type":"ack","seq":999999999}', 4400, "seq: 999999999 was never sent to this viewer"),
         (b"\x00\x01", 4400, "message: expected text, received bytes"),
         ("[" * 4000, 4400, "message: not JSON"),
@@ -163,3 +167,26 @@ def test_pictures_are_encoded_once_for_many_viewers_and_never_for_none(toy_model
         # With every viewer on its own this would be one for each message; in step it is one for four.
         assert messages["encoded"] <= messages["sent"] // 2
         assert messages["encode_failures"] == 0
+
+
+def test_each_viewer_gets_heat_maps_of_the_class_it_chose_and_a_third_class_is_refused(server: Running) -> None:
+    with server.watch() as first, server.watch() as second, server.watch() as third:
+        for choice, socket in enumerate((first, second)):
+            say(socket, type="explain", **{"class": choice})
+            while result(socket).header["explained"] != choice:
+                pass
+        say(third, type="explain", **{"class": 2})
+        while (answer := text_only(third))["type"] != "notice":
+            pass
+        assert answer["explain"] == -1
+        assert [result(socket).header["explained"] for socket in (first, second)] == [0, 1]
+        header = result(third).header
+        assert header["explained"] == header["top"][0][0]
+
+
+def text_only(socket: ClientConnection) -> dict[str, Any]:
+    """The next text; results before it are acknowledged and passed over."""
+    while not isinstance(message := socket.recv(timeout=WAIT_S), str):
+        say(socket, type="ack", seq=decode_result(message).header["seq"])
+    decoded: dict[str, Any] = json.loads(message)
+    return decoded

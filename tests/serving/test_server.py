@@ -40,10 +40,43 @@ def test_a_file_without_permission_is_named_and_nothing_starts(tmp_path: Path) -
         ServerSettings(model=tmp_path / "any.onnx", sources={"reef": str(locked)})
 
 
-def test_an_address_is_refused_without_repeating_its_password() -> None:
-    with pytest.raises(SettingsError, match="rtsp:// addresses cannot be served yet") as caught:
-        ServerSettings(model=Path("any.onnx"), sources={"pier": "rtsp://admin:hunter2@10.0.0.5/stream"})
+def test_an_address_that_cannot_be_a_camera_is_refused_without_repeating_its_password() -> None:
+    for place in ("ftp://admin:hunter2@10.0.0.5/stream", "rtsp://admin:hunter2#@10.0.0.5/stream"):
+        with pytest.raises(SettingsError, match="source pier: ") as caught:
+            ServerSettings(model=Path("any.onnx"), sources={"pier": place})
+        assert "hunter2" not in str(caught.value)
+    with pytest.raises(SettingsError, match="source name") as caught:
+        ServerSettings(model=Path("any.onnx"), sources={"rtsp://admin:hunter2@10.0.0.5/stream?a": "1"})
     assert "hunter2" not in str(caught.value)
+
+
+def test_the_settings_do_not_show_a_password_when_printed() -> None:
+    settings = ServerSettings(model=Path("any.onnx"), sources={"pier": "rtsp://admin:hunter2@10.0.0.5/stream"})
+    assert "hunter2" not in repr(settings)
+
+
+def test_cameras_that_are_not_there_are_told_by_name_and_reason_only(toy_model: Path) -> None:
+    """The server runs, says what is wrong with each, and repeats no address; the scene beside them is shown."""
+    with sockets.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]  # closed at the end of this block: nobody listens there
+    cameras = {
+        "boat": f"rtsp://admin:hunter2@127.0.0.1:{port}/stream",
+        "pier": f"http://127.0.0.1:{port}/stream?token=hunter2",
+        "scope": "/dev/video987",
+    }
+    with running(toy_model, sources={**cameras, "scene": "scene"}) as server:
+        for name, cause in (("boat", "refused"), ("pier", "refused"), ("scope", "not-found")):
+            source = server.wait_for(name, lambda source: source["state"] == "retrying")
+            assert (source["cause"], source["captured"], source["reconnects"]) == (cause, 0, 0)
+            with server.watch(name) as socket:
+                assert text(socket)["type"] == "hello"
+                assert text(socket) == {"type": "status", "state": "retrying", "reason": source["reason"]}
+        server.wait_for("scene", lambda source: source["state"] == "live")
+        for path in ("api/status", "api/sources", "readyz", "api/openapi.json"):
+            told = server.http.get(path).text
+            assert "hunter2" not in told
+            assert str(port) not in told
+        assert server.stop() < 3.0
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "../x", " reef", "_x", "x" * 65, "reef?", "reef#1", "a\nb"])

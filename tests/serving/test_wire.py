@@ -153,6 +153,13 @@ def test_hello_says_what_the_contract_says() -> None:
     }
 
 
+def test_the_shared_examples_of_texts_are_what_is_said_and_understood() -> None:
+    texts = json.loads((VECTORS / "texts.json").read_text(encoding="utf-8"))
+    understood = [wire.parse_viewer_message(json.dumps(text), 3) for text in texts["explain"]]
+    assert understood == [wire.Explain(2), wire.Explain(-1)]
+    assert json.loads(wire.notice(texts["notice"]["text"], texts["notice"]["explain"])) == texts["notice"]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -160,10 +167,12 @@ def test_hello_says_what_the_contract_says() -> None:
         ('{"type":"ping","t":12.5}', wire.Ping(12.5)),
         ('{"type":"want","picture":false}', wire.Want(False)),
         ('{"type":"want","picture":true,"later":1}', wire.Want(True)),
+        ('{"type":"explain","class":2}', wire.Explain(2)),
+        ('{"type":"explain","class":-1}', wire.Explain(-1)),
     ],
 )
 def test_what_a_viewer_says_is_understood(text: str, message: object) -> None:
-    assert wire.parse_viewer_message(text) == message
+    assert wire.parse_viewer_message(text, 3) == message
 
 
 @pytest.mark.parametrize(
@@ -174,7 +183,7 @@ def test_what_a_viewer_says_is_understood(text: str, message: object) -> None:
         ("[" * 4000, "not JSON"),
         ('{"type":"ping","t":NaN}', "not JSON"),
         ("[]", "expected a JSON object"),
-        ("{}", "type: expected ack, ping or want"),
+        ("{}", "type: expected ack, ping, want or explain"),
         ('{"type":["ack"]}', "type: expected"),
         ('{"type":"ack"}', "seq: expected"),
         ('{"type":"ack","seq":-1}', "seq: expected"),
@@ -184,15 +193,21 @@ def test_what_a_viewer_says_is_understood(text: str, message: object) -> None:
         ('{"type":"ping","t":1e999}', "t: expected"),
         ('{"type":"ping","t":' + "9" * 400 + "}", "t: expected"),
         ('{"type":"want","picture":1}', "picture: expected"),
+        ('{"type":"explain"}', "class: expected an integer from -1 to 2, received nothing"),
+        ('{"type":"explain","class":3}', "class: expected an integer from -1 to 2, received 3"),
+        ('{"type":"explain","class":-2}', "class: expected"),
+        ('{"type":"explain","class":1.0}', "class: expected"),
+        ('{"type":"explain","class":true}', "class: expected"),
+        ('{"type":"explain","class":"Fish"}', "class: expected"),
     ],
 )
 def test_what_a_viewer_may_not_say_is_refused_with_the_reason(text: str, reason: str) -> None:
     with pytest.raises(wire.WireError) as caught:
-        wire.parse_viewer_message(text)
+        wire.parse_viewer_message(text, 3)
     assert reason in str(caught.value)
 
 
 @given(st.text(max_size=200))
 def test_any_text_is_understood_or_refused_with_a_wire_error(text: str) -> None:
     with pytest.raises(wire.WireError):
-        wire.parse_viewer_message(text)
+        wire.parse_viewer_message(text, 3)

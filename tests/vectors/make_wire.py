@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import json
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -44,11 +45,13 @@ def _good() -> list[dict[str, Any]]:
     wide = np.array([[0, 1, 2], [253, 254, 255]], np.uint8)
     foreign = _result("Küste – 北", 7, 0.28, wide, [0.2, 0.8], StableLabel(1, 0.8, 0.04))
     many = _result("reef", 90_000, 3600.04, cam_14, [0.1, 0.1, 0.8], StableLabel(2, 0.8, 3599.0), moment)
+    chosen = replace(seen, cam=cam_14[::-1], explained=4)
     return [
         _case("a picture with a label", seen, 17, 35.2, JPEG, 21.4, 400, 12),
         _case("without a picture", seen, 18, 4.0, None, 21.4, 401, 12),
         _case("nothing I know, an empty map, no wall clock", nothing, 0, 0.0, JPEG, 0.0, 1, 0),
         _case("a name that is not ASCII and a map that is not square", foreign, 2, 1.5, JPEG, 25.0, 8, 0),
+        _case("the map of a chosen class, not the most probable", chosen, 19, 20.0, JPEG, 21.4, 402, 12),
         _case("a long run", many, 4_294_967_300, 60_123.4, None, 24.97, 90_001, 4_294_967_296),
     ]
 

@@ -21,6 +21,7 @@ const HELLO = JSON.stringify({
   labels: ["Eel", "Seal"],
   provider: "CPUExecutionProvider",
 });
+const TEXTS = JSON.parse(readFileSync(new URL("../vectors/texts.json", import.meta.url), "utf8"));
 const [RESULT] = JSON.parse(readFileSync(new URL("../vectors/wire.json", import.meta.url), "utf8"));
 
 function resultBytes() {
@@ -52,7 +53,7 @@ class Socket {
 /** A connection with everything it touches: sockets in order of opening, what its handlers were told, the clock. */
 function setUp({ random = () => 1, refuse = null } = {}) {
   const timers = new Map();
-  const rig = { sockets: [], links: [], hellos: [], statuses: [], rtts: [], results: [], nowMs: 1000 };
+  const rig = { sockets: [], links: [], hellos: [], statuses: [], notices: [], rtts: [], results: [], nowMs: 1000 };
   let nextId = 1;
   rig.pending = () => timers.size;
   rig.advance = (ms) => {
@@ -72,6 +73,7 @@ function setUp({ random = () => 1, refuse = null } = {}) {
       link: (link) => rig.links.push(link),
       hello: (hello) => rig.hellos.push(hello),
       status: (status) => rig.statuses.push(status),
+      notice: (notice) => rig.notices.push(notice),
       rtt: (ms) => rig.rtts.push(ms),
       result: (result) => rig.results.push(result),
     },
@@ -315,4 +317,18 @@ test("an address that the browser refuses is final", () => {
   assert.equal(rig.phase(), "closed");
   assert.match(rig.links.at(-1).reason, /insecure/);
   assert.equal(rig.pending(), 0);
+});
+
+test("a class to explain is asked for while live, as the shared examples have it, and a refusal is handed over", () => {
+  const rig = setUp();
+  rig.connection.open();
+  rig.connection.explain(2);
+  assert.deepEqual(rig.socket().ofType("explain"), []); // the server takes nothing before its hello
+  rig.socket().hello();
+  rig.connection.explain(2);
+  rig.connection.explain(-1);
+  assert.deepEqual(rig.socket().ofType("explain"), TEXTS.explain);
+  rig.socket().onmessage({ data: JSON.stringify(TEXTS.notice) });
+  assert.deepEqual(rig.notices, [TEXTS.notice]);
+  assert.equal(rig.phase(), "live");
 });

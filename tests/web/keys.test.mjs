@@ -34,7 +34,20 @@ test("whoever types text is left alone", () => {
   assert.equal(press("s", { tag: "TEXTAREA" }), null);
 });
 
-test("a key held down repeats the opacity and nothing else", () => {
+test("digits choose a heat map by its row, and nothing chooses a sixth", () => {
+  assert.deepEqual(["0", "1", "5", "6"].map((key) => press(key)), ["explain-0", "explain-1", "explain-5", null]);
+});
+
+test("arrows step, unless a slider, a choice or a list has the focus, or a modifier is held", () => {
+  assert.deepEqual([press("ArrowLeft"), press("ArrowRight")], ["back", "forward"]);
+  assert.equal(press("ArrowLeft", { tag: "BUTTON" }), "back");
+  for (const type of ["range", "radio"]) assert.equal(press("ArrowLeft", { tag: "INPUT", type }), null);
+  assert.equal(press("ArrowRight", { tag: "SELECT" }), null);
+  assert.equal(press("ArrowLeft", { altKey: true }), null); // the browser's way back
+});
+
+test("a key held down repeats the opacity and the steps, and nothing else", () => {
+  assert.equal(press("ArrowLeft", { repeat: true }), "back");
   assert.equal(press("]", { repeat: true }), "stronger");
   assert.equal(press(" ", { repeat: true }), null);
   assert.equal(press("s", { repeat: true }), null);

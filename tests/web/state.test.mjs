@@ -122,3 +122,37 @@ test("labels and taxa come from the hello; an unknown class keeps its number", (
 test("an event that nobody knows is a mistake, not a silence", () => {
   assert.throws(() => reduce(INITIAL, { type: "sneeze" }), /no such event: sneeze/);
 });
+
+test("a pause has a place among what was kept, and steps speak of the picture there without counting it", () => {
+  const before = run([...watching, drawn(4), drawn(9), { type: "pause", atMs: 500, place: { at: 7, count: 8 } }]);
+  assert.deepEqual(before.place, { at: 7, count: 8 });
+  const old = { ...drawn(2, { index: 1, atMs: 100 }), type: "stepped", place: { at: 0, count: 8 } };
+  const after = reduce(before, old);
+  assert.deepEqual([after.shown.header.seq, after.shown.atMs, after.place.at], [2, 100, 0]);
+  const counted = ({ ticksMs, lastSeq, skipped, sightings }) => ({ ticksMs, lastSeq, skipped, sightings });
+  assert.deepEqual(counted(after), counted(before));
+  assert.equal(reduce(after, { type: "pause", atMs: 900 }).place, null);
+});
+
+test("a class is chosen and given back, and the choice outlives a source", () => {
+  const chosen = run([...watching, { type: "explain", index: 1 }, { type: "choose", source: "pier" }]);
+  assert.equal(chosen.explain, 1);
+  assert.equal(reduce(chosen, { type: "explain", index: 1 }).explain, -1);
+  assert.equal(reduce(chosen, { type: "explains", index: -1 }).explain, -1); // the server refused
+});
+
+test("under another model the choice stays with its animal, or is given back", () => {
+  const chosen = run([...watching, { type: "explain", index: 1 }]);
+  const hello = (labels) => ({ type: "hello", hello: { ...HELLO, labels } });
+  assert.equal(reduce(chosen, hello(["Eel", "Crab"])).explain, 0);
+  assert.equal(reduce(chosen, hello(["Crab"])).explain, -1);
+  assert.equal(reduce(chosen, hello(HELLO.labels)).explain, 1);
+});
+
+test("controls for the eye change one at a time, within bounds, and are reset together", () => {
+  let state = run([{ type: "eye", settings: { haze: 0.5 } }, { type: "eye", settings: { contrast: 7 } }]);
+  assert.deepEqual(state.eye, { contrast: 1, haze: 0.5, balance: 0 });
+  state = reduce(state, { type: "eye-reset" });
+  assert.equal(state.eye, INITIAL.eye);
+  assert.equal(reduce(state, { type: "eye-reset" }), state);
+});

@@ -50,6 +50,7 @@ test("hello, status and pong are read", () => {
   assert.deepEqual(decodeText(JSON.stringify(hello)), hello);
   assert.equal(decodeText('{"type":"status","state":"failed","reason":"no answer"}').reason, "no answer");
   assert.equal(decodeText('{"type":"pong","t":12.5}').t, 12.5);
+  assert.equal(decodeText('{"type":"notice","text":"no more","explain":-1}').explain, -1);
 });
 
 test("a text of a later version's type is passed over", () => {
@@ -62,6 +63,7 @@ for (const [name, text, reason] of [
   ["no type", "{}", /type: expected text/],
   ["hello of another version", JSON.stringify({ ...hello, v: 2 }), /v: expected version 1, received 2; reload/],
   ["labels that are not texts", JSON.stringify({ ...hello, labels: ["Eel", 7] }), /labels: expected/],
+  ["a notice without the choice", '{"type":"notice","text":"no more"}', /explain: expected an integer from -1/],
   ["a pong without its number", '{"type":"pong"}', /t: expected a number/],
 ]) {
   test(`a text message is refused: ${name}`, () => {

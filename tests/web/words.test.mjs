@@ -3,11 +3,13 @@ import { test } from "node:test";
 
 import { INITIAL } from "../../web/state.js";
 import {
+  agoWords,
   announcement,
   answerWords,
   chipWords,
   connectionWords,
   countWords,
+  eyeWords,
   factRows,
   heatWords,
   isPresent,
@@ -60,6 +62,8 @@ for (const [name, changes, nowMs, full, fresh] of [
   ["waiting", { link: { phase: "waiting", reason: "gone", retryAtMs: 12 } }, 0, "Reconnecting in 1 s: gone", false],
   ["refused", { link: { phase: "closed", reason: "no such source" } }, 10_010, "Not connected: no such source", false],
   ["failed", { feed: { state: "failed", reason: "unplugged" } }, 10_010, "Source failed: unplugged", false],
+  ["stalled", { feed: { state: "stalled", reason: "no new picture comes" } }, 10_010, "Source stalled: no new picture comes", false],
+  ["lost", { feed: { state: "retrying", reason: "refused" } }, 10_010, "Source lost, trying again: refused", false],
   ["ended", { feed: { state: "ended", reason: "" } }, 10_010, "Source ended", false],
   ["paused", { paused: true }, 20_000, "Paused", true],
   ["no picture yet", { shown: null }, 10_010, "Waiting for the first picture", false],
@@ -132,10 +136,31 @@ test("the announcement changes with the stable label only", () => {
 });
 
 test("the heat map in words names its class and place, or that it is empty", () => {
-  assert.equal(heatWords(state()), "What speaks for Sea Turtle is strongest in the lower right.");
-  const empty = state();
+  assert.equal(heatWords(state()), "Heat map of the most probable, Sea Turtle: strongest in the lower right.");
+  assert.equal(heatWords(state({ explain: 1 })), "Heat map of Sea Turtle: strongest in the lower right.");
+  const empty = state({ explain: 1 });
   empty.shown.cam = new Uint8Array(9);
-  assert.equal(heatWords(empty), "No part of the picture speaks for Sea Turtle.");
+  assert.equal(heatWords(empty), "Heat map of Sea Turtle: empty, nothing here speaks for it.");
+});
+
+test("a map of another class than the chosen one is called what it is, and the chosen one announced", () => {
+  const turtle = "Heat map of Sea Turtle: strongest in the lower right.";
+  assert.equal(heatWords(state({ explain: 0 })), `Heat map of Sea Turtle: strongest in the lower right. Eel follows.`);
+  assert.equal(heatWords(state({ explain: 0, paused: true })), `${turtle} Eel follows when you go on.`);
+  assert.equal(heatWords(state({}, { top: [[0, 0.6], [1, 0.3]] })), `${turtle} The most probable follows.`);
+});
+
+test("a paused picture says how long ago it was", () => {
+  assert.equal(agoWords(state(), 20_000), "");
+  assert.equal(plain(agoWords(state({ paused: true }), 22_316)), "12.4 s ago");
+  assert.equal(plain(agoWords(state({ paused: true }), 100_000)), "1 min 30 s ago");
+});
+
+test("what was done for the eye is named, on a still as well", () => {
+  const eye = { contrast: 0.3, haze: 0, balance: 1 };
+  assert.equal(eyeWords(INITIAL), "");
+  assert.equal(plain(eyeWords(state({ eye }))), "contrast 30 %, white balance 100 %");
+  assert.match(plain(stillWords(state({ eye })).lines[1]), /for the eye: contrast 30 %/);
 });
 
 test("a sighting's time is media time where no wall clock is known", () => {

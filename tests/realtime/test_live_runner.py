@@ -1,0 +1,347 @@
+"""The threads around live sources: who is served, who is told what, and that they stop."""
+
+import threading
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from toy_onnx import write_toy_model
+
+from realtime.engine import Engine
+from realtime.errors import SourceError
+from realtime.frames import Frame
+from realtime.live import LiveRunner
+from realtime.pictures import ArrayPicture
+from realtime.scene import TestScene
+from realtime.sources import SourceInfo
+
+COLOURS = {0: (250, 10, 10), 1: (10, 250, 10), 2: (10, 10, 250)}
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory) -> Iterator[Engine]:
+    with Engine.open(write_toy_model(tmp_path_factory.mktemp("model") / "toy.onnx"), provider="cpu") as opened:
+        yield opened
+
+
+def frame(index: int, label: int = 0, source: str = "clip") -> Frame:
+    return Frame(source, index, index / 25, ArrayPicture(np.full((40, 60, 3), COLOURS[label], np.uint8)))
+
+
+class Scripted(TestScene):
+    """A source that plays what it is told: frames, an error to raise, or an event to wait for."""
+
+    def __init__(self, name: str, script: Iterator[Frame | Exception | threading.Event]) -> None:
+        super().__init__(name=name, size_hw=(8, 8))
+        self.info = SourceInfo("scene", (8, 8))
+        self._script = script
+        self._closed = threading.Event()
+
+    def __iter__(self) -> Iterator[Frame]:
+        for item in self._script:
+            if isinstance(item, Exception):
+                raise item
+            if isinstance(item, threading.Event):
+                while not item.wait(0.01):
+                    if self._closed.is_set():
+                        return
+            elif self._closed.is_set():
+                return
+            else:
+                yield item
+
+    def close(self) -> None:
+        self._closed.set()
+
+
+class Collector:
+    """Receives results and states, and lets a test wait for what it expects."""
+
+    def __init__(self) -> None:
+        self.results = defaultdict(list)
+        self.states = defaultdict(list)
+        self.changed = threading.Condition()
+
+    def on_result(self, frame, result, status):
+        with self.changed:
+            self.results[result.source].append(result)
+            self.changed.notify_all()
+
+    def on_status(self, name, status):
+        with self.changed:
+            self.states[name].append(status.state)
+            self.changed.notify_all()
+
+    def wait(self, condition, timeout=30):
+        with self.changed:
+            assert self.changed.wait_for(condition, timeout)
+
+
+@pytest.fixture
+def collector() -> Collector:
+    return Collector()
+
+
+def runner_of(engine, collector, **scripts) -> LiveRunner:
+    openers = {name: lambda n=name, s=script: Scripted(n, iter(s)) for name, script in scripts.items()}
+    return LiveRunner(engine, openers, collector.on_result, collector.on_status)
+
+
+def test_a_stream_that_ends_and_one_that_fails_are_told_apart_and_do_not_touch_the_others(engine, collector):
+    forever = threading.Event()
+    runner = runner_of(
+        engine,
+        collector,
+        short=[frame(0, source="short")],
+        broken=[frame(0, source="broken"), SourceError("broken", "the cable is loose")],
+        steady=[frame(0, source="steady"), forever],
+    )
+    runner.start()
+    collector.wait(lambda: "ended" in collector.states["short"] and "failed" in collector.states["broken"])
+    collector.wait(lambda: collector.states["steady"][-1:] == ["live"])
+    status = runner.status()
+    assert status["broken"].reason == "broken: the cable is loose"
+    assert status["short"].reason == ""
+    assert runner.stop()
+    assert runner.status()["steady"].state == "stopped"
+    assert {name: len(results) for name, results in collector.results.items()} == dict.fromkeys(
+        ("short", "broken", "steady"), 1
+    )
+
+
+def test_a_source_that_cannot_be_opened_fails_with_its_reason(engine, collector):
+    def no_camera():
+        raise SourceError("cam", "no such camera")
+
+    runner = LiveRunner(engine, {"cam": no_camera}, collector.on_result, collector.on_status)
+    runner.start()
+    collector.wait(lambda: collector.states["cam"] == ["failed"])
+    assert runner.status()["cam"].reason == "cam: no such camera"
+    assert runner.stop()
+
+
+def test_when_frames_come_faster_than_answers_the_newest_wins_and_losses_are_counted(engine, collector):
+    """The receiver blocks on the first result; a hundred frames pass meanwhile; the next result is the last of them."""
+    held, all_read, forever = threading.Event(), threading.Event(), threading.Event()
+
+    def script():
+        yield frame(0)
+        assert held.wait(10)
+        for k in range(1, 101):
+            yield frame(k)
+        all_read.set()
+        yield forever
+
+    def on_result(taken, result, status):
+        collector.on_result(taken, result, status)
+        if result.index == 0:
+            held.set()
+            assert all_read.wait(10)
+
+    runner = LiveRunner(engine, {"clip": lambda: Scripted("clip", script())}, on_result)
+    runner.start()
+    collector.wait(lambda: len(collector.results["clip"]) == 2)
+    assert [r.index for r in collector.results["clip"]] == [0, 100]
+    status = runner.status()["clip"]
+    assert (status.captured, status.classified, status.dropped) == (101, 2, 99)
+    assert runner.stop()
+
+
+def test_a_fast_camera_does_not_starve_a_slow_one(engine, collector):
+    """Three endless sources without any pause; served in turn, their shares are equal."""
+
+    order: list[str] = []
+
+    def on_result(taken, result, status):
+        order.append(result.source)
+        collector.on_result(taken, result, status)
+
+    openers = {name: lambda n=name: Scripted(n, endless(n)) for name in ("a", "b", "c")}
+    runner = LiveRunner(engine, openers, on_result)
+    runner.start()
+    collector.wait(lambda: len(order) >= 90, timeout=60)
+    assert runner.stop()
+    shares = Counter(order[:90])
+    assert min(shares.values()) > 18
+
+
+def test_stopping_wakes_a_reader_that_is_blocked(engine, collector):
+    runner = runner_of(engine, collector, quiet=[threading.Event()])
+    runner.start()
+    assert runner.stop(timeout=5)
+    assert collector.states["quiet"][-1] == "stopped"
+
+
+def test_a_receiver_that_raises_ends_its_source_and_not_the_process(engine, collector):
+    def on_result(taken, result, status):
+        raise RuntimeError("the page is gone")
+
+    forever = threading.Event()
+    runner = LiveRunner(engine, {"a": lambda: Scripted("a", iter([frame(0), forever]))}, on_result, collector.on_status)
+    runner.start()
+    collector.wait(lambda: collector.states["a"][-1:] == ["failed"])
+    assert runner.status()["a"].reason == "the page is gone"
+    assert runner.stop()
+
+
+def test_a_runner_is_started_once(engine, collector):
+    runner = runner_of(engine, collector)
+    runner.start()
+    with pytest.raises(RuntimeError):
+        runner.start()
+    assert runner.stop()
+
+
+def test_the_rate_counts_intervals_of_the_last_two_seconds(engine, collector):
+    now = [0.0]
+    forever, step = threading.Event(), threading.Semaphore(0)
+
+    def script():
+        for k in range(5):
+            assert step.acquire(timeout=10)
+            yield frame(k)
+        yield forever
+
+    runner = LiveRunner(engine, {"clip": lambda: Scripted("clip", script())}, collector.on_result, clock=lambda: now[0])
+    runner.start()
+    for k in range(5):
+        now[0] = k * 0.5
+        step.release()
+        collector.wait(lambda k=k: len(collector.results["clip"]) == k + 1)
+    assert runner.status()["clip"].rate == pytest.approx(2.0)
+    now[0] = 60.0
+    assert runner.status()["clip"].rate == 0.0
+    assert runner.stop()
+
+
+def endless(name):
+    k = 0
+    while True:
+        yield frame(k, source=name)
+        k += 1
+
+
+def scripted(name, script):
+    return lambda: Scripted(name, iter(script))
+
+
+def test_a_source_attached_while_running_is_served_and_its_name_is_free_again_after_detaching(engine, collector):
+    runner = runner_of(engine, collector)
+    runner.start()
+    for label in (1, 2):
+        runner.attach("diver", scripted("diver", [frame(0, label, "diver"), threading.Event()]))
+        collector.wait(lambda label=label: len(collector.results["diver"]) == label)
+        assert int(collector.results["diver"][-1].probabilities.argmax()) == label
+        with pytest.raises(ValueError, match="'diver' is already there"):
+            runner.attach("diver", scripted("diver", []))
+        thread = next(t for t in threading.enumerate() if t.name == "capture-diver")
+        runner.detach("diver", timeout=10)
+        assert not thread.is_alive()
+        assert runner.status() == {}
+        assert collector.states["diver"][-1] == "stopped"
+    with pytest.raises(KeyError):
+        runner.detach("diver")
+    assert runner.stop()
+    with pytest.raises(RuntimeError):
+        runner.attach("late", scripted("late", []))
+
+
+def test_a_source_attached_before_the_start_waits_for_it(engine, collector):
+    runner = runner_of(engine, collector)
+    runner.attach("early", scripted("early", [frame(0, source="early")]))
+    assert runner.status()["early"].state == "connecting"
+    runner.start()
+    collector.wait(lambda: collector.states["early"][-1:] == ["ended"])
+    runner.detach("early")
+    assert collector.states["early"][-1] == "ended"
+    assert runner.stop()
+
+
+def test_sources_come_and_go_while_others_are_served(engine, collector):
+    """A busy source stays; fifty others come, give one result each, and leave no thread."""
+    runner = runner_of(engine, collector, steady=endless("steady"))
+    runner.start()
+    for k in range(50):
+        runner.attach(f"guest {k}", scripted(f"guest {k}", endless(f"guest {k}")))
+        collector.wait(lambda k=k: collector.results[f"guest {k}"])
+        runner.detach(f"guest {k}", timeout=10)
+    served = len(collector.results["steady"])
+    collector.wait(lambda: len(collector.results["steady"]) > served)
+    assert not [t.name for t in threading.enumerate() if t.name.startswith("capture-guest")]
+    assert runner.stop()
+
+
+def test_nothing_is_told_of_a_source_after_it_was_detached(engine, collector):
+    """The receiver is held inside a callback, the source keeps coming; when detach returns, silence begins."""
+    inside, go_on, told = threading.Event(), threading.Event(), []
+
+    def on_result(taken, result, status):
+        told.append(result.index)
+        inside.set()
+        assert go_on.wait(10)
+
+    runner = LiveRunner(engine, {"cam": scripted("cam", endless("cam"))}, on_result)
+    runner.start()
+    assert inside.wait(10)
+    runner.detach("cam", timeout=0.05)  # the receiver holds on for longer than that
+    count = len(told)
+    go_on.set()
+    assert runner.stop()
+    assert len(told) == count == 1
+
+
+def test_a_receiver_may_detach_the_source_it_is_told_of(engine, collector):
+    done = threading.Event()
+
+    def on_result(taken, result, status):
+        runner.detach("cam", timeout=10)
+        done.set()
+
+    runner = LiveRunner(engine, {"cam": scripted("cam", endless("cam"))}, on_result)
+    runner.start()
+    assert done.wait(10)
+    assert runner.status() == {}
+    assert runner.stop()
+
+
+def test_a_source_that_hangs_while_opening_can_be_detached_and_its_name_used_again(engine, collector):
+    release, closed = threading.Event(), threading.Event()
+
+    class Late(Scripted):
+        def close(self):
+            super().close()
+            closed.set()
+
+    def hanging():
+        assert release.wait(10)
+        return Late("cam", iter([frame(9, source="cam")]))
+
+    runner = LiveRunner(engine, {"cam": hanging}, collector.on_result, collector.on_status)
+    runner.start()
+    runner.detach("cam", timeout=0.01)
+    runner.attach("cam", scripted("cam", [frame(0, source="cam"), threading.Event()]))
+    collector.wait(lambda: collector.results["cam"])
+    assert not runner.stop(timeout=0.01)  # one thread still hangs, and that is said
+    release.set()
+    assert closed.wait(10)
+    assert runner.stop(timeout=10)
+    assert [result.index for result in collector.results["cam"]] == [0]
+
+
+def test_results_carry_the_maps_that_are_wanted_from_the_next_frame_on(engine, collector):
+    asked, forever = threading.Event(), threading.Event()
+    script = [frame(0, source="a"), asked, frame(1, source="a"), forever]
+    runner = runner_of(engine, collector, a=script)
+    runner.start()
+    collector.wait(lambda: collector.results["a"])
+    runner.explain("a", {-1, 2})
+    runner.explain("left a moment ago", {1})
+    for nonsense in (set(), {3}, {-2}):
+        with pytest.raises(ValueError, match="expected at least one class from -1 to 2"):
+            runner.explain("a", nonsense)
+    asked.set()
+    collector.wait(lambda: len(collector.results["a"]) == 2)
+    assert runner.stop()
+    assert [sorted(result.cams) for result in collector.results["a"]] == [[-1], [-1, 2]]
+    assert [result.explained for result in collector.results["a"]] == [0, 0]
