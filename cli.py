@@ -252,16 +252,28 @@ def export(run: Path, out: Path, precision: Any, calibration: Path | None, as_js
 @click.argument("model", metavar="MODEL", type=PATH)
 @click.argument("data", metavar="DATA", type=PATH)
 @click.option("--json", "json_file", metavar="FILE", type=PATH, help="Also write the report here.")
+@click.option("--card", metavar="FILE", type=PATH, help="Also write a model card here, as Markdown.")
+@click.option("--record", is_flag=True, help="Write the figures into the model file; for the test split only.")
 @provider_option
-def evaluate(model: Path, data: Path, json_file: Path | None, provider: str) -> None:
+def evaluate(model: Path, data: Path, json_file: Path | None, card: Path | None, record: bool, provider: str) -> None:
     """Measure a model on photographs, through the engine that ships."""
-    _need("train", "sklearn")
+    _need("train", "keras", "onnx")
+    from dataclasses import replace
+
+    from export.record import record_metrics
+    from realtime.engine import Engine, read_contract
+    from training.card import model_card
     from training.evaluate import evaluate as evaluate_model
 
     with _reporter() as reporter:
         report = evaluate_model(model, data, provider=provider, reporter=reporter)
-    if json_file is not None:
-        json_file.write_text(report.to_json() + "\n", encoding="utf-8")
+    if record:
+        record_metrics(model, report.metrics())
+        with Engine.open(model, provider=provider) as engine:
+            report = replace(report, model_sha256=engine.sha256)
+    for path, text in ((json_file, report.to_json()), (card, model_card(read_contract(model), report))):
+        if path is not None:
+            _write(path, text.rstrip() + "\n")
     print(report.to_text())
 
 
@@ -339,6 +351,13 @@ def _need(extra: str, *packages: str) -> None:
     for package in packages:
         if importlib.util.find_spec(package) is None:
             raise ReeflensError(f"{package} is not installed; `pip install reeflens[{extra}]` brings what this needs")
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ReeflensError(f"{path}: cannot be written ({(error.strerror or str(error)).lower()})") from error
 
 
 def _utc(text: str | None) -> datetime | None:

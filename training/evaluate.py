@@ -78,6 +78,11 @@ class EvaluationReport:
         """The report as one JSON object."""
         return json.dumps(asdict(self), ensure_ascii=False, indent=1)
 
+    def metrics(self) -> dict[str, float]:
+        """The figures that travel in a model's contract, by name."""
+        names = ("pictures", "accuracy", "accuracy_low", "accuracy_high", "top3", "macro_f1", "ece")
+        return {name: float(getattr(self, name)) for name in names}
+
     def to_text(self) -> str:
         """The report for a person: figures, then one line per class, weakest last."""
         width = max(len(score.label) for score in self.per_class)
