@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from realtime.contract import ModelContract, Provenance, Thresholds
 
-BLOCKS = ((2, 4), (2, 6), (3, 8), (3, 12), (3, 16))
+BLOCKS = ((2, 8), (2, 12), (3, 16), (3, 24), (3, 32))
 
 
 def narrow_model(
     size: int = 64, classes: int = 3, *, hidden: int = 12, seed: int = 1, preprocessing: str = "flip"
 ) -> Any:
-    """VGG16's layers by name with 4 to 16 filters and random weights. preprocessing: "flip" or "normalization"."""
+    """VGG16's layers by name with 8 to 32 filters and random weights. preprocessing: "flip" or "normalization"."""
     import keras
 
     keras.utils.set_random_seed(seed)

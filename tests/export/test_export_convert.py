@@ -112,7 +112,7 @@ def test_a_contradictory_run_leaves_an_earlier_file_as_it_was(narrow_run: Path, 
 
 def test_a_diverged_model_is_refused_and_leaves_no_file(tmp_path: Path) -> None:
     model = narrow_model()
-    model.get_layer("block2_conv1").bias.assign(np.full(6, np.nan))
+    model.get_layer("block2_conv1").bias.assign(np.full(12, np.nan))
     run = write_run(tmp_path / "run", model, narrow_contract(), blotches(3))
     with pytest.raises(ExportError, match="not finite"):
         export(run, tmp_path / "m.onnx")
