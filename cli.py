@@ -8,13 +8,15 @@ Each command imports what it needs when it runs, so that `serve` starts without 
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import json
 import logging
 import os
+import signal
 import sys
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +29,7 @@ from rich.table import Table
 from realtime.errors import ReeflensError, SettingsError
 
 if TYPE_CHECKING:
+    from dives.process import DiveRun
     from dives.progress import Progress
     from training.progress import Reporter
 
@@ -35,6 +38,14 @@ ENVIRONMENT_PREFIX = "REEFLENS"
 PATH = click.Path(path_type=Path)
 
 notes = Console(stderr=True)
+
+
+class OnePerLine(click.ParamType[str]):
+    """A text that may hold spaces: a variable gives several of them on a line each."""
+
+    name = "text"
+    envvar_list_splitter = "\n"
+
 
 model_option = click.option("--model", type=PATH, help="The .onnx file; the bundled model when not given.")
 provider_option = click.option(
@@ -102,56 +113,28 @@ def process(
 
     options = ProcessOptions(every_s=every, overlay=overlay, start_utc=_utc(start), resume=resume)
     rows: list[dict[str, Any]] = []
-    failed = 0
-    with Engine.open(model or bundled_model(), provider=provider, require_gpu=require_gpu) as engine:
-        _say_provider(engine.provider.name, engine.provider.note)
+    with Engine.open(model or bundled_model(), provider=provider, require_gpu=require_gpu) as engine, _reporter() as to:
+        to.say(_where_it_runs(engine.provider.name, engine.provider.note))
         for source, folder in dive_folders(sources, out):
             try:
-                with _dive_progress(source.name) as show:
-                    run = process_dive(source, folder, engine, options, show)
+                run = process_dive(source, folder, engine, options, _dive_progress(source.name, to))
+                rows.append(_dive_row(source, run, engine.contract.labels))
             except ReeflensError as error:  # one bad file does not stop the rest
-                failed += 1
-                notes.print(f"error: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
                 rows.append({"source": str(source), "state": "failed", "reason": str(error)})
-                continue
-            if run.error is not None:
-                failed += 1
-                notes.print(f"error: {run.error}", style="red", highlight=False, markup=False, soft_wrap=True)
-            rows.append(
-                {
-                    "source": str(source),
-                    "folder": str(run.folder),
-                    "state": run.state,
-                    "reason": str(run.error or ""),
-                    "decoded": run.decoded,
-                    "classified": run.classified,
-                    "continued_from": run.continued_from,
-                    "sightings": [
-                        {
-                            "label": engine.contract.labels[sighting.label_index],
-                            "start_s": round(sighting.start_s, 3),
-                            "end_s": round(sighting.end_s, 3),
-                            "peak_probability": round(sighting.peak_probability, 4),
-                        }
-                        for sighting in run.sightings
-                    ],
-                    "wall_s": round(run.wall_s, 2),
-                    "frames_per_s": round(run.frames_per_s, 2),
-                    "provider": run.provider,
-                }
-            )
+            if rows[-1]["reason"]:
+                to.say(f"error: {rows[-1]['reason']}")
+            if not as_json:
+                _print_dive(rows[-1])
     if as_json:
         print(json.dumps(rows, indent=1))
-    else:
-        for row in rows:
-            _print_dive(row)
-    if failed:
+    if any(row["reason"] for row in rows):
         raise SystemExit(1)
 
 
 @app.command()
 @click.option(
     "--source",
+    type=OnePerLine(),
     metavar="NAME=PATH",
     multiple=True,
     help="A video, a folder of pictures, or `scene` for the test scene; may be given again.",
@@ -220,12 +203,15 @@ def serve(
 @click.option("--seed", type=int, default=0, help="Of the split and the training.")
 def train(data: tuple[Path, ...], val: tuple[Path, ...], **options: Any) -> None:
     """Fine-tune VGG16 on photographs: trees with a folder per class in, a run folder out."""
-    _need("train", "tensorflow", "keras")
     from training.options import TrainOptions
+
+    checked = TrainOptions(data=data, val=val, **options)
+    _need("train", "keras")
+    _load_backend()
     from training.run import train as train_run
 
     with _reporter() as reporter:
-        run = train_run(TrainOptions(data=data, val=val, **options), reporter)
+        run = train_run(checked, reporter)
     print(run)
 
 
@@ -238,6 +224,7 @@ def train(data: tuple[Path, ...], val: tuple[Path, ...], **options: Any) -> None
 def export(run: Path, out: Path, precision: Any, calibration: Path | None, as_json: bool) -> None:
     """Turn a run into one ONNX file that classifies and explains."""
     _need("train", "tensorflow", "tf2onnx", "onnx")
+    _load_backend()
     from export.convert import export as export_run
 
     with _reporter() as reporter:
@@ -258,6 +245,7 @@ def export(run: Path, out: Path, precision: Any, calibration: Path | None, as_js
 def evaluate(model: Path, data: Path, json_file: Path | None, card: Path | None, record: bool, provider: str) -> None:
     """Measure a model on photographs, through the engine that ships."""
     _need("train", "keras", "onnx")
+    _load_backend()
     from dataclasses import replace
 
     from export.record import record_metrics
@@ -283,18 +271,27 @@ def evaluate(model: Path, data: Path, json_file: Path | None, card: Path | None,
 @json_flag
 def doctor(model: Path | None, provider: str, as_json: bool) -> None:
     """Say what is installed, which provider really runs, and what the model is."""
-    from realtime.doctor import examine
+    from realtime.doctor import examine, system
     from realtime.engine import bundled_model
 
-    report = examine(model or bundled_model(), provider)
+    report: dict[str, Any] = {"system": system()}
+    if not as_json:
+        _print_system(report["system"])
+    try:
+        report |= examine(model or bundled_model(), provider)
+    except ReeflensError as error:  # what is installed is wanted most when the model does not run
+        if as_json:
+            print(json.dumps(report | {"error": str(error)}, indent=1))
+        raise
     if as_json:
         print(json.dumps(report, indent=1))
     else:
-        _print_doctor(report)
+        _print_model(report)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command line and exits with its code."""
+    signal.signal(signal.SIGTERM, _interrupt)  # a stop by a service manager leaves what Ctrl-C leaves
     try:
         code = app.main(
             prog_name="reeflens", args=list(sys.argv[1:] if arguments is None else arguments), standalone_mode=False
@@ -312,6 +309,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     sys.exit(code or 0)
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
 
 
 def _known_settings() -> dict[str, set[str]]:
@@ -342,15 +343,33 @@ def _read_settings(path: Path) -> dict[str, Any]:
             raise SettingsError(
                 f"{path}: {unknown[0]!r} is no setting of [{command}]; there are {', '.join(sorted(known[command]))}"
             )
+        for option in app.commands[command].params:
+            several = option.multiple if isinstance(option, click.Option) else option.nargs == -1
+            if option.name in table and isinstance(table[option.name], list) != several:
+                wanted = 'a list such as ["..."]' if several else "one value, not a list"
+                raise SettingsError(f"{path}: [{command}] {option.name}: expected {wanted}")
     return tables
 
 
 def _need(extra: str, *packages: str) -> None:
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # tensorflow's greetings hide our own sentences
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     for package in packages:
         if importlib.util.find_spec(package) is None:
             raise ReeflensError(f"{package} is not installed; `pip install reeflens[{extra}]` brings what this needs")
+
+
+def _load_backend() -> None:
+    """Imports keras with its backend, without the page of greetings that tensorflow writes to the descriptor itself."""
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - a device, for its descriptor
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        importlib.import_module("keras")
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _write(path: Path, text: str) -> None:
@@ -396,38 +415,50 @@ def _reporter() -> Iterator[Reporter]:
         yield display
 
 
-@contextmanager
-def _dive_progress(name: str) -> Iterator[Any]:
-    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
-
+def _dive_progress(name: str, reporter: Reporter) -> Callable[[Progress], None]:
+    """Passes how far a dive is on to the reporter."""
     words = {"classify": "classifying", "write": "writing", "overlay": "drawing"}
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.fields[count]}"),
-        TextColumn("{task.fields[rate]:.1f}/s"),
-        TimeRemainingColumn(),
-    )
-    with Bar(*columns, console=notes, transient=True) as bar:
-        task = bar.add_task(f"{name}: opening", total=None, count="", rate=0.0)
+    phase, done = "", 0
 
-        def show(progress: Progress) -> None:
-            bar.update(
-                task,
-                description=f"{name}: {words.get(progress.phase, progress.phase)}",
-                completed=progress.done,
-                total=progress.total,
-                count=f"{progress.done} of {progress.total}" if progress.total else str(progress.done),
-                rate=progress.rate,
-            )
+    def show(progress: Progress) -> None:
+        nonlocal phase, done
+        if progress.phase != phase:
+            phase, done = progress.phase, 0
+            reporter.begin(f"{name}: {words.get(phase, phase)}", progress.total or 0)
+        reporter.advance(progress.done - done, f"{progress.rate:.1f}/s")
+        done = progress.done
 
-        yield show
+    return show
 
 
-def _say_provider(name: str, note: str) -> None:
+def _where_it_runs(name: str, note: str) -> str:
     where = "the CPU" if name == "CPUExecutionProvider" else name.removesuffix("ExecutionProvider")
-    notes.print(f"running on {where}{f' ({note})' if note else ''}", highlight=False, style="dim", soft_wrap=True)
+    return f"running on {where}{f' ({note})' if note else ''}"
+
+
+def _dive_row(source: Path, run: DiveRun, labels: Sequence[str]) -> dict[str, Any]:
+    """What --json tells of one dive."""
+    return {
+        "source": str(source),
+        "folder": str(run.folder),
+        "state": run.state,
+        "reason": str(run.error or ""),
+        "decoded": run.decoded,
+        "classified": run.classified,
+        "continued_from": run.continued_from,
+        "sightings": [
+            {
+                "label": labels[sighting.label_index],
+                "start_s": round(sighting.start_s, 3),
+                "end_s": round(sighting.end_s, 3),
+                "peak_probability": round(sighting.peak_probability, 4),
+            }
+            for sighting in run.sightings
+        ],
+        "wall_s": round(run.wall_s, 2),
+        "frames_per_s": round(run.frames_per_s, 2),
+        "provider": run.provider,
+    }
 
 
 def _print_dive(row: dict[str, Any]) -> None:
@@ -449,16 +480,20 @@ def _clock(seconds: float) -> str:
     return f"{int(minutes):02d}:{rest:04.1f}"
 
 
-def _print_doctor(report: dict[str, Any]) -> None:
+def _print_system(system: dict[str, Any]) -> None:
     console = Console()
-    system, provider, model = report["system"], report["provider"], report["model"]
-    contract = model["contract"]
     console.print(f"Python {system['python']} on {system['platform']}", highlight=False, soft_wrap=True)
     packages = Table(box=None, show_header=False, pad_edge=False)
     for name, version in system["packages"].items():
         packages.add_row(name, version)
     console.print(packages)
     console.print()
+
+
+def _print_model(report: dict[str, Any]) -> None:
+    console = Console()
+    provider, model = report["provider"], report["model"]
+    contract = model["contract"]
     console.print(
         f"Runs on {provider['name']} ({provider['share']:.0%} of the time, as profiled with one frame)", highlight=False
     )

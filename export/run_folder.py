@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from realtime.contract import ModelContract
 from realtime.errors import ContractError, ExportError
 
-FILES = ("model.keras", "contract.json", "calibration.npz")
+FILES = ("model.keras", "contract.json", "calibration.npz", "state.json")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,9 +33,18 @@ def open_run(path: Path) -> Run:
         raise ExportError(f"{path}: no such run folder; make one with `reeflens train`")
     if missing := [name for name in FILES if not (path / name).is_file()]:
         raise ExportError(f"{path}: {missing[0]} is missing; is this the folder of a finished `reeflens train`?")
+    if _stage(path / "state.json") != "done":
+        raise ExportError(f"{path}: this run is not finished; run `reeflens train` again with a new --out")
     contract = _contract(path / "contract.json")
     frames = _frames(path / "calibration.npz", contract.input_size)
     return Run(path, _model(path / "model.keras"), contract, frames)
+
+
+def _stage(path: Path) -> object:
+    try:
+        return json.loads(path.read_text(encoding="utf-8")).get("stage")
+    except (OSError, ValueError, AttributeError) as error:
+        raise ExportError(f"{path}: cannot be read ({_first_line(error)})") from error
 
 
 def _contract(path: Path) -> ModelContract:

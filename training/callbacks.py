@@ -38,16 +38,17 @@ class StageProgress(keras.callbacks.Callback):
         super().__init__()
         self._stage, self._reporter, self._rows, self._clock = stage, reporter, rows, clock
         self._epoch_began_s = 0.0
-        self._best = 0.0
+        self._best: float | None = None
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         self._epoch_began_s = self._clock()
-        self._reporter.begin(f"{self._stage}: epoch {epoch + 1} of {self.params['epochs']}", self.params["steps"])
+        self._reporter.begin(f"{self._stage} {epoch + 1}/{self.params['epochs']}", self.params["steps"])
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         logs = logs or {}
         loss, accuracy = float(logs.get("loss", 0.0)), float(logs.get("accuracy", 0.0))
-        self._reporter.advance(1, f"loss {loss:.3f}  accuracy {accuracy:.1%}  best validation {self._best:.1%}")
+        best = f"  best {self._best:.1%}" if self._best is not None else ""  # of validation, in this stage
+        self._reporter.advance(1, f"loss {loss:.2f}  {accuracy:.1%}{best}")  # short: beside a bar, in 80 columns
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         logs = logs or {}
@@ -62,7 +63,7 @@ class StageProgress(keras.callbacks.Callback):
             seconds=self._clock() - self._epoch_began_s,
         )
         self._rows.append(row)
-        self._best = max(self._best, row.val_accuracy)
+        self._best = max(self._best or 0.0, row.val_accuracy)
         self._reporter.say(
             f"{row.stage} {row.epoch:>3}  loss {row.loss:.3f}  accuracy {row.accuracy:.1%}  "
             f"validation loss {row.val_loss:.3f}  accuracy {row.val_accuracy:.1%}  {row.seconds:.1f} s"

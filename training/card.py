@@ -37,10 +37,14 @@ def model_card(
 
     title: default the model's file name. data: a sentence about the training pictures, default that of the sea-animals
     set. weaknesses: sentences, put before those that the report shows. notes: further paragraphs, put before the
-    provenance. Raises ContractError when the report is of another run than the contract.
+    provenance. Raises ContractError when the report is of another run than the contract, or on its training pictures.
     """
     if report.run_id != contract.provenance.run_id or len(report.per_class) != len(contract.labels):
         raise ContractError(f"run_id: the report is of {report.run_id!r}, the model of {contract.provenance.run_id!r}")
+    if report.data_hash == contract.provenance.data_hash:
+        raise ContractError(
+            "data_hash: the report is on the training pictures; a card needs pictures never learnt from"
+        )
     sections = [
         f"# {title or report.model}",
         _what(contract),

@@ -16,13 +16,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from realtime.decode import EXTENSIONS, UndecodableError, decode, strict_decoding
 from realtime.errors import DataError
 from realtime.preprocess import resize_rgb
-from training.decode import UndecodableError, decode, strict_decoding
 from training.duplicates import FINGERPRINT_BYTES, fingerprint
 from training.progress import Reporter, Silent
 
-EXTENSIONS = {".jpg", ".jpeg", ".jpe", ".mpo", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"}
 MAX_FILE_BYTES = 256 * 2**20  # read whole into memory, by several threads at once
 _SPLIT_NAMES = {"train", "training", "val", "valid", "validation", "test"}
 

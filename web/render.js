@@ -137,7 +137,7 @@ export function createRenderer(document) {
     }
     put(rows[ROWS].name, "None of these");
     renderBar(rows[ROWS], header?.unknown ?? null, thresholds.unknown); // "none of my classes"
-    const from = header && Number.isFinite(thresholds.show) ? `A label appears from ${percent(thresholds.show)}` : "";
+    const from = header && Number.isFinite(thresholds.show) ? `A label appears from ${percent(thresholds.show)} and stays a little below it` : "";
     put($("show-from"), from);
     put($("heat-words"), heatWords(state));
   }

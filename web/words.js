@@ -47,7 +47,7 @@ export function connectionWords(state, nowMs) {
 function noSourceWords({ sources, sourcesError }) {
   if (sourcesError) return said("busy", "The server does not answer", sourcesError, { retry: true });
   if (sources === null) return said("busy", "Asking the server for its sources", "");
-  return said("over", "No source", "start the server with --source NAME=FILE or --source NAME=URL", { retry: true });
+  return said("over", "No source", "start the server with --source NAME=FILE", { retry: true });
 }
 
 function said(tone, brief, reason, { fresh = false, retry = false } = {}) {

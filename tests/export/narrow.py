@@ -70,5 +70,6 @@ def write_run(folder: Path, model: Any, contract: ModelContract, frames: NDArray
     folder.mkdir()
     model.save(folder / "model.keras")
     (folder / "contract.json").write_text(contract.to_json(), encoding="utf-8")
+    (folder / "state.json").write_text('{"stage": "done"}', encoding="utf-8")
     np.savez(folder / "calibration.npz", frames=frames, labels=np.zeros(len(frames), np.int64))
     return folder

@@ -54,6 +54,14 @@ def test_a_damaged_file_is_named_with_the_reason(run: Path, name: str, content: 
         open_run(run)
 
 
+@pytest.mark.parametrize("state", ['{"stage": "head"}', '{"stage": "fine-tune"}', "{}"])
+def test_a_run_that_was_cut_off_is_refused(run: Path, state: str) -> None:
+    """Its contract may be that of an earlier attempt in the same folder, with other labels."""
+    (run / "state.json").write_text(state, encoding="utf-8")
+    with pytest.raises(ExportError, match="not finished"):
+        open_run(run)
+
+
 def test_a_damaged_contract_is_named(run: Path) -> None:
     (run / "contract.json").write_text("{", encoding="utf-8")
     with pytest.raises(ContractError, match=r"contract\.json: .*not JSON"):

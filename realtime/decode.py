@@ -1,4 +1,4 @@
-"""Turns the bytes of a photograph into RGB or says briefly why not: files from the web are not to be trusted."""
+"""Turns the bytes of a picture into RGB or says briefly why not, the same way in training and when running."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-MIN_SIDE = 16  # pixels; one cell of the Grad-CAM grid. A smaller picture shows nothing that could be learnt.
+EXTENSIONS = frozenset({".jpg", ".jpeg", ".jpe", ".mpo", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"})
+MIN_SIDE = 16  # pixels; one cell of the Grad-CAM grid. A smaller picture shows nothing that could be recognised.
 _DEEP_GREY = ("I;16", "I;16L", "I;16B", "I;16N", "I")
 
 
