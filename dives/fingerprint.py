@@ -19,7 +19,12 @@ def fingerprint(source: Path) -> str:
     digest = hashlib.sha256()
     try:
         if source.is_dir():
-            pictures = sorted(entry for entry in source.iterdir() if entry.suffix.lower() in EXTENSIONS)
+            # As PictureFolder chooses: a hidden file that a camera or a desktop leaves there changes nothing.
+            pictures = sorted(
+                entry
+                for entry in source.iterdir()
+                if entry.suffix.lower() in EXTENSIONS and not entry.name.startswith(".")
+            )
             size = 0
             for picture in pictures:
                 picture_bytes = picture.stat().st_size

@@ -258,7 +258,7 @@ def _counts(opened: Source, segment: Segment) -> dict[str, Any]:
         skipped["damaged packets"] = opened.damaged_packets
         counts["guessed_stamps"] = opened.guessed_stamps
     if isinstance(opened, PictureFolder):
-        skipped["unreadable pictures"] = len(opened.skipped)
+        skipped["unreadable files"] = len(opened.skipped)
         counts["unreadable"] = [{"name": name, "reason": reason} for name, reason in opened.skipped]
     return counts
 

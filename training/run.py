@@ -7,7 +7,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, fields
 from importlib import metadata
 from pathlib import Path
@@ -51,7 +51,12 @@ def train(options: TrainOptions, reporter: Reporter | None = None) -> Path:
     reporter = reporter or Silent()
     run = _claim(options.out)
     kernels = load_kernels(options.weights)
-    data = prepare(options, reporter)
+    try:
+        data = prepare(options, reporter)
+    except ReeflensError:
+        with suppress(OSError):  # made for nothing; a folder that holds anything stays
+            run.rmdir()
+        raise
     counts = f"{len(data.train)} training and {len(data.validation)} validation pictures"
     reporter.say(f"{counts} of {len(data.labels)} classes; left out: {_left_out(data)}")
     config = _config(options, data)

@@ -96,6 +96,7 @@ def test_work_that_fails_exits_with_1_and_one_sentence(tmp_path, model, argument
     assert done.returncode == 1, done.stderr
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+    assert not (tmp_path / "r").exists()
 
 
 def test_doctor_tells_the_provider_that_ran_and_the_models_card(tmp_path, model):

@@ -141,7 +141,7 @@ def test_a_folder_of_pictures_is_a_dive_too(tmp_path, engine):
     run = process(pictures, tmp_path / "out", engine, ProcessOptions(overlay=True))
     assert [line["label_1"] for line in lines(run.folder)] == ["Fish", "Octopus", "Turtle"]
     counts = record(run.folder)["counts"]
-    assert counts["skipped"]["unreadable pictures"] == 1
+    assert counts["skipped"]["unreadable files"] == 1
     assert [entry["name"] for entry in counts["unreadable"]] == ["3.jpg"]
     with av.open(str(run.folder / "overlay.mp4")) as container:
         assert len(list(container.decode(video=0))) == 3
