@@ -8,7 +8,6 @@ Each command imports what it needs when it runs, so that `serve` starts without 
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 import json
 import logging
@@ -207,7 +206,9 @@ def train(data: tuple[Path, ...], val: tuple[Path, ...], **options: Any) -> None
 
     checked = TrainOptions(data=data, val=val, **options)
     _need("train", "keras")
-    _load_backend()
+    from training.backend import load_backend
+
+    load_backend()
     from training.run import train as train_run
 
     with _reporter() as reporter:
@@ -224,7 +225,9 @@ def train(data: tuple[Path, ...], val: tuple[Path, ...], **options: Any) -> None
 def export(run: Path, out: Path, precision: Any, calibration: Path | None, as_json: bool) -> None:
     """Turn a run into one ONNX file that classifies and explains."""
     _need("train", "tensorflow", "tf2onnx", "onnx")
-    _load_backend()
+    from training.backend import load_backend
+
+    load_backend()
     from export.convert import export as export_run
 
     with _reporter() as reporter:
@@ -245,7 +248,6 @@ def export(run: Path, out: Path, precision: Any, calibration: Path | None, as_js
 def evaluate(model: Path, data: Path, json_file: Path | None, card: Path | None, record: bool, provider: str) -> None:
     """Measure a model on photographs, through the engine that ships."""
     _need("train", "keras", "onnx")
-    _load_backend()
     from dataclasses import replace
 
     from export.record import record_metrics
@@ -355,21 +357,6 @@ def _need(extra: str, *packages: str) -> None:
     for package in packages:
         if importlib.util.find_spec(package) is None:
             raise ReeflensError(f"{package} is not installed; `pip install reeflens[{extra}]` brings what this needs")
-
-
-def _load_backend() -> None:
-    """Imports keras with its backend, without the page of greetings that tensorflow writes to the descriptor itself."""
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    sys.stderr.flush()
-    kept = os.dup(2)
-    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - a device, for its descriptor
-        os.dup2(nowhere.fileno(), 2)
-    try:
-        importlib.import_module("keras")
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
 
 
 def _write(path: Path, text: str) -> None:
