@@ -12,9 +12,10 @@ import importlib.util
 import json
 import logging
 import os
+import signal
 import sys
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,6 +29,7 @@ from realtime.addresses import redact
 from realtime.errors import ReeflensError, SettingsError
 
 if TYPE_CHECKING:
+    from dives.process import DiveRun
     from dives.progress import Progress
     from training.progress import Reporter
 
@@ -36,6 +38,14 @@ ENVIRONMENT_PREFIX = "REEFLENS"
 PATH = click.Path(path_type=Path)
 
 notes = Console(stderr=True)
+
+
+class OnePerLine(click.ParamType[str]):
+    """A text that may hold spaces: a variable gives several of them on a line each."""
+
+    name = "text"
+    envvar_list_splitter = "\n"
+
 
 model_option = click.option("--model", type=PATH, help="The .onnx file; the bundled model when not given.")
 provider_option = click.option(
@@ -103,56 +113,28 @@ def process(
 
     options = ProcessOptions(every_s=every, overlay=overlay, start_utc=_utc(start), resume=resume)
     rows: list[dict[str, Any]] = []
-    failed = 0
-    with Engine.open(model or bundled_model(), provider=provider, require_gpu=require_gpu) as engine:
-        _say_provider(engine.provider.name, engine.provider.note)
+    with Engine.open(model or bundled_model(), provider=provider, require_gpu=require_gpu) as engine, _reporter() as to:
+        to.say(_where_it_runs(engine.provider.name, engine.provider.note))
         for source, folder in dive_folders(sources, out):
             try:
-                with _dive_progress(source.name) as show:
-                    run = process_dive(source, folder, engine, options, show)
+                run = process_dive(source, folder, engine, options, _dive_progress(source.name, to))
+                rows.append(_dive_row(source, run, engine.contract.labels))
             except ReeflensError as error:  # one bad file does not stop the rest
-                failed += 1
-                notes.print(f"error: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
                 rows.append({"source": str(source), "state": "failed", "reason": str(error)})
-                continue
-            if run.error is not None:
-                failed += 1
-                notes.print(f"error: {run.error}", style="red", highlight=False, markup=False, soft_wrap=True)
-            rows.append(
-                {
-                    "source": str(source),
-                    "folder": str(run.folder),
-                    "state": run.state,
-                    "reason": str(run.error or ""),
-                    "decoded": run.decoded,
-                    "classified": run.classified,
-                    "continued_from": run.continued_from,
-                    "sightings": [
-                        {
-                            "label": engine.contract.labels[sighting.label_index],
-                            "start_s": round(sighting.start_s, 3),
-                            "end_s": round(sighting.end_s, 3),
-                            "peak_probability": round(sighting.peak_probability, 4),
-                        }
-                        for sighting in run.sightings
-                    ],
-                    "wall_s": round(run.wall_s, 2),
-                    "frames_per_s": round(run.frames_per_s, 2),
-                    "provider": run.provider,
-                }
-            )
+            if rows[-1]["reason"]:
+                to.say(f"error: {rows[-1]['reason']}")
+            if not as_json:
+                _print_dive(rows[-1])
     if as_json:
         print(json.dumps(rows, indent=1))
-    else:
-        for row in rows:
-            _print_dive(row)
-    if failed:
+    if any(row["reason"] for row in rows):
         raise SystemExit(1)
 
 
 @app.command()
 @click.option(
     "--source",
+    type=OnePerLine(),
     metavar="NAME=PLACE",
     multiple=True,
     help="A video, a folder of pictures, a camera (rtsp://, rtsps://, http://, https://, usb:0 or /dev/video0), or "
@@ -222,12 +204,17 @@ def serve(
 @click.option("--seed", type=int, default=0, help="Of the split and the training.")
 def train(data: tuple[Path, ...], val: tuple[Path, ...], **options: Any) -> None:
     """Fine-tune VGG16 on photographs: trees with a folder per class in, a run folder out."""
-    _need("train", "tensorflow", "keras")
     from training.options import TrainOptions
+
+    checked = TrainOptions(data=data, val=val, **options)
+    _need("train", "keras")
+    from training.backend import load_backend
+
+    load_backend()
     from training.run import train as train_run
 
     with _reporter() as reporter:
-        run = train_run(TrainOptions(data=data, val=val, **options), reporter)
+        run = train_run(checked, reporter)
     print(run)
 
 
@@ -240,6 +227,9 @@ def train(data: tuple[Path, ...], val: tuple[Path, ...], **options: Any) -> None
 def export(run: Path, out: Path, precision: Any, calibration: Path | None, as_json: bool) -> None:
     """Turn a run into one ONNX file that classifies and explains."""
     _need("train", "tensorflow", "tf2onnx", "onnx")
+    from training.backend import load_backend
+
+    load_backend()
     from export.convert import export as export_run
 
     with _reporter() as reporter:
@@ -254,16 +244,28 @@ def export(run: Path, out: Path, precision: Any, calibration: Path | None, as_js
 @click.argument("model", metavar="MODEL", type=PATH)
 @click.argument("data", metavar="DATA", type=PATH)
 @click.option("--json", "json_file", metavar="FILE", type=PATH, help="Also write the report here.")
+@click.option("--card", metavar="FILE", type=PATH, help="Also write a model card here, as Markdown.")
+@click.option("--record", is_flag=True, help="Write the figures into the model file; for the test split only.")
 @provider_option
-def evaluate(model: Path, data: Path, json_file: Path | None, provider: str) -> None:
+def evaluate(model: Path, data: Path, json_file: Path | None, card: Path | None, record: bool, provider: str) -> None:
     """Measure a model on photographs, through the engine that ships."""
-    _need("train", "sklearn")
+    _need("train", "keras", "onnx")
+    from dataclasses import replace
+
+    from export.record import record_metrics
+    from realtime.engine import Engine, read_contract
+    from training.card import model_card
     from training.evaluate import evaluate as evaluate_model
 
     with _reporter() as reporter:
         report = evaluate_model(model, data, provider=provider, reporter=reporter)
-    if json_file is not None:
-        json_file.write_text(report.to_json() + "\n", encoding="utf-8")
+    if record:
+        record_metrics(model, report.metrics())
+        with Engine.open(model, provider=provider) as engine:
+            report = replace(report, model_sha256=engine.sha256)
+    for path, text in ((json_file, report.to_json()), (card, model_card(read_contract(model), report))):
+        if path is not None:
+            _write(path, text.rstrip() + "\n")
     print(report.to_text())
 
 
@@ -273,18 +275,27 @@ def evaluate(model: Path, data: Path, json_file: Path | None, provider: str) -> 
 @json_flag
 def doctor(model: Path | None, provider: str, as_json: bool) -> None:
     """Say what is installed, which provider really runs, and what the model is."""
-    from realtime.doctor import examine
+    from realtime.doctor import examine, system
     from realtime.engine import bundled_model
 
-    report = examine(model or bundled_model(), provider)
+    report: dict[str, Any] = {"system": system()}
+    if not as_json:
+        _print_system(report["system"])
+    try:
+        report |= examine(model or bundled_model(), provider)
+    except ReeflensError as error:  # what is installed is wanted most when the model does not run
+        if as_json:
+            print(json.dumps(report | {"error": str(error)}, indent=1))
+        raise
     if as_json:
         print(json.dumps(report, indent=1))
     else:
-        _print_doctor(report)
+        _print_model(report)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command line and exits with its code."""
+    signal.signal(signal.SIGTERM, _interrupt)  # a stop by a service manager leaves what Ctrl-C leaves
     try:
         code = app.main(
             prog_name="reeflens", args=list(sys.argv[1:] if arguments is None else arguments), standalone_mode=False
@@ -302,6 +313,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     sys.exit(code or 0)
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
 
 
 def _known_settings() -> dict[str, set[str]]:
@@ -332,15 +347,25 @@ def _read_settings(path: Path) -> dict[str, Any]:
             raise SettingsError(
                 f"{path}: {unknown[0]!r} is no setting of [{command}]; there are {', '.join(sorted(known[command]))}"
             )
+        for option in app.commands[command].params:
+            several = option.multiple if isinstance(option, click.Option) else option.nargs == -1
+            if option.name in table and isinstance(table[option.name], list) != several:
+                wanted = 'a list such as ["..."]' if several else "one value, not a list"
+                raise SettingsError(f"{path}: [{command}] {option.name}: expected {wanted}")
     return tables
 
 
 def _need(extra: str, *packages: str) -> None:
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # tensorflow's greetings hide our own sentences
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     for package in packages:
         if importlib.util.find_spec(package) is None:
             raise ReeflensError(f"{package} is not installed; `pip install reeflens[{extra}]` brings what this needs")
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ReeflensError(f"{path}: cannot be written ({(error.strerror or str(error)).lower()})") from error
 
 
 def _utc(text: str | None) -> datetime | None:
@@ -379,38 +404,50 @@ def _reporter() -> Iterator[Reporter]:
         yield display
 
 
-@contextmanager
-def _dive_progress(name: str) -> Iterator[Any]:
-    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
-
+def _dive_progress(name: str, reporter: Reporter) -> Callable[[Progress], None]:
+    """Passes how far a dive is on to the reporter."""
     words = {"classify": "classifying", "write": "writing", "overlay": "drawing"}
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.fields[count]}"),
-        TextColumn("{task.fields[rate]:.1f}/s"),
-        TimeRemainingColumn(),
-    )
-    with Bar(*columns, console=notes, transient=True) as bar:
-        task = bar.add_task(f"{name}: opening", total=None, count="", rate=0.0)
+    phase, done = "", 0
 
-        def show(progress: Progress) -> None:
-            bar.update(
-                task,
-                description=f"{name}: {words.get(progress.phase, progress.phase)}",
-                completed=progress.done,
-                total=progress.total,
-                count=f"{progress.done} of {progress.total}" if progress.total else str(progress.done),
-                rate=progress.rate,
-            )
+    def show(progress: Progress) -> None:
+        nonlocal phase, done
+        if progress.phase != phase:
+            phase, done = progress.phase, 0
+            reporter.begin(f"{name}: {words.get(phase, phase)}", progress.total or 0)
+        reporter.advance(progress.done - done, f"{progress.rate:.1f}/s")
+        done = progress.done
 
-        yield show
+    return show
 
 
-def _say_provider(name: str, note: str) -> None:
+def _where_it_runs(name: str, note: str) -> str:
     where = "the CPU" if name == "CPUExecutionProvider" else name.removesuffix("ExecutionProvider")
-    notes.print(f"running on {where}{f' ({note})' if note else ''}", highlight=False, style="dim", soft_wrap=True)
+    return f"running on {where}{f' ({note})' if note else ''}"
+
+
+def _dive_row(source: Path, run: DiveRun, labels: Sequence[str]) -> dict[str, Any]:
+    """What --json tells of one dive."""
+    return {
+        "source": str(source),
+        "folder": str(run.folder),
+        "state": run.state,
+        "reason": str(run.error or ""),
+        "decoded": run.decoded,
+        "classified": run.classified,
+        "continued_from": run.continued_from,
+        "sightings": [
+            {
+                "label": labels[sighting.label_index],
+                "start_s": round(sighting.start_s, 3),
+                "end_s": round(sighting.end_s, 3),
+                "peak_probability": round(sighting.peak_probability, 4),
+            }
+            for sighting in run.sightings
+        ],
+        "wall_s": round(run.wall_s, 2),
+        "frames_per_s": round(run.frames_per_s, 2),
+        "provider": run.provider,
+    }
 
 
 def _print_dive(row: dict[str, Any]) -> None:
@@ -432,16 +469,20 @@ def _clock(seconds: float) -> str:
     return f"{int(minutes):02d}:{rest:04.1f}"
 
 
-def _print_doctor(report: dict[str, Any]) -> None:
+def _print_system(system: dict[str, Any]) -> None:
     console = Console()
-    system, provider, model = report["system"], report["provider"], report["model"]
-    contract = model["contract"]
     console.print(f"Python {system['python']} on {system['platform']}", highlight=False, soft_wrap=True)
     packages = Table(box=None, show_header=False, pad_edge=False)
     for name, version in system["packages"].items():
         packages.add_row(name, version)
     console.print(packages)
     console.print()
+
+
+def _print_model(report: dict[str, Any]) -> None:
+    console = Console()
+    provider, model = report["provider"], report["model"]
+    contract = model["contract"]
     console.print(
         f"Runs on {provider['name']} ({provider['share']:.0%} of the time, as profiled with one frame)", highlight=False
     )

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from realtime.decode import EXTENSIONS
 from realtime.errors import SourceError
-from realtime.sources import PICTURE_SUFFIXES
 
 END_BYTES = 1 << 20  # the head carries a container's description, the tail its index or last frames
 
@@ -19,7 +19,12 @@ def fingerprint(source: Path) -> str:
     digest = hashlib.sha256()
     try:
         if source.is_dir():
-            pictures = sorted(entry for entry in source.iterdir() if entry.suffix.lower() in PICTURE_SUFFIXES)
+            # As PictureFolder chooses: a hidden file that a camera or a desktop leaves there changes nothing.
+            pictures = sorted(
+                entry
+                for entry in source.iterdir()
+                if entry.suffix.lower() in EXTENSIONS and not entry.name.startswith(".")
+            )
             size = 0
             for picture in pictures:
                 picture_bytes = picture.stat().st_size

@@ -25,7 +25,7 @@ from dives.writers.sightings_csv import SightingsCsv
 from dives.writers.srt import Srt
 from dives.writers.webvtt import WebVtt
 from realtime.engine import Engine
-from realtime.errors import ReeflensError, SettingsError, SourceError
+from realtime.errors import ReeflensError, ResultsError, SettingsError, SourceError
 from realtime.frames import iso_utc
 from realtime.pipeline import RawResult
 from realtime.sightings import Sighting
@@ -91,8 +91,9 @@ def process(
 
     progress is called on this thread, a few times a second. Raises SourceError, before ``out`` is touched, when the
     source gives no frame at all, and ResultsError when ``out`` cannot be written, is in use, or holds a run that cannot
-    be continued with these options. A source that breaks half-way raises nothing: see DiveRun. Without
-    ``options.resume`` earlier results of ``out`` are removed once the source has opened.
+    be continued with these options. A source that breaks half-way raises nothing: see DiveRun. KeyboardInterrupt goes
+    on to the caller when the tables of what is classified are written. Without ``options.resume`` earlier results of
+    ``out`` are removed once the source has opened.
     """
     began_s = time.monotonic()
     open_source = partial(_open_source, source, options)
@@ -111,7 +112,7 @@ def process(
                 run.record.counts = earlier["counts"]
             dive = Dive(out, opened.name, engine.contract, opened.info, journal.records, merge_gap(options.every_s))
             sightings = _write(dive, journal, [table() for table in TABLES], progress, "write")
-            if options.overlay and not (out / OverlayMp4.name).exists():
+            if options.overlay and not reading.interrupted and not (out / OverlayMp4.name).exists():
                 _write(dive, journal, [OverlayMp4(open_source)], progress, "overlay")
             wall_s = time.monotonic() - began_s
             run.record.counts["sightings"] = len(sightings)
@@ -122,6 +123,8 @@ def process(
                 "frames_per_s": round(reading.frames_per_s, 3),
                 "continued_from": reading.continued_from,
             }
+            if reading.interrupted:
+                raise KeyboardInterrupt
             run.end(INCOMPLETE if reading.broken else COMPLETE, str(reading.broken or ""))
         return DiveRun(
             folder=out,
@@ -144,8 +147,10 @@ def _open_source(source: Path, options: ProcessOptions) -> Source:
 
 
 def _open_journal(source: Path, out: Path, engine: Engine, options: ProcessOptions) -> Journal:
-    with writing(out):
+    try:
         out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ResultsError(f"{out}: cannot be written ({(error.strerror or str(error)).lower()})") from error
     return Journal.open(
         out / JOURNAL,
         facts={
@@ -203,6 +208,7 @@ class _Reading:
     continued_from: int
     frames_per_s: float = 0.0
     broken: SourceError | None = None
+    interrupted: bool = False
 
 
 def _classify(
@@ -234,6 +240,10 @@ def _classify(
             if not journal.records:
                 raise
             reading.broken = error
+        except KeyboardInterrupt:  # what is classified gets its tables, which take a moment, before we go
+            if not journal.records:
+                raise
+            reading.interrupted = True
     journal.sync()
     meter.over(segment.decoded)
     reading.frames_per_s = meter.rate
@@ -248,7 +258,7 @@ def _counts(opened: Source, segment: Segment) -> dict[str, Any]:
         skipped["damaged packets"] = opened.damaged_packets
         counts["guessed_stamps"] = opened.guessed_stamps
     if isinstance(opened, PictureFolder):
-        skipped["unreadable pictures"] = len(opened.skipped)
+        skipped["unreadable files"] = len(opened.skipped)
         counts["unreadable"] = [{"name": name, "reason": reason} for name, reason in opened.skipped]
     return counts
 

@@ -32,8 +32,12 @@ PACKAGES = (
 )
 
 
-def installed() -> dict[str, str]:
-    """Package name -> version, for those of PACKAGES that are installed."""
+def system() -> dict[str, Any]:
+    """This machine as JSON: Python, platform, and the version of each of PACKAGES that is installed."""
+    return {"python": platform.python_version(), "platform": platform.platform(), "packages": _installed()}
+
+
+def _installed() -> dict[str, str]:
     found = {}
     for name in PACKAGES:
         try:
@@ -59,7 +63,6 @@ def examine(model: Path, provider: str = "auto") -> dict[str, Any]:
             engine.run(frame)
             spent_ms.append((time.perf_counter() - began_s) * 1e3)
         return {
-            "system": {"python": platform.python_version(), "platform": platform.platform(), "packages": installed()},
             "provider": asdict(engine.provider),
             "seconds_to_ready": round(ready_s, 3),
             "milliseconds_per_frame": round(float(np.median(spent_ms)), 2),

@@ -29,6 +29,7 @@ from realtime.errors import ContractError, ProviderError
 log = logging.getLogger(__name__)
 
 CPU = "CPUExecutionProvider"
+SILENT = 4  # onnxruntime raises what it logs; its lines would only stand before our sentence
 REQUESTS = {
     "auto": ("CUDAExecutionProvider",),
     "cuda": ("CUDAExecutionProvider",),
@@ -93,7 +94,7 @@ class Engine:
         wanted, note = _usable(REQUESTS[provider])
         with tempfile.TemporaryDirectory(prefix="reeflens-probe-") as folder:
             options = ort.SessionOptions()
-            options.log_severity_level = 3  # our own note tells of a fallback, once, in a sentence
+            options.log_severity_level = SILENT
             options.enable_profiling = True
             options.profile_file_prefix = str(Path(folder) / "probe")
             if threads is not None:
@@ -142,7 +143,7 @@ class Engine:
 def read_contract(path: Path | str) -> ModelContract:
     """The contract of a model file, without preparing it to run. Raises ContractError."""
     options = ort.SessionOptions()
-    options.log_severity_level = 3
+    options.log_severity_level = SILENT
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     return _contract_of(_session(Path(path), options, [CPU]), Path(path))
 

@@ -15,7 +15,7 @@ from realtime.contract import ModelContract
 from realtime.frames import StableLabel
 
 TIME_CONSTANT_S = 0.5  # a new animal is believed after roughly this long
-RELEASE = 0.6  # a shown label stays until it falls to this share of the threshold it had to reach
+RELEASE = 0.85  # a shown label stays until it falls to this share of the threshold it had to reach
 TAKEOVER = 0.1  # and until another, itself above the threshold, is more probable by this much
 FORGET_S = 5.0  # after a gap this long, or a step back in time, what was before says nothing
 

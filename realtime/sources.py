@@ -18,18 +18,15 @@ from types import TracebackType
 from typing import Protocol, Self
 
 import av
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from realtime.decode import EXTENSIONS, UndecodableError, decode, strict_decoding
 from realtime.errors import SourceError
 from realtime.frames import Frame
 from realtime.pictures import ArrayPicture, VideoPicture
 
 log = logging.getLogger(__name__)
-
-PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
-MAX_PICTURE_PIXELS = 256_000_000  # beyond any camera; a larger header is a broken or hostile file
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,8 +212,9 @@ class VideoFile(_Closing):
 class PictureFolder(_Closing):
     """The pictures of a folder in natural order (dive2 before dive10), one every ``interval_s`` of media time.
 
-    EXIF orientation is applied; alpha is dropped, grey becomes RGB. A file that is no readable picture is left out
-    and named, with the reason, in ``skipped``. Raises SourceError when the folder holds no picture at all.
+    They are decoded as in training (``realtime.decode``): EXIF orientation is applied, alpha laid on white, grey
+    becomes RGB. A file that is no readable picture is left out and named, with the reason, in ``skipped``; hidden files
+    and folders are passed over. Raises SourceError when the folder holds no picture at all.
     """
 
     def __init__(self, path: Path | str, *, name: str | None = None, interval_s: float = 1.0) -> None:
@@ -226,15 +224,17 @@ class PictureFolder(_Closing):
         self._interval_s = interval_s
         self._stop = threading.Event()
         try:
-            found = [entry for entry in self.path.iterdir() if entry.suffix.lower() in PICTURE_SUFFIXES]
+            files = [entry for entry in self.path.iterdir() if entry.is_file() and not entry.name.startswith(".")]
         except OSError as error:
             raise SourceError(self.name, _os_reason(error)) from error
-        self._paths = sorted(found, key=lambda entry: _natural(entry.name))
+        files.sort(key=lambda entry: _natural(entry.name))
+        self._paths = [entry for entry in files if entry.suffix.lower() in EXTENSIONS]
         first = next((rgb for rgb in map(self._read, self._paths) if rgb is not None), None)
         if first is None:
-            why = f"none of its {len(found)} pictures can be read" if found else "there is no picture in this folder"
+            count = len(self._paths)
+            why = f"none of its {count} pictures can be read" if count else "there is no picture in this folder"
             raise SourceError(self.name, why)
-        self.skipped.clear()
+        self.skipped = [(entry.name, "not a picture by its name") for entry in files if entry not in self._paths]
         self.info = SourceInfo(
             kind="pictures",
             size_hw=(first.shape[0], first.shape[1]),
@@ -259,20 +259,12 @@ class PictureFolder(_Closing):
 
     def _read(self, path: Path) -> NDArray[np.uint8] | None:
         try:
-            encoded = np.frombuffer(path.read_bytes(), np.uint8)
-            if not encoded.size:
-                raise ValueError("the file is empty")
-            bgr = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
-            if bgr is None:
-                raise ValueError("not a picture that can be read")
-            if bgr.shape[0] * bgr.shape[1] > MAX_PICTURE_PIXELS:
-                raise ValueError(f"{bgr.shape[1]} x {bgr.shape[0]} pixels are more than any camera takes")
-        except (OSError, ValueError, cv2.error) as error:
-            reason = _os_reason(error) if isinstance(error, OSError) else str(error).splitlines()[0]
+            with strict_decoding():
+                return decode(path.read_bytes())
+        except (OSError, UndecodableError) as error:
+            reason = _os_reason(error) if isinstance(error, OSError) else str(error)
             self.skipped.append((path.name, reason))
             return None
-        rgb: NDArray[np.uint8] = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
-        return rgb
 
 
 class Paced(_Closing):
@@ -292,11 +284,13 @@ class Paced(_Closing):
         self._loop = loop
         self._clock = clock
         self._stop = threading.Event()
+        self._started = False
         self._current = open_source()
         self.name = self._current.name
         self.info = self._current.info
 
     def __iter__(self) -> Iterator[Frame]:
+        self._started = True
         index, offset_s = 0, 0.0
         due_zero_s = self._clock()
         interval_s = 1.0 / self.info.rate if self.info.rate else 1.0 / 30.0
@@ -328,9 +322,10 @@ class Paced(_Closing):
             self._current = self._open_source()
 
     def close(self) -> None:
-        """Wakes the iterator, which stops; may be called from any thread."""
+        """Wakes the iterator, which stops and frees what is open; may be called from any thread."""
         self._stop.set()
-        self._current.close()
+        if not self._started:
+            self._current.close()
 
 
 def open_recorded(path: Path | str, *, name: str | None = None, start: datetime | None = None) -> Source:

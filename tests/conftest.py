@@ -11,7 +11,7 @@ import pytest
 from toy_onnx import write_toy_model
 
 # Examples run beside other work on shared machines; a slow one is no fault of the code.
-hypothesis.settings.register_profile("reeflens", deadline=None)
+hypothesis.settings.register_profile("reeflens", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("reeflens")
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before anything imports tensorflow

@@ -171,7 +171,7 @@ export function createRenderer(document) {
     put(noneRow.name, "None of these");
     renderBar(noneRow, header?.unknown ?? null, thresholds.unknown); // "none of my classes"
     press($("most-probable"), state.explain === MOST_PROBABLE);
-    const from = header && Number.isFinite(thresholds.show) ? `A label appears from ${percent(thresholds.show)}` : "";
+    const from = header && Number.isFinite(thresholds.show) ? `A label appears from ${percent(thresholds.show)} and stays a little below it` : "";
     put($("show-from"), from);
     put($("heat-words"), heatWords(state));
   }

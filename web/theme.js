@@ -1,4 +1,4 @@
-// Sets the theme before the first paint: the one chosen here before, else the system's, else dark.
+// Sets the theme before the first paint: the one chosen here before, else dark: water is, and so is a bridge at night.
 // A classic script on purpose: a module would run after the page had flashed in the wrong colours.
 {
   let stored = null;
@@ -7,6 +7,5 @@
   } catch {
     // Storage is forbidden: the choice lasts as long as the page.
   }
-  const system = matchMedia("(prefers-color-scheme: light)").matches ? "light" : "dark";
-  document.documentElement.dataset.theme = stored === "light" || stored === "dark" ? stored : system;
+  document.documentElement.dataset.theme = stored === "light" ? "light" : "dark";
 }

@@ -2,8 +2,10 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -95,6 +97,7 @@ def test_work_that_fails_exits_with_1_and_one_sentence(tmp_path, model, argument
     assert done.returncode == 1, done.stderr
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+    assert not (tmp_path / "r").exists()
 
 
 def test_doctor_tells_the_provider_that_ran_and_the_models_card(tmp_path, model):
@@ -105,6 +108,42 @@ def test_doctor_tells_the_provider_that_ran_and_the_models_card(tmp_path, model)
     text = reeflens("doctor", "--model", model, cwd=tmp_path).stdout
     assert "Octopus" in text
     assert "ms" in text
+
+
+def test_doctor_tells_what_is_installed_also_when_the_model_does_not_run(tmp_path):
+    text = reeflens("doctor", "--model", "gone.onnx", cwd=tmp_path)
+    assert text.returncode == 1
+    assert "numpy" in text.stdout
+    assert text.stderr.strip().splitlines() == ["error: gone.onnx: no such model file"]
+    (tmp_path / "text.onnx").write_text("not a model")
+    report = reeflens("doctor", "--model", "text.onnx", "--json", cwd=tmp_path)
+    assert "not an ONNX model" in json.loads(report.stdout)["error"]
+    assert len(report.stderr.strip().splitlines()) == 1  # onnxruntime's own lines do not stand before ours
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_dive_that_is_stopped_half_way_leaves_tables_and_resumes(tmp_path, model, number):
+    clip = write_clip(tmp_path / "dive.mp4", frames=4000, size_hw=(240, 320))
+    command = [sys.executable, "-m", "cli", "process", str(clip), "--out", "r", "--model", str(model)]
+    folder = tmp_path / "r" / "dive"
+    environment = {**os.environ, "PYTHONPATH": str(REPO)}
+    with subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True) as running:
+        journal = folder / "raw.journal"
+        deadline_s = time.monotonic() + 30
+        while not (journal.exists() and journal.stat().st_size > 20_000) and time.monotonic() < deadline_s:
+            assert running.poll() is None, "it ended before it was stopped; make the clip longer"
+        running.send_signal(number)
+        said = running.stderr.read()
+        assert running.wait(20) == 130
+    assert "interrupted" in said
+    assert "Traceback" not in said
+    told = json.loads((folder / "run.json").read_text())
+    assert told["state"] == "incomplete"
+    rows = (folder / "frames.csv").read_text().splitlines()
+    assert 10 < len(rows) - 1 == told["counts"]["classified"] < 4000
+    done = reeflens("process", clip, "--out", "r", "--model", model, "--resume", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert len((folder / "frames.csv").read_text().splitlines()) == 4001
 
 
 class TestSettings:
@@ -133,6 +172,8 @@ class TestSettings:
             ("[swim]\nfast = true\n", "swim"),
             ("every = 1\n", "every"),
             ("[process\n", "not TOML"),
+            ('[serve]\nsource = "reef=x.mp4"\n', "[serve] source: expected a list"),
+            ("[process]\nevery = [1]\n", "[process] every: expected one value"),
         ],
     )
     def test_a_wrong_file_is_refused_by_name(self, tmp_path, text, said):
@@ -145,6 +186,13 @@ class TestSettings:
         done = reeflens("--config", "mine.toml", "doctor", cwd=tmp_path)
         assert done.returncode == 2
         assert "mine.toml" in done.stderr
+
+    def test_a_variable_gives_sources_on_a_line_each_and_they_may_hold_spaces(self, tmp_path, model):
+        named = "reef=my dive.mp4\nother=gone.mp4"
+        write_clip(tmp_path / "my dive.mp4")
+        done = reeflens("serve", "--model", model, cwd=tmp_path, REEFLENS_SERVE_SOURCE=named)
+        assert done.returncode == 1
+        assert "other: gone.mp4" in done.stderr
 
     def test_an_unknown_variable_is_refused_by_name(self, tmp_path):
         done = reeflens("doctor", cwd=tmp_path, REEFLENS_SERVE_PRT="1")

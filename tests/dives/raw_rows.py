@@ -1,12 +1,18 @@
-"""Rows as the first pass makes them, without a video."""
+"""Rows as the two passes make them, without a video."""
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
+from dives.writers.base import Dive, Writer
+from realtime.frames import FrameResult, StableLabel
 from realtime.pipeline import RawResult
+from realtime.sightings import SightingTracker
 
 DIVE_START = datetime(2026, 5, 1, 9, 30, tzinfo=UTC)
 
@@ -30,3 +36,26 @@ def raw(index: int, media_s: float, label: int | None, *, utc: bool = False, cla
         cam=np.full((2, 2), index % 256, np.uint8),
         explained=int(probabilities.argmax()),
     )
+
+
+def shown(index: int, media_s: float, label: int | None, *, utc: bool = False, classes: int = 3) -> FrameResult:
+    """A row that shows ``label``, without asking how long the smoother would have taken."""
+    row = raw(index, media_s, label, utc=utc, classes=classes)
+    fields = {field.name: getattr(row, field.name) for field in dataclasses.fields(row)}
+    return FrameResult(**fields, stable=StableLabel(label, float(row.probabilities.max()), media_s))
+
+
+def write(rows: Sequence[FrameResult], dive: Dive, *writers: Writer) -> None:
+    """Hands rows and their sightings to writers."""
+    tracker = SightingTracker(merge_gap_s=dive.merge_gap_s)
+    with ExitStack() as files:
+        for writer in writers:
+            writer.begin(dive, files)
+        sightings = []
+        for row in rows:
+            sightings.append(tracker.step(row))
+            for writer in writers:
+                writer.frame(row)
+        sightings.append(tracker.finish())
+        for writer in writers:
+            writer.finish([sighting for sighting in sightings if sighting is not None])

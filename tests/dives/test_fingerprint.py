@@ -34,6 +34,7 @@ def test_a_picture_more_makes_another_folder_and_a_note_beside_them_does_not(tmp
     (tmp_path / "a.jpg").write_bytes(b"1")
     before = fingerprint(tmp_path)
     (tmp_path / "notes.txt").write_text("windy")
+    (tmp_path / "._a.jpg").write_bytes(b"a desktop's")
     assert fingerprint(tmp_path) == before
     (tmp_path / "b.JPG").write_bytes(b"2")
     assert fingerprint(tmp_path) != before

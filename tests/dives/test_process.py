@@ -141,7 +141,7 @@ def test_a_folder_of_pictures_is_a_dive_too(tmp_path, engine):
     run = process(pictures, tmp_path / "out", engine, ProcessOptions(overlay=True))
     assert [line["label_1"] for line in lines(run.folder)] == ["Fish", "Octopus", "Turtle"]
     counts = record(run.folder)["counts"]
-    assert counts["skipped"]["unreadable pictures"] == 1
+    assert counts["skipped"]["unreadable files"] == 1
     assert [entry["name"] for entry in counts["unreadable"]] == ["3.jpg"]
     with av.open(str(run.folder / "overlay.mp4")) as container:
         assert len(list(container.decode(video=0))) == 3
@@ -160,6 +160,28 @@ def test_progress_rises_to_its_total_in_every_phase(clip, engine, tmp_path):
         assert [p.done for p in of_phase] == sorted(p.done for p in of_phase)
         assert (of_phase[-1].done, of_phase[-1].total) == (60, 60)
         assert of_phase[-1].duration_s == pytest.approx(2.4, abs=0.05)
+
+
+def test_every_file_and_column_is_documented(clip, engine, tmp_path):
+    run = process(clip, tmp_path / "out", engine, ProcessOptions(overlay=True))
+    text = (REPOSITORY / "docs" / "results.md").read_text(encoding="utf-8")
+    columns = [
+        name
+        for table in ("frames.csv", "sightings.csv")
+        for name in (run.folder / table).read_text().splitlines()[0].split(",")
+        if not name.startswith(("label_", "probability_"))
+    ]
+    found = record(run.folder)
+    keys = {*found, *found["source"], *found["counts"], *found["timing"]} - {
+        "schema_version",
+        "name",
+        "path",
+        "kind",
+        "codec",
+    }
+    keys -= {"reason", "begun_utc", "finished_utc"}
+    names = {entry.name for entry in run.folder.iterdir()}
+    assert [name for name in {*names, *columns, *keys} if f"`{name}`" not in text] == []
 
 
 @pytest.mark.parametrize(
@@ -231,7 +253,7 @@ class TestBadInput:
 class TestResume:
     @pytest.fixture
     def uninterrupted(self, clip, engine, tmp_path):
-        return results(process(clip, tmp_path / "whole", engine, ProcessOptions(overlay=True)).folder)
+        return results(process(clip, tmp_path / "whole", engine, EVERY_FRAME).folder)
 
     def test_interrupted_anywhere_it_ends_in_the_same_bytes(self, clip, counting, tmp_path, uninterrupted):
         for fail_at in range(1, 9):
@@ -239,24 +261,26 @@ class TestResume:
             counting.frames = counting.runs = 0
             counting.fail_at = fail_at
             with pytest.raises(KeyboardInterrupt):
-                process(clip, out, counting, ProcessOptions(overlay=True))
+                process(clip, out, counting, EVERY_FRAME)
             assert record(out)["state"] == "incomplete"
-            assert not TABLES & {entry.name for entry in out.iterdir()}
+            classified = record(out)["counts"].get("classified", 0)  # what there is can be read at once
+            assert TABLES & {entry.name for entry in out.iterdir()} == (TABLES if classified else set())
+            if classified:
+                assert len((out / "frames.csv").read_text().splitlines()) == 1 + classified
             counting.fail_at = None
-            run = process(clip, out, counting, ProcessOptions(overlay=True, resume=True))
+            run = process(clip, out, counting, RESUMED)
             assert run.continued_from == (fail_at - 1) * 8
             assert counting.frames == 60  # nothing was classified twice
             assert results(out) == uninterrupted
             assert record(out)["counts"]["decoded"] == 60
 
     def test_cut_at_any_byte_it_ends_in_the_same_bytes(self, clip, engine, tmp_path, uninterrupted):
-        out = tmp_path / "out"
-        journal = uninterrupted[JOURNAL]
-        for cut in range(0, len(journal), len(journal) // 23):
+        out, journal = tmp_path / "out", uninterrupted[JOURNAL]
+        for cut in (0, 100, len(journal) // 3, len(journal) // 2, len(journal) - 1):
             out.mkdir(exist_ok=True)
             (out / JOURNAL).write_bytes(journal[:cut])
             (out / "frames.csv.partial").write_text("left behind")
-            process(clip, out, engine, ProcessOptions(overlay=True, resume=True))
+            process(clip, out, engine, RESUMED)
             assert results(out) == uninterrupted
 
     def test_samples_go_on_where_they_stopped(self, clip, counting, tmp_path):
@@ -282,7 +306,7 @@ class TestResume:
         counting.frames = 0
         process(clip, tmp_path / "out", counting, ProcessOptions(overlay=True, resume=True))
         assert counting.frames == 0
-        assert results(tmp_path / "out") == uninterrupted
+        assert results(tmp_path / "out").keys() == uninterrupted.keys() | {"overlay.mp4"}
 
     def test_resume_without_an_earlier_run_begins(self, clip, engine, tmp_path):
         assert process(clip, tmp_path / "out", engine, RESUMED).continued_from == 0
@@ -345,7 +369,7 @@ class TestDisasters:
     """
 
     FULL = """
-        import resource, sys
+        import json, resource, sys
         from pathlib import Path
         from dives.process import ProcessOptions, process
         from realtime.engine import Engine
@@ -353,11 +377,15 @@ class TestDisasters:
 
         clip, out, model = map(Path, sys.argv[1:4])
         with Engine.open(model, provider="cpu", threads=1) as engine:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[4]), resource.RLIM_INFINITY))
-            try:
-                process(clip, out, engine, ProcessOptions(overlay=True, resume=True))
-            except ResultsError as error:
-                print(error)
+            for limit in map(int, sys.argv[4:]):
+                resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+                message = ""
+                try:
+                    process(clip, out, engine, ProcessOptions(overlay=True, resume=True))
+                except ResultsError as error:
+                    message = str(error)
+                run = json.loads((out / "run.json").read_text())
+                print(json.dumps([message, run["state"], run["reason"], sorted(p.name for p in out.iterdir())]))
     """
 
     def test_killed_and_resumed_it_ends_in_the_same_bytes(self, clip, engine, toy_model, tmp_path):
@@ -397,23 +425,22 @@ class TestDisasters:
     @pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on file size")
     def test_a_full_disk_keeps_what_was_written_at_every_stage(self, clip, engine, toy_model, tmp_path):
         whole = results(process(clip, tmp_path / "whole", engine, ProcessOptions(overlay=True)).folder)
-        out, reasons = tmp_path / "out", []
-        # The journal, then frames.csv, then overlay.mp4 outgrow what fits; the last time all fit.
-        sizes = [len(whole[name]) for name in (JOURNAL, "frames.csv", "overlay.mp4")]
-        assert sizes[0] > 2500
-        for limit in (2500, sizes[0], *sorted(size - 1 for size in sizes), 10_000_000):
-            ended = subprocess.run(
-                python(self.FULL, clip, out, toy_model, limit),
-                cwd=REPOSITORY,
-                capture_output=True,
-                text=True,
-                check=True,
-            )
-            reasons.append(ended.stdout.strip())
-            left = {entry.name for entry in out.iterdir()}
-            assert not [name for name in left if name.endswith(".partial")]
-            assert record(out)["state"] == ("failed" if reasons[-1] else "complete")
-            assert record(out)["reason"] == reasons[-1]
-        assert f"{JOURNAL}: cannot be written (file too large)" in reasons[0]
-        assert reasons[-1] == ""
-        assert results(out) == whole
+        journal, table, overlay = (len(whole[name]) for name in (JOURNAL, "frames.csv", "overlay.mp4"))
+        assert 2500 < journal < table < overlay - 1
+        ended = subprocess.run(
+            python(self.FULL, clip, tmp_path / "out", toy_model, 2500, journal, table, overlay - 1, 10 * overlay),
+            cwd=REPOSITORY,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        *full, none = map(json.loads, ended.stdout.splitlines())
+        stages = [JOURNAL, "frames.csv", "overlay.mp4", "overlay.mp4"]
+        for stage, (message, state, reason, names) in zip(stages, full, strict=True):
+            assert f"{stage}: cannot be written" in message
+            assert (state, reason) == ("failed", message)
+            assert not [name for name in names if name.endswith(".partial")]
+            assert set(names) >= TABLES or stage != "overlay.mp4"  # the tables were finished before
+        assert "(file too large)" in full[0][0]
+        assert none[:3] == ["", "complete", ""]
+        assert results(tmp_path / "out") == whole

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import av
 import pytest
-from raw_rows import raw
+from raw_rows import shown, write
 
-from dives.timeline import write_results
 from dives.writers.srt import Srt
 from dives.writers.subtitles import clock
 from dives.writers.webvtt import WebVtt
@@ -32,55 +31,55 @@ def cues(path):
 @FORMATS
 def test_a_cue_lasts_until_the_frame_after_its_last(dive, writer):
     to = dive(100)
-    write_results([raw(k, k * 0.1, 0 if k < 50 else 2) for k in range(100)], to, [writer()])
-    assert cues(to.folder / writer.name) == [(0, 5400, "Fish 84%"), (5400, 10_000, "Turtle 90%")]
+    write([shown(k, k * 0.1, 0 if k < 50 else 2) for k in range(100)], to, writer())
+    assert cues(to.folder / writer.name) == [(0, 5000, "Fish 90%"), (5000, 10_000, "Turtle 90%")]
 
 
 @FORMATS
 def test_a_cue_does_not_outlive_its_animal_over_a_hole(dive, writer):
     to = dive(20)
-    rows = [raw(k, k * 0.1 + (60.0 if k >= 10 else 0.0), 0) for k in range(20)]
-    write_results(rows, to, [writer()])
+    rows = [shown(k, k * 0.1 + (60.0 if k >= 10 else 0.0), 0) for k in range(20)]
+    write(rows, to, writer())
     assert [cue[:2] for cue in cues(to.folder / writer.name)] == [(0, 2900), (61_000, 62_000)]
 
 
 @FORMATS
 def test_one_frame_stays_for_as_long_as_the_video_shows_it(dive, writer):
     to = dive(1, rate=10.0)
-    write_results([raw(0, 0.0, 1)], to, [writer()])
+    write([shown(0, 0.0, 1)], to, writer())
     assert cues(to.folder / writer.name) == [(0, 100, "Octopus 90%")]
 
 
 @FORMATS
 def test_frames_closer_than_a_millisecond_still_make_a_cue(dive, writer):
     to = dive(2, rate=None)
-    write_results([raw(0, 0.0, 1), raw(1, 0.0001, 1)], to, [writer()])
+    write([shown(0, 0.0, 1), shown(1, 0.0001, 1)], to, writer())
     assert [cue[:2] for cue in cues(to.folder / writer.name)] == [(0, 1)]
 
 
 @FORMATS
 def test_samples_far_apart_are_shown_until_the_next_one(dive, writer):
     to = dive(3, merge_gap_s=15.0)
-    write_results([raw(0, 0.0, 0), raw(300, 10.0, 0), raw(600, 20.0, None)], to, [writer()])
+    write([shown(0, 0.0, 0), shown(300, 10.0, 0), shown(600, 20.0, None)], to, writer())
     assert cues(to.folder / writer.name) == [(0, 20_000, "Fish 90%")]
 
 
 def test_markup_in_a_label_is_text_in_webvtt(dive):
     to = dive(1, labels=("Tom & <b>Jerry</b> --> x", "Two\nlines", "c"))
-    write_results([raw(0, 0.0, 0)], to, [WebVtt()])
+    write([shown(0, 0.0, 0)], to, WebVtt())
     assert "Tom &amp; &lt;b&gt;Jerry&lt;/b&gt; --&gt; x 90%\n" in (to.folder / "dive.vtt").read_text()
 
 
 @FORMATS
 def test_a_label_of_two_lines_does_not_end_its_cue(dive, writer):
     to = dive(1, labels=("a", "Two\n\nlines", "c"))
-    write_results([raw(0, 0.0, 1)], to, [writer()])
+    write([shown(0, 0.0, 1)], to, writer())
     assert cues(to.folder / writer.name)[0][2] == "Two lines 90%"
 
 
 def test_a_dive_without_animals_is_still_a_webvtt_file(dive):
     to = dive(1)
-    write_results([raw(0, 0.0, None)], to, [WebVtt(), Srt()])
+    write([shown(0, 0.0, None)], to, WebVtt(), Srt())
     assert (to.folder / "dive.vtt").read_text() == "WEBVTT\n"
     assert (to.folder / "dive.srt").read_text() == ""
 

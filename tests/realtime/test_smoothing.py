@@ -37,8 +37,13 @@ def test_one_odd_frame_does_not_change_the_label():
 
 
 def test_a_shown_label_outlives_a_dip_that_would_not_have_let_it_in():
-    labels = run([scores(0, 0.8)] * 25 + [scores(0, 0.5)] * 100)
+    labels = run([scores(0, 0.8)] * 25 + [scores(0, 0.55)] * 100)
     assert {label.index for label in labels} == {0}
+
+
+def test_a_shown_label_goes_when_it_falls_clearly_below_the_threshold():
+    labels = run([scores(0, 0.8)] * 25 + [scores(0, 0.45)] * 100)
+    assert labels[-1].index is None
 
 
 def test_a_new_animal_takes_over_after_about_the_time_constant_and_says_since_when():

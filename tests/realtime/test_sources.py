@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 from clips import colour_frame, truncate, write_clip
+from PIL import Image
 
 from realtime.errors import SourceError
 from realtime.scene import TestScene
@@ -184,20 +185,31 @@ class TestPictureFolder:
         red = np.zeros((20, 30, 3), np.uint8)
         red[..., 2] = 255  # OpenCV writes BGR
         cv2.imwrite(str(tmp_path / "dive2.png"), red)
-        cv2.imwrite(str(tmp_path / "dive10.jpg"), np.zeros((5, 5), np.uint8))
-        cv2.imwrite(str(tmp_path / "dive1.png"), np.dstack([red, np.full((20, 30), 128, np.uint8)]))
+        cv2.imwrite(str(tmp_path / "dive10.jpg"), np.zeros((25, 25), np.uint8))
+        cv2.imwrite(str(tmp_path / "dive1.png"), np.dstack([red, np.full((20, 30), 255, np.uint8)]))
         cv2.imwrite(str(tmp_path / "dive3.bmp"), np.full((1, 1, 3), 9, np.uint8))
         (tmp_path / "dive4.jpg").write_bytes(b"broken")
         (tmp_path / "dive5.jpg").write_bytes(b"")
+        (tmp_path / "dive6.png").write_bytes((tmp_path / "dive2.png").read_bytes()[:60])
         (tmp_path / "notes.txt").write_text("not a picture")
+        (tmp_path / ".hidden.png").write_bytes(b"")
+        lying = Image.fromarray(red[..., ::-1])
+        turned = lying.getexif()
+        turned[0x0112] = 6  # as displayed: a quarter turn clockwise
+        lying.save(tmp_path / "dive7.jpg", exif=turned)
+        lying.save(tmp_path / "dive8.mpo", save_all=True, append_images=[lying])
+        Image.new("1", (20000, 15000)).save(tmp_path / "dive9.png")  # 300 megapixels in 40 kB
         with PictureFolder(tmp_path) as folder:
             frames = list(folder)
-        assert [frame.picture.size_hw for frame in frames] == [(20, 30), (20, 30), (1, 1), (5, 5)]
-        assert [frame.media_s for frame in frames] == [0.0, 1.0, 2.0, 3.0]
+        assert [frame.picture.size_hw for frame in frames] == [(20, 30), (20, 30), (30, 20), (20, 30), (25, 25)]
+        assert [frame.media_s for frame in frames] == [0.0, 1.0, 2.0, 3.0, 4.0]
         assert frames[1].picture.rgb()[0, 0].tolist() == [255, 0, 0]
         assert frames[0].picture.rgb()[0, 0].tolist() == [255, 0, 0]
         assert all(frame.picture.model_input(32).shape == (32, 32, 3) for frame in frames)
-        assert dict(folder.skipped).keys() == {"dive4.jpg", "dive5.jpg"}
+        reasons = dict(folder.skipped)
+        assert reasons.keys() == {"dive3.bmp", "dive4.jpg", "dive5.jpg", "dive6.png", "dive9.png", "notes.txt"}
+        assert "megapixels" in reasons["dive9.png"]
+        assert "1 x 1" in reasons["dive3.bmp"]
 
     def test_an_empty_or_missing_folder_is_refused(self, tmp_path):
         with pytest.raises(SourceError, match="no picture in this folder"):
@@ -211,7 +223,7 @@ class TestPictureFolder:
 
 def test_a_path_opens_as_what_it_is(tmp_path):
     clip = write_clip(tmp_path / "a.mp4")
-    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((4, 4, 3), np.uint8))
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((24, 24, 3), np.uint8))
     assert isinstance(open_recorded(clip), VideoFile)
     assert isinstance(open_recorded(tmp_path), PictureFolder)
 

@@ -60,6 +60,13 @@ def test_a_report_of_another_run_is_refused(measured) -> None:
         model_card(contract, replace(report, run_id="other"))
 
 
+def test_a_report_on_the_training_pictures_is_refused(measured) -> None:
+    contract, report = measured
+    learnt = replace(contract, provenance=replace(contract.provenance, data_hash=report.data_hash))
+    with pytest.raises(ContractError, match="data_hash: the report is on the training pictures"):
+        model_card(learnt, report)
+
+
 def test_every_table_has_as_many_cells_in_each_row_as_in_its_head(measured) -> None:
     contract, report = measured
     awkward = replace(report, per_class=(replace(report.per_class[0], label="a|b"), *report.per_class[1:]))

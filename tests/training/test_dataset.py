@@ -93,7 +93,7 @@ def test_one_class_is_not_enough(tmp_path: Path, tree: Path) -> None:
 def test_a_class_of_which_nothing_can_be_read_is_refused_with_its_count(tmp_path: Path, tree: Path) -> None:
     for path in (tree / "Octopus").iterdir():
         path.write_bytes(b"broken")
-    with pytest.raises(DataError, match="too few pictures .*: Octopus 0"):
+    with pytest.raises(DataError, match=r"too few pictures .*: Octopus 0"):
         prepare(options(tmp_path, tree), Silent())
 
 

@@ -28,7 +28,7 @@ def pictures() -> np.ndarray:
 
 
 def test_every_view_has_its_features_in_its_place(model, pictures, tmp_path: Path) -> None:
-    with FeatureCache(tmp_path, model, "block5", 32) as cache:
+    with FeatureCache(tmp_path, model, "block4_pool", 32) as cache:
         cache.fill("train", pictures, 3, 9, 4, Silent())  # batches of 4 straddle the pictures
         features, gap = cache["block4_pool", "train"], cache["gap", "train"]
         assert features.shape == (5, 3, 2, 2, 512)
@@ -44,7 +44,7 @@ def test_every_view_has_its_features_in_its_place(model, pictures, tmp_path: Pat
 
 
 def test_a_head_alone_needs_the_pooled_features_only(model, pictures, tmp_path: Path) -> None:
-    with FeatureCache(tmp_path, model, "none", 32) as cache:
+    with FeatureCache(tmp_path, model, "gap", 32) as cache:
         cache.fill("validation", pictures, 1, 0, 4, Silent())
         plain = np.stack([view(picture, 32, (0, i, 0)) for i, picture in enumerate(pictures)])
         expected = predict(build_trunk(model, ("gap",)), plain, 5)
@@ -53,7 +53,7 @@ def test_a_head_alone_needs_the_pooled_features_only(model, pictures, tmp_path: 
 
 
 def test_the_files_go_even_when_the_work_fails(model, pictures, tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError, match="unplugged"), FeatureCache(tmp_path, model, "block5", 32) as cache:  # noqa: PT012
+    with pytest.raises(RuntimeError, match="unplugged"), FeatureCache(tmp_path, model, "block4_pool", 32) as cache:  # noqa: PT012
         cache.fill("train", pictures, 1, 0, 4, Silent())
         raise RuntimeError("unplugged")
     assert not list(tmp_path.iterdir())
@@ -63,7 +63,7 @@ def test_a_full_disk_is_told_before_the_work(model, pictures, tmp_path: Path, mo
     real = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: real._replace(free=1000))
     with (
-        FeatureCache(tmp_path, model, "block5", 32) as cache,
+        FeatureCache(tmp_path, model, "block4_pool", 32) as cache,
         pytest.raises(ResultsError, match=r"the features of 10 train views need 0\.0 GB.*fewer --views"),
     ):
         cache.fill("train", pictures, 2, 0, 4, Silent())
@@ -74,7 +74,7 @@ def test_activations_beyond_half_precision_are_refused(pictures, tmp_path: Path)
     kernel, bias = model.get_layer("block1_conv1").get_weights()
     model.get_layer("block1_conv1").set_weights([kernel * 1e6, bias])
     with (
-        FeatureCache(tmp_path, model, "block5", 32) as cache,
-        pytest.raises(WeightsError, match="block4_pool: activations up to .* beyond half precision"),
+        FeatureCache(tmp_path, model, "block4_pool", 32) as cache,
+        pytest.raises(WeightsError, match=r"block4_pool: activations up to .* beyond half precision"),
     ):
         cache.fill("train", pictures, 1, 0, 4, Silent())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import csv
 import json
 from dataclasses import replace
@@ -127,7 +128,7 @@ def test_a_folder_of_something_else_and_a_file_are_refused(toy_photographs: Path
 def test_pictures_that_cannot_be_learnt_from_leave_no_run_behind(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="gone"):
         train(quick(tmp_path / "gone", tmp_path / "run"))
-    assert not list((tmp_path / "run").iterdir())
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_run_that_was_cut_off_is_started_anew_and_the_head_alone_can_be_trained(
@@ -144,8 +145,10 @@ def test_a_run_that_was_cut_off_is_started_anew_and_the_head_alone_can_be_traine
             train(options)
     assert read_json(tmp_path / "run/state.json") == {"stage": "head"}
     assert not list((tmp_path / "run").glob(".features-*"))
+    (tmp_path / "run/.features-killed").mkdir()
     assert train(options) == tmp_path / "run"
     assert read_json(tmp_path / "run/state.json")["stage"] == "done"
+    assert not (tmp_path / "run/.features-killed").exists()
     assert "fine-tune" not in (tmp_path / "run/history.csv").read_text()
 
 
@@ -156,3 +159,20 @@ def test_a_network_that_differs_from_the_part_that_was_trained_is_refused() -> N
     run_module._verify(model, frames, logits)
     with pytest.raises(ReeflensError, match="the assembled network differs from the trained part by"):
         run_module._verify(model, frames, logits + 0.1)
+
+
+def test_a_disk_that_takes_nothing_is_told_in_a_sentence(tmp_path: Path) -> None:
+    model = build_model(2, 32, dense_units=4)
+    (tmp_path / "model.keras").mkdir()
+    with pytest.raises(ResultsError, match=r"model\.keras: cannot be written"):
+        run_module._save_progress(tmp_path, model, [], "head")
+    with pytest.raises(ResultsError, match=r"state\.json: cannot be written \(No such file or directory\)"):
+        run_module._write_json(tmp_path / "gone/state.json", {})
+
+
+def test_nothing_in_the_room_is_tied_to_one_backend() -> None:
+    for path in Path(run_module.__file__).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            assert not {name.partition(".")[0] for name in names} & {"tensorflow", "torch", "jax"}, path

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from training.decode import UndecodableError, decode, strict_decoding
+from realtime.decode import UndecodableError, decode, strict_decoding
 
 RED, GREEN = (200, 30, 20), (20, 160, 40)
 

@@ -1,0 +1,51 @@
+"""Varies a photograph the way a camera under water would: nearer, turned round, in other light."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from realtime.preprocess import resize_rgb
+
+CROP_AREA = (0.45, 1.0)  # share of the picture that a view shows
+CROP_ASPECT = (3 / 4, 4 / 3)
+GAIN = 0.15  # brightness, and each colour channel on its own: water takes red away, white balance overdoes it
+CONTRAST = 0.2
+SATURATION = 0.3
+
+
+def view(picture: NDArray[np.uint8], size: int, seed: tuple[int, int, int]) -> NDArray[np.uint8]:
+    """One view of uint8 [W, W, 3] RGB: uint8 [size, size, 3].
+
+    seed: run seed, picture, view number. View 0 is the plain picture; the others are drawn from the seed alone, so
+    that they do not depend on the order or the thread in which they are made.
+    """
+    if seed[2] == 0:
+        return resize_rgb(picture, size)
+    rng = np.random.default_rng([*seed, 4])
+    crop = _crop(picture, rng)
+    if rng.random() < 0.5:
+        crop = crop[:, ::-1]
+    return _recolour(resize_rgb(np.ascontiguousarray(crop), size), rng)
+
+
+def _crop(picture: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+    height, width = picture.shape[:2]
+    area = rng.uniform(*CROP_AREA)
+    aspect = np.exp(rng.uniform(*np.log(CROP_ASPECT)))
+    h = int(np.clip(round(height * np.sqrt(area / aspect)), 1, height))
+    w = int(np.clip(round(width * np.sqrt(area * aspect)), 1, width))
+    top, left = rng.integers(height - h + 1), rng.integers(width - w + 1)
+    return picture[top : top + h, left : left + w]
+
+
+def _recolour(picture: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+    rgb = picture.astype(np.float32)
+    gain = (1 + rng.uniform(-GAIN, GAIN)) * (1 + rng.uniform(-GAIN, GAIN, 3))
+    rgb *= gain.astype(np.float32)
+    grey = rgb.mean(axis=2, keepdims=True)
+    rgb = grey + (rgb - grey) * np.float32(1 + rng.uniform(-SATURATION, SATURATION))
+    middle = rgb.mean()
+    rgb = middle + (rgb - middle) * np.float32(1 + rng.uniform(-CONTRAST, CONTRAST))
+    recoloured: NDArray[np.uint8] = np.rint(np.clip(rgb, 0, 255)).astype(np.uint8)
+    return recoloured

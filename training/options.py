@@ -1,0 +1,89 @@
+"""What a training run is told: every option in one value, checked before anything expensive starts."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from realtime.contract import CAM_STRIDE
+from realtime.errors import SettingsError
+
+UNFREEZE = ("none", "block5", "block4", "block3", "block2", "block1")
+MIN_IMAGE_SIZE = 32  # below it nothing is left after VGG16's five poolings
+
+
+@dataclass(frozen=True, slots=True)
+class TrainOptions:
+    """Options of one training run. Raises SettingsError naming the first that cannot be used.
+
+    data: class-per-folder trees of photographs. out: the run folder. val: trees to validate on; empty for a
+    split of ``data``, of which ``val_share`` then is held back. limit: at most so many pictures per class and tree set.
+    weights: "imagenet", "none", or the path of a VGG16 weight file. image_size: S, pixels.
+    head_epochs, epochs: the most epochs of the head stage and of the fine-tuning stage; both stop early.
+    learning_rate, fine_tune_rate: the rate each of the two stages starts with; it falls to zero along a cosine.
+    unfreeze: the first VGG16 block that is fine-tuned, or "none" for the head alone.
+    views: K, cached views per picture: the plain one and K - 1 augmented ones.
+    label_smoothing: the share of probability taken from the true label and given to all.
+    balance: 0 counts every picture alike, 1 counts every class alike, 0.5 is half-way.
+    patience: epochs without a better validation accuracy until a stage stops.
+    """
+
+    data: tuple[Path, ...]
+    out: Path
+    val: tuple[Path, ...] = ()
+    weights: str = "imagenet"
+    image_size: int = 224
+    head_epochs: int = 40
+    epochs: int = 20
+    batch_size: int = 32
+    learning_rate: float = 1e-3
+    fine_tune_rate: float = 1e-4
+    dense_units: int = 256
+    dropout: float = 0.5
+    unfreeze: str = "block5"
+    views: int = 4
+    limit: int | None = None
+    val_share: float = 0.15
+    label_smoothing: float = 0.1
+    balance: float = 0.0
+    patience: int = 6
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _check(bool(self.data), "data", "at least one folder", self.data)
+        _check(bool(self.weights), "weights", "imagenet, none or a file", self.weights)
+        _check(
+            self.image_size >= MIN_IMAGE_SIZE and self.image_size % CAM_STRIDE == 0,
+            "image_size",
+            f"a multiple of {CAM_STRIDE} from {MIN_IMAGE_SIZE} up",
+            self.image_size,
+        )
+        for name in ("head_epochs", "batch_size", "dense_units", "views", "patience"):
+            _check(getattr(self, name) >= 1, name, "a number from 1 up", getattr(self, name))
+        _check(self.epochs >= 0, "epochs", "a number from 0 up", self.epochs)
+        for name in ("learning_rate", "fine_tune_rate"):
+            _check(0.0 < getattr(self, name) < 1.0, name, "a number between 0 and 1", getattr(self, name))
+        for name in ("dropout", "label_smoothing"):
+            _check(0.0 <= getattr(self, name) < 1.0, name, "a number from 0 to below 1", getattr(self, name))
+        _check(self.unfreeze in UNFREEZE, "unfreeze", f"one of {', '.join(UNFREEZE)}", self.unfreeze)
+        _check(self.limit is None or self.limit >= 1, "limit", "a number from 1 up", self.limit)
+        _check(0.0 < self.val_share < 1.0, "val_share", "a number between 0 and 1", self.val_share)
+        _check(math.isfinite(self.balance) and 0.0 <= self.balance <= 1.0, "balance", "0 to 1", self.balance)
+        _check(self.seed >= 0, "seed", "a number from 0 up", self.seed)
+
+    @property
+    def fine_tunes(self) -> bool:
+        """Whether there is a second stage."""
+        return self.unfreeze != "none" and self.epochs > 0
+
+    def to_dict(self) -> dict[str, object]:
+        """The options as JSON can hold them; paths become strings."""
+        raw = asdict(self)
+        raw.update(data=[str(p) for p in self.data], val=[str(p) for p in self.val], out=str(self.out))
+        return raw
+
+
+def _check(holds: bool, name: str, expected: str, received: object) -> None:
+    if not holds:
+        raise SettingsError(f"{name}: expected {expected}, received {received!r}")

@@ -1,0 +1,237 @@
+"""Finds photographs in class-per-folder trees and loads them: one decoding gives pixels, hashes and fingerprint."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import stat
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from realtime.decode import EXTENSIONS, UndecodableError, decode, strict_decoding
+from realtime.errors import DataError
+from realtime.preprocess import resize_rgb
+from training.duplicates import FINGERPRINT_BYTES, fingerprint
+from training.progress import Reporter, Silent
+
+MAX_FILE_BYTES = 256 * 2**20  # read whole into memory, by several threads at once
+_SPLIT_NAMES = {"train", "training", "val", "valid", "validation", "test"}
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoFile:
+    """One file of a tree. path: relative to the tree, with forward slashes. label: index into the labels."""
+
+    tree: Path
+    path: str
+    label: int
+
+    @property
+    def full(self) -> Path:
+        """Where the file lies."""
+        return self.tree / self.path
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A file that is not used, and why."""
+
+    file: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """What stands in the trees, before anything is opened. labels: display names; files: in a fixed order."""
+
+    labels: tuple[str, ...]
+    files: tuple[PhotoFile, ...]
+    skipped: tuple[Skipped, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Photographs:
+    """Decoded pictures, all arrays in the order of ``files``.
+
+    pixels: uint8 [N, size, size, 3] RGB, the whole picture by the contract's resize rule. labels: int64 [N].
+    file_hashes: SHA-256 of the file. pixel_hashes: SHA-256 of the full decoded picture.
+    fingerprints: uint8 [N, 32], 256-bit difference hashes.
+    """
+
+    files: tuple[PhotoFile, ...]
+    pixels: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    file_hashes: tuple[str, ...]
+    pixel_hashes: tuple[str, ...]
+    fingerprints: NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def take(self, rows: NDArray[np.int64]) -> Photographs:
+        """The pictures of these rows, in this order; a view where the rows are all of them."""
+        everything = np.array_equal(rows, np.arange(len(self)))
+        return Photographs(
+            files=tuple(self.files[i] for i in rows),
+            pixels=self.pixels if everything else self.pixels[rows],
+            labels=self.labels[rows],
+            file_hashes=tuple(self.file_hashes[i] for i in rows),
+            pixel_hashes=tuple(self.pixel_hashes[i] for i in rows),
+            fingerprints=self.fingerprints[rows],
+        )
+
+
+def label_key(name: str) -> str:
+    """What two spellings of a class have in common: case, ``_``, ``-`` and spaces do not count."""
+    # macOS stores accents as separate characters (NFD), everyone else as one (NFC)
+    plain = unicodedata.normalize("NFC", name).casefold()
+    return re.sub(r"[\s_-]+", "", plain) or plain
+
+
+def find_photographs(trees: Sequence[Path], labels: Sequence[str] | None = None) -> Catalogue:
+    """Lists the pictures of one or more class-per-folder trees; folders inside a class folder belong to the class.
+
+    Without ``labels`` the classes of all trees are merged by ``label_key`` under the name seen first, in the order of
+    their keys. With ``labels`` every folder must be one of them. Files that are no pictures are listed as skipped;
+    those whose name starts with a dot are passed over. Raises DataError for a tree that cannot be read or has no
+    class folder, for a class without pictures, and for a folder that is none of ``labels``.
+    """
+    known = {label_key(label): label for label in labels} if labels is not None else None
+    names: dict[str, str] = {}
+    found: list[tuple[str, Path, str]] = []
+    skipped: list[Skipped] = []
+    seen: set[Path] = set()
+    for tree in trees:
+        for folder in _class_folders(tree, skipped):
+            key = label_key(folder.name)
+            if known is not None and key not in known:
+                raise DataError(
+                    f"{folder}: {folder.name!r} is none of the {len(known)} classes ({_list(known.values())})"
+                )
+            if key in _SPLIT_NAMES and any(child.is_dir() for child in folder.iterdir()):
+                raise DataError(f"{folder}: looks like one part of a split, not like a class; name this folder itself")
+            names.setdefault(key, folder.name)
+            for path in _pictures_below(folder, skipped):
+                if (real := path.resolve()) not in seen:  # the same tree given twice counts once
+                    seen.add(real)
+                    found.append((key, tree, path.relative_to(tree).as_posix()))
+    order = list(known) if known is not None else sorted(names)
+    counts = Counter(key for key, _, _ in found)
+    if empty := [names[key] for key in order if key in names and not counts[key]]:
+        have = ", ".join(f"{names[key]} {counts[key]}" for key in order if key in names)
+        raise DataError(f"class folder without pictures: {_list(empty)} (pictures found: {have})")
+    index = {key: i for i, key in enumerate(order)}
+    files = tuple(PhotoFile(tree, path, index[key]) for key, tree, path in found)
+    display = tuple(known.values()) if known is not None else tuple(names[key] for key in order)
+    return Catalogue(display, files, tuple(skipped))
+
+
+def limited(files: Sequence[PhotoFile], limit: int | None, seed: int) -> tuple[PhotoFile, ...]:
+    """At most ``limit`` files of each label, drawn with ``seed``, in their old order; all of them for None."""
+    if limit is None:
+        return tuple(files)
+    drawn = np.random.default_rng([seed, 1]).permutation(len(files))
+    taken: Counter[int] = Counter()
+    keep = []
+    for i in drawn:
+        if taken[files[i].label] < limit:
+            taken[files[i].label] += 1
+            keep.append(int(i))
+    return tuple(files[i] for i in sorted(keep))
+
+
+def load_photographs(
+    files: Sequence[PhotoFile], size: int, reporter: Reporter | None = None
+) -> tuple[Photographs, tuple[Skipped, ...]]:
+    """Decodes every file once, on all cores, to size x size. What cannot be decoded is returned with its reason.
+
+    Memory: size * size * 3 bytes for each file, and one full picture for each core.
+    """
+    reporter = reporter or Silent()
+    pixels = np.empty((len(files), size, size, 3), np.uint8)
+    fingerprints = np.empty((len(files), FINGERPRINT_BYTES), np.uint8)
+
+    def one(row: int) -> tuple[str, str] | Skipped:
+        file = files[row]
+        try:
+            data = _read(file.full)
+            rgb = decode(data)
+        except (OSError, UndecodableError) as error:
+            reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+            return Skipped(str(file.full), reason)
+        pixels[row] = resize_rgb(rgb, size)
+        fingerprints[row] = fingerprint(rgb)
+        of_pixels = hashlib.sha256(repr(rgb.shape).encode())
+        of_pixels.update(rgb.data)
+        return hashlib.sha256(data).hexdigest(), of_pixels.hexdigest()
+
+    reporter.begin("reading photographs", len(files))
+    outcomes: list[tuple[str, str] | Skipped] = []
+    with strict_decoding(), ThreadPoolExecutor(os.cpu_count()) as pool:
+        for outcome in pool.map(one, range(len(files))):
+            outcomes.append(outcome)
+            reporter.advance()
+    good = np.array([i for i, outcome in enumerate(outcomes) if not isinstance(outcome, Skipped)], np.int64)
+    hashes = [outcome for outcome in outcomes if not isinstance(outcome, Skipped)]
+    complete = len(good) == len(files)
+    photographs = Photographs(
+        files=tuple(files[i] for i in good),
+        pixels=pixels if complete else pixels[good],
+        labels=np.array([files[i].label for i in good], np.int64),
+        file_hashes=tuple(of_file for of_file, _ in hashes),
+        pixel_hashes=tuple(of_pixels for _, of_pixels in hashes),
+        fingerprints=fingerprints[good],
+    )
+    return photographs, tuple(outcome for outcome in outcomes if isinstance(outcome, Skipped))
+
+
+def data_hash(file_hashes: Iterable[str], names: Iterable[str]) -> str:
+    """SHA-256 over the sorted file hashes with their class names (by key): the same set has the same hash anywhere."""
+    lines = sorted(f"{of_file} {label_key(name)}" for of_file, name in zip(file_hashes, names, strict=True))
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _class_folders(tree: Path, skipped: list[Skipped]) -> list[Path]:
+    try:
+        entries = sorted(entry for entry in tree.iterdir() if not entry.name.startswith("."))
+    except OSError as error:
+        raise DataError(f"{tree}: expected a folder with one folder per class ({error.strerror})") from error
+    skipped.extend(Skipped(str(entry), "lies outside any class folder") for entry in entries if not entry.is_dir())
+    if not (folders := [entry for entry in entries if entry.is_dir()]):
+        raise DataError(f"{tree}: expected one folder per class, found {len(entries)} files and no folder")
+    return folders
+
+
+def _pictures_below(folder: Path, skipped: list[Skipped]) -> list[Path]:
+    pictures = []
+    for here, below, names in os.walk(folder):
+        below[:] = sorted(name for name in below if not name.startswith("."))
+        for name in sorted(name for name in names if not name.startswith(".")):
+            path = Path(here) / name
+            if path.suffix.lower() in EXTENSIONS:
+                pictures.append(path)
+            else:
+                skipped.append(Skipped(str(path), f"not a picture by its name ({path.suffix or 'no ending'})"))
+    return pictures
+
+
+def _read(path: Path) -> bytes:
+    facts = path.stat()
+    if not stat.S_ISREG(facts.st_mode):
+        raise UndecodableError("not a regular file")  # reading a pipe would wait for ever
+    if facts.st_size > MAX_FILE_BYTES:
+        raise UndecodableError(f"{facts.st_size / 2**20:.0f} MiB; at most {MAX_FILE_BYTES // 2**20} MiB are read")
+    return path.read_bytes()
+
+
+def _list(names: Iterable[str], most: int = 8) -> str:
+    names = list(names)
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
