@@ -15,9 +15,8 @@ import statistics
 import sys
 import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
-
-import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -65,35 +64,35 @@ def against_keras(run: Path, engine: Engine, data: Path, count: int) -> None:
     function = deployed(take_apart(source.model, engine.contract), engine.contract)
     frames = read_pictures(data, engine.contract.input_size, count)
     parity = compare_with_keras(engine, function, Oracle(source.model, engine.contract), frames)
-    print(f"float32, {parity.pictures} pictures of {data}, {parity.kinks} maps left out at a corner of the ReLU")
+    print(f"float32, {parity.pictures} pictures of {data}; maps left out at a corner of a ReLU: {parity.kinks}")
     print(f"  {'probabilities, ONNX and Keras':36}{parity.probability:10.1e}")
     print(f"  {'map, ONNX and Keras, of its maximum':36}{parity.cam:10.1e}")
-    print(f"  {'map, ONNX and GradientTape, likewise':36}{parity.cam_tape:10.1e}")
+    print(f"  {'map, ONNX and GradientTape, likewise':36}{parity.cam_tape:10.1e}", flush=True)
 
 
 def fewer_bits(run: Path, fp32: Engine, data: Path, count: int, folder: Path) -> None:
     """Agreement with float32, size and time of every precision."""
     frames = read_pictures(data, fp32.contract.input_size, count)
     engines = {"fp32": fp32}
-    for precision in ("fp16", "int8"):
-        export(run, folder / f"{precision}.onnx", precision=precision, progress=tell)
-        engines[precision] = Engine.open(folder / f"{precision}.onnx", provider="cpu")
-    times: dict[str, list[float]] = {name: [] for name in engines}
-    for i in range(ROUNDS):  # in turn, so that a busy moment of the machine hits all alike
+    with ExitStack() as stack:
+        for precision in ("fp16", "int8"):
+            export(run, folder / f"{precision}.onnx", precision=precision, progress=tell)
+            engines[precision] = stack.enter_context(Engine.open(folder / f"{precision}.onnx", provider="cpu"))
+        times: dict[str, list[float]] = {name: [] for name in engines}
+        for i in range(ROUNDS):  # in turn, so that a busy moment of the machine hits all alike
+            for name, engine in engines.items():
+                before = time.perf_counter()
+                engine.run(frames[i % len(frames)][None])
+                times[name].append(1000 * (time.perf_counter() - before))
+        print(f"against float32, {len(frames)} pictures of {data}; time of one frame on this CPU, median and best")
+        print(f"  {'':6}{'same label':>12}{'mean dp':>10}{'max dp':>10}{'map corr.':>11}{'MB':>8}{'ms':>8}{'best':>8}")
         for name, engine in engines.items():
-            before = time.perf_counter()
-            engine.run(frames[i % len(frames)][None])
-            times[name].append(1000 * (time.perf_counter() - before))
-    print(f"against float32, {len(frames)} pictures of {data}; time of one frame on this CPU, median and best")
-    print(f"  {'':6}{'same label':>12}{'mean dp':>10}{'max dp':>10}{'map corr.':>11}{'MB':>8}{'ms':>8}{'best':>8}")
-    for name, engine in engines.items():
-        parity = compare_with_fp32(engine, fp32, frames)
-        print(
-            f"  {name:6}{parity.label_agreement:12.1%}{parity.probability_mean:10.5f}{parity.probability_max:10.4f}"
-            f"{parity.cam_correlation:11.4f}{engine.path.stat().st_size / 1e6:8.1f}"
-            f"{statistics.median(times[name]):8.1f}{np.min(times[name]):8.1f}"
-        )
-        engine.close()
+            parity = compare_with_fp32(engine, fp32, frames)
+            print(
+                f"  {name:6}{parity.label_agreement:12.1%}{parity.probability_mean:10.5f}{parity.probability_max:10.4f}"
+                f"{parity.cam_correlation:11.4f}{engine.path.stat().st_size / 1e6:8.1f}"
+                f"{statistics.median(times[name]):8.1f}{min(times[name]):8.1f}"
+            )
 
 
 def tell(line: str) -> None:

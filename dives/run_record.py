@@ -54,8 +54,10 @@ class RunLog:
     def end(self, state: str, reason: str = "") -> None:
         """The work is over. Raises ResultsError when that cannot be written."""
         self.record.state, self.record.reason = state, reason
-        text = json.dumps(asdict(self.record), ensure_ascii=False, indent=1)
-        write_whole(self._folder / NAME, text + "\n")
+        write_whole(self._folder / NAME, self._text())
+
+    def _text(self) -> str:
+        return json.dumps(asdict(self.record), ensure_ascii=False, indent=1) + "\n"
 
     def __enter__(self) -> Self:
         self.end(RUNNING)
@@ -66,11 +68,16 @@ class RunLog:
     ) -> None:
         if error is None:
             return
-        with suppress(ResultsError):  # a full disk: the file stays at "running", as after a kill
+        try:
             if isinstance(error, KeyboardInterrupt):
                 self.end(INCOMPLETE, "interrupted; --resume continues")
             else:
                 self.end(FAILED, str(error) or type(error).__name__)
+        except ResultsError:
+            # A full disk has no room for a second file, but most often lets the first be written over in its block.
+            with suppress(OSError), (self._folder / NAME).open("r+b") as file:
+                file.write(self._text().encode())
+                file.truncate()
 
 
 def read_run(folder: Path) -> dict[str, Any] | None:

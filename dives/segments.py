@@ -92,6 +92,7 @@ class Segment:
         self._batch = batch
         self._known_index, self._known_s = known or (np.empty(0, np.int64), np.empty(0))
         self._queue: BoundedQueue[Frame] = BoundedQueue(BATCHES_AHEAD * batch)
+        self._stop = threading.Event()
         self._thread = threading.Thread(target=self._decode, name=f"decode-{source.name}", daemon=True)
 
     def __enter__(self) -> Self:
@@ -121,8 +122,9 @@ class Segment:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        # The thread closes the source itself: a container that is closed while it decodes takes the process with it.
+        self._stop.set()
         self._queue.cancel()
-        self._source.close()
         self._thread.join(JOIN_S)
         if self._thread.is_alive():
             log.warning("%s: the decoder did not stop within %.0f s", self._source.name, JOIN_S)
@@ -133,6 +135,8 @@ class Segment:
         try:
             with self._source, closing(iter(self._source)) as frames:  # type: ignore[type-var]
                 for frame in frames:
+                    if self._stop.is_set():
+                        return
                     self.decoded += 1
                     self.media_s = frame.media_s
                     if not self._sampler.takes(frame.media_s):

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from export.parity import BATCH, LossyParity, compare_with_fp32, compare_with_keras
 from export.pictures import read_pictures
-from export.report import ExportReport, refuse_drift, refuse_loss
+from export.report import ExportReport, refuse_drift, refuse_loss, refuse_overflow
 from export.run_folder import open_run
 from realtime.contract import PRECISIONS, ModelContract
 from realtime.engine import Engine
@@ -80,8 +80,11 @@ def export(
         with _open(finished) as fp32:
             frames = evenly(source.frames, KERAS_PICTURES)
             progress(f"comparing with the trained model on {len(frames)} pictures")
-            keras = compare_with_keras(fp32, function, Oracle(source.model, contract), frames)
+            oracle = Oracle(source.model, contract)
+            keras = compare_with_keras(fp32, function, oracle, frames)
             refuse_drift(keras)
+            if precision == "fp16":
+                refuse_overflow(oracle.largest_activation(frames))
 
             lossy: dict[str, LossyParity] = {}
             if precision != "fp32":

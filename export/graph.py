@@ -83,7 +83,7 @@ def take_apart(model: Any, contract: ModelContract) -> Parts:
             f"behind {contract.cam_layer} expected pooling without overlap or padding, relu in the hidden layer and "
             "linear logits; Grad-CAM has no closed form for another head"
         )
-    network = keras.Model(model.inputs, model.layers[at].output, name="network")
+    network = keras.Model(model.input, model.layers[at].output, name="network")
     return Parts(network, pool, average, hidden, logits)
 
 

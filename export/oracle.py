@@ -41,9 +41,19 @@ class Oracle:
         layer = model.get_layer(contract.cam_layer)
         hidden = model.get_layer("hidden")
         self._contract = contract
-        self._network = keras.Model(model.inputs, layer.output)
+        self._network = keras.Model(model.input, layer.output)
         self._tail = keras.Model(layer.output, [hidden.input, model.output])
         self._hidden = hidden
+
+    def largest_activation(self, frames: NDArray[np.uint8]) -> float:
+        """The highest output of any convolution over these frames, uint8 [N, S, S, 3] RGB."""
+        import keras
+
+        peaks = [
+            keras.ops.max(layer.output) for layer in self._network.layers if isinstance(layer, keras.layers.Conv2D)
+        ]
+        probe = keras.Model(self._network.input, peaks)
+        return max(float(peak) for i in range(len(frames)) for peak in probe(tf.cast(frames[i : i + 1], tf.float32)))
 
     def ask(self, frames: NDArray[np.uint8], explain: NDArray[np.int64]) -> Truth:
         """frames: uint8 [N, S, S, 3] RGB. explain: int64 [N], a class for every frame."""

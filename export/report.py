@@ -13,6 +13,8 @@ from realtime.errors import ExportError
 # Float32 twice, equal up to rounding: real weights and photographs gave below 1e-6 and 2e-6.
 PROBABILITY_BAR = 1e-5
 CAM_BAR = 1e-5
+# Half of what half precision can hold, as other pictures may be brighter.
+FP16_BAR = 65504 / 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,18 @@ def refuse_drift(parity: KerasParity) -> None:
         raise ExportError(
             f"the exported graph differs from the trained model: {_keras_figures(parity)}; "
             f"allowed are {PROBABILITY_BAR:.0e} and {CAM_BAR:.0e}; nothing was written"
+        )
+
+
+def refuse_overflow(largest: float) -> None:
+    """Raises ExportError when activations do not fit half precision; largest: the highest one met.
+
+    Comparing on a CPU would not show it: ONNX Runtime computes half precision in float32 there.
+    """
+    if not largest < FP16_BAR:
+        raise ExportError(
+            f"fp16 would overflow: activations reach {largest:.3g}, expected below {FP16_BAR:.3g}; "
+            "export fp32 or int8; nothing was written"
         )
 
 

@@ -50,3 +50,18 @@ def test_no_record_is_none(tmp_path):
 
 def test_versions_name_what_touched_the_numbers():
     assert {"python", "ffmpeg", "numpy", "av"} <= versions().keys()
+
+
+def test_a_disk_too_full_for_a_second_file_still_learns_of_the_failure(tmp_path, monkeypatch):
+    run = log(tmp_path)
+    run.record.counts["what"] = "a record that gets shorter" * 9
+    with run:
+        pass
+    run.record.counts.clear()
+
+    def full(path, text):
+        raise ResultsError("no space left on device")
+
+    monkeypatch.setattr("dives.run_record.write_whole", full)
+    run.__exit__(ResultsError, ResultsError("raw.journal: the disk is full"), None)
+    assert state(tmp_path) == ("failed", "raw.journal: the disk is full")

@@ -114,6 +114,16 @@ def test_leaving_early_ends_a_decoder_that_is_blocked(tmp_path, engine):
     assert set(threading.enumerate()) == before
 
 
+@pytest.mark.parametrize("every_s", [None, 1000.0])
+def test_leaving_at_once_ends_a_decoder_that_has_just_begun(tmp_path, engine, every_s):
+    clip = write_clip(tmp_path / "long.mp4", frames=200)
+    before = set(threading.enumerate())
+    for _ in range(20):
+        with Segment(VideoFile(clip), engine, every_s=every_s, batch=8):
+            pass
+    assert set(threading.enumerate()) == before
+
+
 def test_a_failure_of_the_model_reaches_the_caller_and_ends_the_decoder(tmp_path, toy_model):
     class Failing(Engine):
         def run(self, frames, explain=None):

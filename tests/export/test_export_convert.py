@@ -89,12 +89,12 @@ def test_a_trained_run_survives_int8(toy_run: Path, tmp_path: Path) -> None:
     assert report.size_bytes < 16e6
 
 
-def test_ranges_from_black_pictures_ruin_int8_and_are_refused(narrow_run: Path, tmp_path: Path) -> None:
-    black = tmp_path / "black"
-    black.mkdir()
-    cv2.imwrite(str(black / "0.png"), np.zeros((64, 64, 3), np.uint8))
+def test_ranges_from_pictures_that_show_nothing_ruin_int8_and_are_refused(narrow_run: Path, tmp_path: Path) -> None:
+    grey = tmp_path / "grey"
+    grey.mkdir()
+    cv2.imwrite(str(grey / "0.png"), np.full((64, 64, 3), 113, np.uint8))  # the mean that the network subtracts
     with pytest.raises(ExportError, match=r"int8 loses too much.*% same labels"):
-        export(narrow_run, tmp_path / "out" / "m.onnx", precision="int8", calibration=black)
+        export(narrow_run, tmp_path / "out" / "m.onnx", precision="int8", calibration=grey)
     assert not list((tmp_path / "out").iterdir())
 
 
@@ -117,6 +117,18 @@ def test_a_diverged_model_is_refused_and_leaves_no_file(tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="not finite"):
         export(run, tmp_path / "m.onnx")
     assert {path.name for path in tmp_path.iterdir()} == {"run"}
+
+
+def test_activations_too_large_for_half_precision_are_refused(tmp_path: Path) -> None:
+    model = narrow_model()
+    first, last = model.get_layer("block1_conv1").kernel, model.get_layer("hidden").kernel
+    first.assign(first.numpy() * 1e5)
+    last.assign(last.numpy() * 1e-5)
+    run = write_run(tmp_path / "run", model, narrow_contract(), blotches(3))
+    export(run, tmp_path / "m.onnx")
+    with pytest.raises(ExportError, match="fp16 would overflow"):
+        export(run, tmp_path / "m16.onnx", precision="fp16")
+    assert not (tmp_path / "m16.onnx").exists()
 
 
 def test_options_that_do_not_go_together_are_refused_at_once(tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ def test_probabilities_are_tempered_and_unknown_is_what_the_best_leaves(function
 
 def test_hidden_units_that_are_off_take_no_part(function, model, frames) -> None:
     ends = [model.get_layer(name).output for name in ("block5_conv3", "gap")]
-    activations, pooled = (part.numpy() for part in keras.Model(model.inputs, ends)(frames.astype(np.float32)))
+    activations, pooled = (part.numpy() for part in keras.Model(model.input, ends)(frames.astype(np.float32)))
     inner, outer = model.get_layer("hidden"), model.get_layer("logits")
     on = pooled @ inner.kernel.numpy() + inner.bias.numpy() > 0
     assert 0 < on.mean() < 1
