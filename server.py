@@ -151,7 +151,7 @@ def serve(
         config = uvicorn.Config(
             app,
             ws="websockets-sansio" if "websockets-sansio" in WS_PROTOCOLS else "websockets",
-            ws_max_size=wire.MAX_MESSAGE_BYTES,
+            ws_max_size=wire.CUT_OFF_BYTES,
             ws_per_message_deflate=False,  # JPEGs do not shrink, and trying takes time on the event loop
             lifespan="off",  # ours is around the server below, where its errors can be caught
             log_config=None,

@@ -30,8 +30,8 @@ async def converse(
     """Sends what ``next_message`` gives and hands over what comes in, until one side ends; then closes.
 
     next_message: a Close ends it; must be safe to cancel. on_text, on_bytes: may raise wire.WireError, which closes
-    with CLOSE_MALFORMED. A text over wire.MAX_TEXT_BYTES closes with CLOSE_TOO_BIG; without on_bytes so does a binary
-    message over it, and a shorter one with CLOSE_MALFORMED.
+    with CLOSE_MALFORMED. A text over wire.MAX_TEXT_BYTES or bytes over wire.MAX_MESSAGE_BYTES close with CLOSE_TOO_BIG;
+    without on_bytes, bytes over wire.MAX_TEXT_BYTES do so too, and fewer close with CLOSE_MALFORMED.
     """
     end = await _first_end(_send(websocket, next_message), _receive(websocket, on_text, on_bytes))
     if end is not None:
@@ -83,10 +83,10 @@ async def _receive(
         if message["type"] == "websocket.disconnect":
             return None
         text, data = message.get("text"), message.get("bytes")
-        # The server takes what the largest message of any route needs; here less makes sense.
-        length = len(text.encode()) if text is not None else 0 if on_bytes is not None else len(data or b"")
-        if length > wire.MAX_TEXT_BYTES:
-            return Close(wire.CLOSE_TOO_BIG, f"message: at most {wire.MAX_TEXT_BYTES} bytes are taken")
+        length = len(text.encode()) if text is not None else len(data or b"")
+        limit = wire.MAX_MESSAGE_BYTES if text is None and on_bytes is not None else wire.MAX_TEXT_BYTES
+        if length > limit:
+            return Close(wire.CLOSE_TOO_BIG, f"message: at most {limit} bytes are taken")
         try:
             if text is not None:
                 on_text(text)

@@ -26,6 +26,9 @@ VERSION = 1
 TOP_K = 5
 MAX_TEXT_BYTES = 4096  # of one message from a viewer; the longest that makes sense is under 100
 MAX_MESSAGE_BYTES = MAX_JPEG_BYTES + MAX_TEXT_BYTES  # of any message to the server: a page's picture with its header
+# Of what is read at all. Above it the connection is cut while the message still comes, and the reason may be lost on
+# the way: what is only a little too big is read and answered.
+CUT_OFF_BYTES = 2 * MAX_MESSAGE_BYTES
 
 CAMERA = "~camera"  # what a page's own camera is called; no operator's source can be
 

@@ -6,7 +6,7 @@ import json
 import socket as sockets
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 import pytest
 from running import WAIT_S, Running, closing, result, running, say, text
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from serving import wire
@@ -176,7 +177,8 @@ def message(header: bytes, data: bytes = GOOD) -> bytes:
             "jpeg: 65535 x 65535 pixels are more than the 4096 a side that are taken",
         ),
         (message(HEADER, GOOD[:-2] + bytes(1 << 20) + GOOD[-2:]), 4400, "jpeg: "),
-        (bytes(2 << 20), 1009, ""),
+        (bytes(wire.MAX_MESSAGE_BYTES + 1), 1009, f"message: at most {wire.MAX_MESSAGE_BYTES} bytes are taken"),
+        (bytes(wire.CUT_OFF_BYTES), 1009, f"message: at most {wire.MAX_MESSAGE_BYTES} bytes are taken"),
         ("x" * 5000, 1009, "message: at most 4096 bytes are taken"),
         ("hello", 4400, "message: not JSON"),
         ('{"type":"frame"}', 4400, "type: expected"),
@@ -193,6 +195,16 @@ def test_who_sends_nonsense_is_closed_with_the_reason_and_the_others_go_on(
         send(good, 0)
         answer(good)
         result(viewer)
+
+
+def test_what_is_far_too_big_is_cut_off_and_the_others_go_on(server: Running) -> None:
+    with film(server) as good, film(server) as bad:
+        # The server stops reading: whether the close frame or the reset arrives first is up to TCP.
+        with suppress(ConnectionClosed):
+            bad.send(bytes(32 * wire.CUT_OFF_BYTES))
+        wait_for_cameras(server, 1)
+        send(good, 0)
+        answer(good)
 
 
 def test_a_jpeg_that_only_looks_like_one_closes_after_the_answer_to_the_one_before(server: Running) -> None:
