@@ -1,0 +1,46 @@
+"""A still: one frame as people look at it afterwards, plain and with the heat map over it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dives.partial import PartialFile
+from realtime.errors import ResultsError
+from realtime.overlay import draw_overlay
+
+FOLDER = "stills"
+QUALITY = 90  # of the JPEGs: they are also what later training learns from
+
+
+@dataclass(frozen=True, slots=True)
+class Still:
+    """The names of the two files of a still, relative to the folder it was saved in."""
+
+    plain: str
+    overlay: str
+
+
+def save_still(folder: Path, stem: str, rgb: NDArray[np.uint8], cam: NDArray[np.uint8]) -> Still:
+    """Writes ``<stem>.jpg`` and ``<stem>-overlay.jpg`` into ``folder``, which is made when it is missing.
+
+    rgb: uint8 [H, W, 3]. cam: uint8 [G, G], drawn as realtime.overlay draws it. Each appears complete or not at all,
+    and replaces an earlier one. Raises ResultsError.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ResultsError(f"{folder}: cannot be made ({(error.strerror or str(error)).lower()})") from error
+    still = Still(f"{stem}.jpg", f"{stem}-overlay.jpg")
+    for name, picture in ((still.plain, rgb), (still.overlay, draw_overlay(rgb, cam))):
+        done, data = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+        if not done:
+            raise ResultsError(f"{folder / name}: the picture cannot be encoded as JPEG")
+        with PartialFile(folder / name, "wb") as file:
+            file.write(data.tobytes())
+            file.commit()
+    return still

@@ -1,0 +1,43 @@
+"""dives/stills.py: what lies on the disk afterwards."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from dives.stills import Still, save_still
+from realtime.errors import ResultsError
+
+RGB = np.full((48, 64, 3), (10, 120, 200), np.uint8)
+
+
+def read(path: Path) -> np.ndarray:
+    return cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB).astype(int)
+
+
+def test_a_still_is_the_frame_plain_and_with_its_map(tmp_path: Path) -> None:
+    cam = np.zeros((4, 4), np.uint8)
+    cam[:, 2:] = 255
+    still = save_still(tmp_path / "new" / "stills", "0001-fish", RGB, cam)
+    assert still == Still("0001-fish.jpg", "0001-fish-overlay.jpg")
+    folder = tmp_path / "new" / "stills"
+    plain, overlay = read(folder / still.plain), read(folder / still.overlay)
+    assert np.abs(plain - RGB).max() <= 4
+    assert np.abs(overlay[:, :16] - RGB[:, :16]).max() <= 12  # no map there
+    assert np.abs(overlay[:, 56:] - RGB[:, 56:]).min() > 15
+    assert sorted(path.name for path in folder.iterdir()) == sorted([still.plain, still.overlay])
+
+
+def test_a_second_still_of_that_name_replaces_the_first(tmp_path: Path) -> None:
+    for shade in (0, 250):
+        still = save_still(tmp_path, "a", np.full_like(RGB, shade), np.zeros((4, 4), np.uint8))
+    assert read(tmp_path / still.plain).min() > 240
+
+
+def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(ResultsError, match=r"file.*: cannot be made \(.+\)"):
+        save_still(tmp_path / "file" / "stills", "a", RGB, np.zeros((4, 4), np.uint8))
