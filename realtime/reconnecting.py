@@ -69,8 +69,8 @@ class Health:
 
     state: "connecting", "live", "stalled", "retrying", "ended", "failed" or "stopped". cause, reason: why, as a word of
     realtime.errors.Cause and as a sentence; empty while all is well. reconnects: times it came back by a new
-    connection. stalls: times it fell silent. late: frames overtaken on the way out of its thread. damaged: what could
-    not be decoded.
+    connection. stalls: times it fell silent. late: frames let go by undecoded, or overtaken on the way out of its
+    thread. damaged: what could not be decoded.
     """
 
     state: str = "connecting"
@@ -217,6 +217,10 @@ class _Attempt:
     def damaged(self) -> int:
         return int(getattr(self.source, "damaged", 0))
 
+    @property
+    def late(self) -> int:
+        return self.slot.overwritten + int(getattr(self.source, "late", 0))
+
     def abandon(self) -> None:
         """Asks it to end, whenever what it hangs in lets it go; nothing of it is seen any more."""
         self._abandoned.set()
@@ -284,7 +288,7 @@ class Reconnecting:
         attempt, health = self._attempt, self._machine.health
         late, damaged = self._late, self._damaged
         if attempt is not None:
-            late, damaged = late + attempt.slot.overwritten, damaged + attempt.damaged
+            late, damaged = late + attempt.late, damaged + attempt.damaged
         return replace(health, late=late, damaged=damaged)
 
     def watch(self, on_change: Callable[[Health], None]) -> None:
@@ -374,7 +378,7 @@ class Reconnecting:
     def _leave(self) -> None:
         if (attempt := self._attempt) is not None:
             attempt.abandon()
-            self._late += attempt.slot.overwritten
+            self._late += attempt.late
             self._damaged += attempt.damaged
             self._attempt = None
             self._hanging = [thread for thread in (*self._hanging, attempt.thread) if thread.is_alive()]

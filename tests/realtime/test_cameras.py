@@ -180,6 +180,24 @@ def test_a_wrong_password_is_told_and_never_shown(engine, gstreamer, caplog, cap
     assert "rtsp://***@127.0.0.1" in caplog.text
 
 
+def test_who_is_slower_than_the_camera_sees_fewer_frames_and_not_older_ones(gstreamer):
+    slow = threading.Event()  # never set: waiting for it stands for a decoder that takes its time
+    with RtspCamera(size="64x48") as camera, NetworkStream(camera.url, name="reef", **NETWORK) as stream:
+        shown_s, seen_s = [], []
+        for frame in stream:
+            if frame.picture._frame.time is None:  # RTSP's first picture may have no stamp
+                continue
+            shown_s.append(frame.picture._frame.time)
+            seen_s.append(time.monotonic())
+            if seen_s[-1] - seen_s[0] > 6.0:
+                break
+            slow.wait(0.12)  # of a camera that gives 25 a second: a third would be seen, four seconds late by now
+    assert stream.late > 30
+    behind_s = (seen_s[-1] - seen_s[0]) - (shown_s[-1] - shown_s[0])
+    assert behind_s < 2.0
+    assert frame.captured_s <= seen_s[-1]
+
+
 def test_a_path_that_the_camera_does_not_have_is_told(gstreamer):
     with RtspCamera() as camera:
         assert refusal(camera.url + "/other").cause is Cause.NOT_FOUND
