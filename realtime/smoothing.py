@@ -15,7 +15,7 @@ from realtime.contract import ModelContract
 from realtime.frames import StableLabel
 
 TIME_CONSTANT_S = 0.5  # a new animal is believed after roughly this long
-RELEASE = 0.85  # a shown label stays until it falls to this share of the threshold it had to reach
+RELEASE = 0.85  # a shown label stays until it falls to this share of its threshold, or unknown rises by as much
 TAKEOVER = 0.1  # and until another, itself above the threshold, is more probable by this much
 FORGET_S = 5.0  # after a gap this long, or a step back in time, what was before says nothing
 
@@ -70,4 +70,7 @@ class Smoother:
             return best if enters else None
         if best != self._shown and enters and mean[best] - mean[self._shown] >= self._takeover:
             return best
-        return self._shown if mean[self._shown] >= self._release * self._thresholds.show else (best if enters else None)
+        stays = mean[self._shown] >= self._release * self._thresholds.show
+        if stays and self._unknown <= self._thresholds.unknown / self._release:
+            return self._shown
+        return best if enters else None
