@@ -31,6 +31,7 @@ sys.path[:0] = [str(ROOT / "bench")]
 from age import memory_mb, process  # noqa: E402
 
 WINDOW_S = 12.0
+GIVEN_UP_S = 45.0  # the server's own patience is 20 s
 
 
 async def watch(url: str) -> None:
@@ -48,21 +49,25 @@ async def watch_all(url: str, viewers: int) -> None:
 
 
 async def never_read(url: str, viewers: int) -> None:
-    """Connects, and leaves everything that comes in the system's buffers."""
+    """Connects and leaves all that comes in the system's buffers; when the server must have given up, connects again."""
     host, port = url.removeprefix("ws://").split("/")[0].split(":")
     path = "/" + url.removeprefix("ws://").split("/", 1)[1]
-    sockets = []
-    for _ in range(viewers):
-        reader, writer = await asyncio.open_connection(host, int(port), limit=1024)
-        writer.write(
-            f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
-        )
-        await writer.drain()
-        assert b"101" in await reader.readline()
-        writer.transport.pause_reading()
-        sockets.append(writer)
-    await asyncio.Event().wait()
+    while True:
+        writers = []
+        for _ in range(viewers):
+            reader, writer = await asyncio.open_connection(host, int(port), limit=1024)
+            writer.write(
+                f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
+            )
+            await writer.drain()
+            if b"101" not in await reader.readline():
+                raise SystemExit("the server did not take the viewer")
+            writer.transport.pause_reading()
+            writers.append(writer)
+        await asyncio.sleep(GIVEN_UP_S)
+        for writer in writers:
+            writer.transport.abort()
 
 
 def helper(kind: str, url: str, number: int) -> subprocess.Popen[bytes]:
