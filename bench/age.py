@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -63,7 +64,8 @@ READ_BACK = """([bits, block]) => {
 
 @contextmanager
 def process(command: list[str]) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A process of this folder, and the last word of the first line it prints."""
+    """A process of this folder, and the last word of the first line it prints; it ends with us, also when we are killed."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with subprocess.Popen(
         [sys.executable, *command],
         cwd=ROOT,

@@ -49,7 +49,7 @@ async def watch_all(url: str, viewers: int) -> None:
 
 
 async def never_read(url: str, viewers: int) -> None:
-    """Connects and leaves all that comes in the system's buffers; when the server must have given up, connects again."""
+    """Connects and leaves all that comes unread; when the server must have given up, connects again."""
     host, port = url.removeprefix("ws://").split("/")[0].split(":")
     path = "/" + url.removeprefix("ws://").split("/", 1)[1]
     while True:
