@@ -64,7 +64,7 @@ READ_BACK = """([bits, block]) => {
 
 @contextmanager
 def process(command: list[str]) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A process of this folder, and the last word of the first line it prints; it ends with us, also when we are killed."""
+    """A process of this folder, which ends with us, and the last word of the first line it prints."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with subprocess.Popen(
         [sys.executable, *command],
