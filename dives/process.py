@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from dives.chapters import JoinedVideo
 from dives.fingerprint import fingerprint
 from dives.journal import Journal
 from dives.partial import SUFFIX, writing
@@ -81,7 +82,7 @@ class DiveRun:
 
 
 def process(
-    source: Path,
+    source: Path | Sequence[Path],
     out: Path,
     engine: Engine,
     options: ProcessOptions,
@@ -89,6 +90,7 @@ def process(
 ) -> DiveRun:
     """Processes the video or folder of pictures ``source`` into the folder ``out`` and returns how it went.
 
+    Several videos are the chapters of one dive, in order: see JoinedVideo. Their gaps make the dive incomplete.
     progress is called on this thread, a few times a second. Raises SourceError, before ``out`` is touched, when the
     source gives no frame at all, and ResultsError when ``out`` cannot be written, is in use, or holds a run that cannot
     be continued with these options. A source that breaks half-way raises nothing: see DiveRun. KeyboardInterrupt goes
@@ -96,17 +98,20 @@ def process(
     ``out`` are removed once the source has opened.
     """
     began_s = time.monotonic()
-    open_source = partial(_open_source, source, options)
-    with open_source() as opened, _open_journal(source, out, engine, options) as journal:
+    paths = (source,) if isinstance(source, Path) else tuple(source)
+    open_source = partial(_open_source, paths, options)
+    with open_source() as opened, _open_journal(paths, out, engine, options) as journal:
         earlier = read_run(out) if options.resume else None
         if earlier is not None and not (
             earlier["state"] == COMPLETE and earlier["counts"]["classified"] == journal.records
         ):
             earlier = None
-        with RunLog(out, _new_record(source, opened, engine, options, journal)) as run:
+        with RunLog(out, _new_record(paths[0], opened, engine, options, journal)) as run:
             if earlier is None:
                 _clear(out)
                 reading = _classify(opened, engine, journal, options.every_s, progress, run.record.counts)
+                if isinstance(opened, JoinedVideo):
+                    run.record.source = {**run.record.source, **_joined(opened)}  # gaps show while reading
             else:
                 reading = _Reading(continued_from=journal.records)
                 run.record.counts = earlier["counts"]
@@ -140,13 +145,16 @@ def process(
         )
 
 
-def _open_source(source: Path, options: ProcessOptions) -> Source:
-    if options.start_utc is not None and source.is_dir():
-        raise SourceError(str(source), "--start is for a video; the pictures of a folder have no common clock")
-    return open_recorded(source, name=str(source), start=options.start_utc)
+def _open_source(paths: Sequence[Path], options: ProcessOptions) -> Source:
+    names = [str(path) for path in paths]
+    if len(paths) > 1:
+        return JoinedVideo(paths, names=names, start=options.start_utc)
+    if options.start_utc is not None and paths[0].is_dir():
+        raise SourceError(names[0], "--start is for a video; the pictures of a folder have no common clock")
+    return open_recorded(paths[0], name=names[0], start=options.start_utc)
 
 
-def _open_journal(source: Path, out: Path, engine: Engine, options: ProcessOptions) -> Journal:
+def _open_journal(paths: Sequence[Path], out: Path, engine: Engine, options: ProcessOptions) -> Journal:
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -154,7 +162,7 @@ def _open_journal(source: Path, out: Path, engine: Engine, options: ProcessOptio
     return Journal.open(
         out / JOURNAL,
         facts={
-            "the source": fingerprint(source),
+            "the source": " + ".join(_fingerprint(path, paths) for path in paths),
             "the model": f"sha256 {engine.sha256}",
             "--every": options.every_s,
             "--start": iso_utc(options.start_utc) or None,
@@ -162,8 +170,18 @@ def _open_journal(source: Path, out: Path, engine: Engine, options: ProcessOptio
         notes={"batch": BATCH, "model": engine.path.name, "provider": engine.provider.name},
         classes=len(engine.contract.labels),
         cam_size=engine.contract.cam_size,
+        sources=[str(path) for path in paths],
         resume=options.resume,
     )
+
+
+def _fingerprint(path: Path, paths: Sequence[Path]) -> str:
+    try:
+        return fingerprint(path)
+    except SourceError as error:
+        if len(paths) == 1:
+            raise
+        return error.reason  # a chapter that is not there is a gap; once it is back, the dive is another
 
 
 def _new_record(source: Path, opened: Source, engine: Engine, options: ProcessOptions, journal: Journal) -> RunRecord:
@@ -178,6 +196,7 @@ def _new_record(source: Path, opened: Source, engine: Engine, options: ProcessOp
             "rate": info.rate,
             "duration_s": info.duration_s,
             "frames": info.frames,
+            **(_joined(opened) if isinstance(opened, JoinedVideo) else {}),
         },
         time={"start_utc": iso_utc(info.start_utc), "utc_source": info.utc_source},
         model={
@@ -199,6 +218,23 @@ def _new_record(source: Path, opened: Source, engine: Engine, options: ProcessOp
         timing={"begun_utc": iso_utc(datetime.now(UTC))},
         versions=versions(),
     )
+
+
+def _joined(opened: JoinedVideo) -> dict[str, Any]:
+    return {
+        "chapters": [
+            {
+                "name": chapter.path.name,
+                "path": str(chapter.path.resolve()),
+                "offset_s": round(chapter.offset_s, 6),
+                "length_s": round(chapter.length_s, 6),
+                "frames": chapter.frames,
+                "problem": chapter.problem,
+            }
+            for chapter in opened.chapters
+        ],
+        "gaps": [asdict(gap) for gap in sorted(opened.gaps, key=lambda gap: gap.at_s)],
+    }
 
 
 @dataclass(slots=True)
@@ -233,7 +269,7 @@ def _classify(
                 last = rows[-1] if rows else None
                 meter.add(
                     len(rows),
-                    done=last.index + 1 if last else segment.decoded,
+                    done=_position(opened, last) if last else segment.decoded,
                     media_s=last.media_s if last else segment.media_s,
                 )
         except SourceError as error:
@@ -251,10 +287,15 @@ def _classify(
     return reading
 
 
+def _position(opened: Source, last: RawResult) -> int:
+    before = opened.frames_before(last.source) if isinstance(opened, JoinedVideo) else 0
+    return before + last.index + 1
+
+
 def _counts(opened: Source, segment: Segment) -> dict[str, Any]:
     skipped: dict[str, int] = {"between samples": segment.unsampled}
     counts: dict[str, Any] = {"decoded": segment.decoded, "skipped": skipped}
-    if isinstance(opened, VideoFile):
+    if isinstance(opened, VideoFile | JoinedVideo):
         skipped["damaged packets"] = opened.damaged_packets
         counts["guessed_stamps"] = opened.guessed_stamps
     if isinstance(opened, PictureFolder):
@@ -271,7 +312,7 @@ def _write(
     tell_rows = TELL_ROWS if phase == "write" else BATCH
 
     def told() -> Iterator[RawResult]:
-        for done, row in enumerate(journal.rows(dive.source)):
+        for done, row in enumerate(journal.rows()):
             yield row
             if (done + 1) % tell_rows == 0:
                 meter.add(tell_rows, done=done + 1, media_s=row.media_s)

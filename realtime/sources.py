@@ -114,6 +114,7 @@ class VideoFile(_Closing):
         self._stream = playable[0]
         self._stream.thread_type = "AUTO"
         self._origin_s = (self._container.start_time or 0) / av.time_base
+        self._length_s = self._container.duration / av.time_base if self._container.duration else None
         self._frames = self._decode()
         try:
             self._first = next(self._frames, None)
@@ -152,6 +153,11 @@ class VideoFile(_Closing):
             self._check_length(media_s, index)
         finally:
             self._container.close()
+
+    @property
+    def length_s(self) -> float | None:
+        """How long the container says the recording is, sound included, in seconds; None when it does not say."""
+        return self._length_s
 
     def close(self) -> None:
         """Stops the iteration; a file never blocks for long."""
@@ -227,7 +233,7 @@ class PictureFolder(_Closing):
             files = [entry for entry in self.path.iterdir() if entry.is_file() and not entry.name.startswith(".")]
         except OSError as error:
             raise SourceError(self.name, _os_reason(error)) from error
-        files.sort(key=lambda entry: _natural(entry.name))
+        files.sort(key=lambda entry: natural_order(entry.name))
         self._paths = [entry for entry in files if entry.suffix.lower() in EXTENSIONS]
         first = next((rgb for rgb in map(self._read, self._paths) if rgb is not None), None)
         if first is None:
@@ -334,6 +340,12 @@ def open_recorded(path: Path | str, *, name: str | None = None, start: datetime 
     return PictureFolder(path, name=name) if path.is_dir() else VideoFile(path, name=name, start=start)
 
 
+def natural_order(name: str) -> list[tuple[int, int, str]]:
+    """A key to sort names by: numbers in them count as numbers (dive2 before dive10), case does not count."""
+    parts = re.split(r"(\d+)", name.casefold())
+    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part]
+
+
 def _open_container(path: Path, name: str) -> av.container.InputContainer:
     try:
         with path.open("rb") as file:  # ffmpeg's own messages for these are less clear
@@ -372,11 +384,6 @@ def _container_utc(metadata: dict[str, str]) -> datetime | None:
         moment = moment.replace(tzinfo=UTC)
     moment = moment.astimezone(UTC)
     return moment if moment.year >= 1990 else None  # 1904 and 1970 are unset clocks
-
-
-def _natural(name: str) -> list[tuple[int, int, str]]:
-    parts = re.split(r"(\d+)", name.casefold())
-    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part]
 
 
 def _chain(first: av.VideoFrame, rest: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
