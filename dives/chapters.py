@@ -1,7 +1,7 @@
 """One dive in several files: which files belong together, and how they become one recording on one time line.
 
 Cameras cut a long recording into chapters of 4 GB or so. The parts of one dive are put end to end by the length
-that each container states; frame numbers stay those of each file, since that is what other programs show.
+that each container states, and their frames are numbered through.
 """
 
 from __future__ import annotations
@@ -27,12 +27,17 @@ SAME_TIME_S = 5.0  # cameras round the start to whole seconds, and need a moment
 
 @dataclass(frozen=True, slots=True)
 class Chapter:
-    """One file of a dive. offset_s: media time of the dive at the file's own 0. problem: why it gives no frame."""
+    """One file of a dive.
+
+    offset_s: media time of the dive at the file's own 0. length_s: as its container states. frames: as announced.
+    first_frame: number within the dive of its frame 0; None until reading has come to it. problem: why it gives none.
+    """
 
     path: Path
     offset_s: float
     length_s: float = 0.0
     frames: int | None = None
+    first_frame: int | None = None
     problem: str = ""
 
 
@@ -46,24 +51,24 @@ class Gap:
 
 
 class JoinedVideo:
-    """Several files as one recording: a Source, in which each frame carries the name of its file.
+    """Several files as one recording: a Source.
 
-    A frame's ``source`` is its file's name, ``index`` its number within that file, and ``media_s`` the time of the
-    dive: the chapter's offset plus the time within it. Offsets are known before anything is read, so that they are the
-    same however often reading is interrupted. A chapter that cannot be opened, that breaks off, or whose number is
-    missing leaves a gap in ``gaps``; its length is taken from the wall clocks of the chapters around it where these
-    tell, and is otherwise none. The other chapters are read nevertheless, and SourceError is raised at the very end.
+    Frames are numbered through the dive, and ``media_s`` is the chapter's offset plus the time within it. Offsets are
+    known before anything is read, so that they are the same however often reading is interrupted; ``first_frame`` of a
+    chapter is known when it is reached, since containers may announce frames that do not decode. A chapter that
+    cannot be opened, that breaks off, or whose number is missing leaves a gap in ``gaps``; its length is taken from
+    the wall clocks of the chapters around it where these tell, and is otherwise none. The other chapters are read
+    nevertheless, and SourceError is raised at the very end.
 
-    names: of the files. start: wall clock of media time 0; outranks the containers'. Raises SourceError when no chapter
-    can be read, when two share a file name, and when one does not say how long it is.
+    start: wall clock of media time 0; outranks the containers'. Raises SourceError when no chapter can be read, when
+    two share a file name, and when one does not say how long it is.
     """
 
-    def __init__(self, paths: Sequence[Path], *, names: Sequence[str], start: datetime | None = None) -> None:
-        self.name = names[0]
+    def __init__(self, paths: Sequence[Path], *, name: str | None = None, start: datetime | None = None) -> None:
+        self.name = name if name is not None else paths[0].name
         self.damaged_packets = 0
         self.guessed_stamps = 0
         self.gaps: list[Gap] = []
-        self._names = tuple(names)
         self._broken: list[str] = []
         self._stop = threading.Event()
         if len({path.name.casefold() for path in paths}) < len(paths):
@@ -71,31 +76,29 @@ class JoinedVideo:
         self.chapters = self._lay_out(paths, start)
 
     def __iter__(self) -> Iterator[Frame]:
-        for chapter, name in zip(self.chapters, self._names, strict=True):
+        index = 0
+        for number, chapter in enumerate(self.chapters):
             if chapter.problem or self._stop.is_set():
                 continue
+            self.chapters[number] = replace(chapter, first_frame=index)
             last_s = 0.0
             try:
-                with VideoFile(chapter.path, name=name) as video:
+                with VideoFile(chapter.path, name=chapter.path.name) as video:
                     try:
                         for frame in video:
                             if self._stop.is_set():
                                 return
                             last_s = frame.media_s
-                            yield self._placed(frame, chapter)
+                            yield self._placed(frame, index, chapter.offset_s)
+                            index += 1
                     finally:
                         self.damaged_packets += video.damaged_packets
                         self.guessed_stamps += video.guessed_stamps
             except SourceError as error:
-                reason = f"{chapter.path.name}: {error.reason}"
-                self._broken.append(reason)
-                self.gaps.append(Gap(chapter.offset_s + last_s, chapter.length_s - last_s, reason))
+                self._broken.append(str(error))
+                self.gaps.append(Gap(chapter.offset_s + last_s, chapter.length_s - last_s, str(error)))
         if self._broken and not self._stop.is_set():
             raise SourceError(self.name, f"the dive has gaps: {'; '.join(self._broken)}")
-
-    def frames_before(self, source: str) -> int:
-        """How many frames the chapters before the one called ``source`` announce."""
-        return sum(chapter.frames or 0 for chapter in self.chapters[: self._names.index(source)])
 
     def close(self) -> None:
         """Stops the iteration; may be called from any thread."""
@@ -109,10 +112,10 @@ class JoinedVideo:
     ) -> None:
         self.close()
 
-    def _placed(self, frame: Frame, chapter: Chapter) -> Frame:
-        media_s = chapter.offset_s + frame.media_s
+    def _placed(self, frame: Frame, index: int, offset_s: float) -> Frame:
+        media_s = offset_s + frame.media_s
         utc = self.info.start_utc + timedelta(seconds=media_s) if self.info.start_utc else None
-        return replace(frame, media_s=media_s, utc=utc, utc_source=self.info.utc_source)
+        return replace(frame, source=self.name, index=index, media_s=media_s, utc=utc, utc_source=self.info.utc_source)
 
     def _lay_out(self, paths: Sequence[Path], start: datetime | None) -> list[Chapter]:
         chapters: list[Chapter] = []
@@ -120,21 +123,21 @@ class JoinedVideo:
         end_s = 0.0
         lost: list[str] = []  # since the last good chapter
         before: int | None = None
-        for path, name in zip(paths, self._names, strict=True):
+        for path in paths:
             if words := _lost_before(path, before):
                 lost.append(words)
                 self._broken.append(words)
             before = found.chapter if (found := _gopro(path)) else None
             try:
-                with VideoFile(path, name=name) as video:
+                with VideoFile(path, name=path.name) as video:
                     info, length_s = video.info, video.length_s
             except SourceError as error:
-                lost.append(f"{path.name}: {error.reason}")
-                self._broken.append(lost[-1])
+                lost.append(str(error))
+                self._broken.append(str(error))
                 chapters.append(Chapter(path, end_s, problem=error.reason))
                 continue
             if length_s is None:
-                raise SourceError(name, "does not say how long it is, so nothing can be joined to it; process it alone")
+                raise SourceError(self.name, f"{path.name} does not say how long it is; process it without --join")
             if lost:
                 gap_s = _gap(first, info, end_s)
                 self.gaps.append(Gap(end_s, gap_s, "; ".join(lost)))

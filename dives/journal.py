@@ -27,7 +27,7 @@ from dives.partial import writing
 from realtime.errors import ResultsError
 from realtime.pipeline import RawResult
 
-FORMAT = "reeflens-journal/2"
+FORMAT = "reeflens-journal/1"
 MAX_HEADER_BYTES = 1 << 20
 CHUNK_RECORDS = 1024  # a third of a megabyte at 23 classes: memory stays flat however long the dive
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -40,12 +40,9 @@ class Journal:
     A second process that opens the same journal is refused with ResultsError until the first one ends.
     """
 
-    def __init__(
-        self, path: Path, file: BinaryIO, start: int, dtype: np.dtype[Any], records: int, sources: Sequence[str]
-    ) -> None:
+    def __init__(self, path: Path, file: BinaryIO, start: int, dtype: np.dtype[Any], records: int) -> None:
         self.path = path
         self.records = records
-        self._sources = tuple(sources)
         self._file = file
         self._start = start
         self._dtype = dtype
@@ -59,15 +56,13 @@ class Journal:
         *,
         classes: int,
         cam_size: int,
-        sources: Sequence[str],
         resume: bool = True,
     ) -> Self:
         """Opens the journal at ``path``, or begins one when there is none or ``resume`` is off.
 
         facts: what the rows depend on; JSON values. A journal to resume with other facts raises ResultsError naming
         the first that differs. notes: kept with a new journal, never compared; ``notes`` reads them back.
-        classes, cam_size: C and G of the rows. sources: the names that rows may carry, in order; a record holds only
-        the place in this list, so that a card may be copied elsewhere in between.
+        classes, cam_size: C and G of the rows.
         """
         with writing(path):
             # Unbuffered: a record that append() returned from survives a kill of this process.
@@ -82,7 +77,7 @@ class Journal:
                     _write(file, json.dumps(header, ensure_ascii=False).encode() + b"\n")
                 else:
                     _same_facts(path.parent, header["facts"], json.loads(json.dumps(dict(facts))))
-                journal = cls(path, file, _header_size(file), record_dtype(classes, cam_size), 0, sources)
+                journal = cls(path, file, _header_size(file), record_dtype(classes, cam_size), 0)
                 journal.records = journal._whole_records()
                 journal.truncate(journal.records)
             except BaseException:
@@ -92,7 +87,7 @@ class Journal:
 
     def append(self, rows: Sequence[RawResult]) -> None:
         """Adds rows at the end. Raises ResultsError; what was there before is then still whole."""
-        packed = pack(rows, self._dtype, self._sources)
+        packed = pack(rows, self._dtype)
         self._file.seek(self._end(self.records))
         with writing(self.path):
             try:
@@ -112,10 +107,10 @@ class Journal:
         for first in range(0, self.records, CHUNK_RECORDS):
             yield self._read(first, min(CHUNK_RECORDS, self.records - first))
 
-    def rows(self) -> Iterator[RawResult]:
-        """The rows in order, as the first pass made them."""
+    def rows(self, source: str) -> Iterator[RawResult]:
+        """The rows in order, as the first pass made them; ``source`` is the name they carry."""
         for chunk in self.chunks():
-            yield from unpack(chunk, self._sources)
+            yield from unpack(chunk, source)
 
     def moments(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """int64 [n] frame numbers and float64 [n] media times of all rows."""
@@ -177,13 +172,9 @@ class Journal:
 
 
 def record_dtype(classes: int, cam_size: int) -> np.dtype[Any]:
-    """One record: 48 bytes, 4 per class, one per CAM cell.
-
-    source: place in the list of names. utc_us: microseconds since 1970, NO_TIME for none.
-    """
+    """One record: 46 bytes, 4 per class, one per CAM cell. utc_us: microseconds since 1970, NO_TIME for none."""
     return np.dtype(
         [
-            ("source", "<u2"),
             ("index", "<i8"),
             ("media_s", "<f8"),
             ("utc_us", "<i8"),
@@ -199,11 +190,10 @@ def record_dtype(classes: int, cam_size: int) -> np.dtype[Any]:
     )
 
 
-def pack(rows: Sequence[RawResult], dtype: np.dtype[Any], sources: Sequence[str]) -> NDArray[Any]:
-    """Rows as records of ``record_dtype``. Raises ValueError for a row whose source is none of ``sources``."""
+def pack(rows: Sequence[RawResult], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Rows as records of ``record_dtype``."""
     records = np.zeros(len(rows), dtype)
     for record, row in zip(records, rows, strict=True):
-        record["source"] = sources.index(row.source)
         record["index"] = row.index
         record["media_s"] = row.media_s
         record["utc_us"] = NO_TIME if row.utc is None else (row.utc - EPOCH) // timedelta(microseconds=1)
@@ -217,12 +207,12 @@ def pack(rows: Sequence[RawResult], dtype: np.dtype[Any], sources: Sequence[str]
     return records
 
 
-def unpack(records: NDArray[Any], sources: Sequence[str]) -> Iterator[RawResult]:
-    """The inverse of ``pack``."""
+def unpack(records: NDArray[Any], source: str) -> Iterator[RawResult]:
+    """The inverse of ``pack``, except for the name of the source, which a record does not hold."""
     for record in records:
         utc_us = int(record["utc_us"])
         yield RawResult(
-            source=sources[record["source"]],
+            source=source,
             index=int(record["index"]),
             media_s=float(record["media_s"]),
             utc=None if utc_us == NO_TIME else EPOCH + timedelta(microseconds=utc_us),

@@ -110,11 +110,13 @@ def process(
             if earlier is None:
                 _clear(out)
                 reading = _classify(opened, engine, journal, options.every_s, progress, run.record.counts)
-                if isinstance(opened, JoinedVideo):
-                    run.record.source = {**run.record.source, **_joined(opened)}  # gaps show while reading
+                if isinstance(opened, JoinedVideo):  # what is known only now: gaps, and where each chapter begins
+                    run.record.source = {**run.record.source, **_joined(opened)}
             else:
                 reading = _Reading(continued_from=journal.records)
                 run.record.counts = earlier["counts"]
+                if "chapters" in earlier["source"]:
+                    run.record.source = {**run.record.source, "chapters": earlier["source"]["chapters"]}
             dive = Dive(out, opened.name, engine.contract, opened.info, journal.records, merge_gap(options.every_s))
             sightings = _write(dive, journal, [table() for table in TABLES], progress, "write")
             if options.overlay and not reading.interrupted and not (out / OverlayMp4.name).exists():
@@ -146,12 +148,12 @@ def process(
 
 
 def _open_source(paths: Sequence[Path], options: ProcessOptions) -> Source:
-    names = [str(path) for path in paths]
+    name = str(paths[0])
     if len(paths) > 1:
-        return JoinedVideo(paths, names=names, start=options.start_utc)
+        return JoinedVideo(paths, name=name, start=options.start_utc)
     if options.start_utc is not None and paths[0].is_dir():
-        raise SourceError(names[0], "--start is for a video; the pictures of a folder have no common clock")
-    return open_recorded(paths[0], name=names[0], start=options.start_utc)
+        raise SourceError(name, "--start is for a video; the pictures of a folder have no common clock")
+    return open_recorded(paths[0], name=name, start=options.start_utc)
 
 
 def _open_journal(paths: Sequence[Path], out: Path, engine: Engine, options: ProcessOptions) -> Journal:
@@ -170,7 +172,6 @@ def _open_journal(paths: Sequence[Path], out: Path, engine: Engine, options: Pro
         notes={"batch": BATCH, "model": engine.path.name, "provider": engine.provider.name},
         classes=len(engine.contract.labels),
         cam_size=engine.contract.cam_size,
-        sources=[str(path) for path in paths],
         resume=options.resume,
     )
 
@@ -229,6 +230,7 @@ def _joined(opened: JoinedVideo) -> dict[str, Any]:
                 "offset_s": round(chapter.offset_s, 6),
                 "length_s": round(chapter.length_s, 6),
                 "frames": chapter.frames,
+                "first_frame": chapter.first_frame,
                 "problem": chapter.problem,
             }
             for chapter in opened.chapters
@@ -269,7 +271,7 @@ def _classify(
                 last = rows[-1] if rows else None
                 meter.add(
                     len(rows),
-                    done=_position(opened, last) if last else segment.decoded,
+                    done=last.index + 1 if last else segment.decoded,
                     media_s=last.media_s if last else segment.media_s,
                 )
         except SourceError as error:
@@ -285,11 +287,6 @@ def _classify(
     reading.frames_per_s = meter.rate
     counts.update(_counts(opened, segment), announced=opened.info.frames, classified=journal.records)
     return reading
-
-
-def _position(opened: Source, last: RawResult) -> int:
-    before = opened.frames_before(last.source) if isinstance(opened, JoinedVideo) else 0
-    return before + last.index + 1
 
 
 def _counts(opened: Source, segment: Segment) -> dict[str, Any]:
@@ -312,7 +309,7 @@ def _write(
     tell_rows = TELL_ROWS if phase == "write" else BATCH
 
     def told() -> Iterator[RawResult]:
-        for done, row in enumerate(journal.rows()):
+        for done, row in enumerate(journal.rows(dive.source)):
             yield row
             if (done + 1) % tell_rows == 0:
                 meter.add(tell_rows, done=done + 1, media_s=row.media_s)

@@ -16,8 +16,7 @@ class Sighting:
 
     start_s, end_s: media times of its first and last frame. peak_s, peak_frame: the frame with the highest
     probability of this label. mean_probability: over the frames counted in ``frames``, which are those that
-    showed the label; a short loss in between belongs to the stretch but not to the count. peak_source: the name of the
-    source that ``peak_frame`` is counted in, which differs within a dive of several files.
+    showed the label; a short loss in between belongs to the stretch but not to the count.
     """
 
     label_index: int
@@ -30,7 +29,6 @@ class Sighting:
     frames: int
     start_utc: datetime | None
     end_utc: datetime | None
-    peak_source: str = ""
 
 
 class SightingTracker:
@@ -78,7 +76,6 @@ def _begin(label: int, result: FrameResult) -> Sighting:
         frames=1,
         start_utc=result.utc,
         end_utc=result.utc,
-        peak_source=result.source,
     )
 
 
@@ -93,11 +90,5 @@ def _extend(current: Sighting, result: FrameResult) -> Sighting:
         mean_probability=current.mean_probability + (probability - current.mean_probability) / frames,
     )
     if probability > current.peak_probability:
-        return replace(
-            longer,
-            peak_s=result.media_s,
-            peak_frame=result.index,
-            peak_probability=probability,
-            peak_source=result.source,
-        )
+        return replace(longer, peak_s=result.media_s, peak_frame=result.index, peak_probability=probability)
     return longer

@@ -123,7 +123,7 @@ class OverlayMp4:
 
     def _picture_of(self, row: FrameResult) -> Picture:
         for frame in self._frames:
-            if (frame.source, frame.index) == (row.source, row.index):
+            if frame.index == row.index:
                 return frame.picture
         raise ResultsError(f"{self._file.path}: frame {row.index} cannot be decoded a second time")
 

@@ -34,30 +34,26 @@ def chapters(tmp_path) -> list[Path]:
     return [chapter(tmp_path, f"GX0{k}0042.MP4", "2026-05-01T09:30:00Z") for k in (1, 2, 3)]
 
 
-def joined(paths, **options) -> JoinedVideo:
-    return JoinedVideo(paths, names=[path.name for path in paths], **options)
-
-
 class TestJoining:
-    def test_frames_keep_the_numbers_of_their_file_and_times_go_on(self, chapters):
-        with joined(chapters) as video:
+    def test_frames_are_numbered_through_and_times_go_on(self, chapters):
+        with JoinedVideo(chapters) as video:
             frames = list(video)
-        assert [frame.index for frame in frames] == [*range(30)] * 3
-        assert [frame.source for frame in frames[::30]] == [path.name for path in chapters]
+        assert [frame.index for frame in frames] == list(range(90))
+        assert [chapter.first_frame for chapter in video.chapters] == [0, 30, 60]
         assert [frame.media_s for frame in frames] == pytest.approx([k / 25 for k in range(90)], abs=1e-6)
         assert (frames[-1].utc - datetime(2026, 5, 1, 9, 30, tzinfo=UTC)).total_seconds() == pytest.approx(3.56)
         assert (video.info.frames, video.info.duration_s, video.gaps) == (90, pytest.approx(3.6), [])
 
     def test_a_start_of_the_user_holds_for_the_dive(self, chapters):
         start = datetime(2026, 6, 1, tzinfo=UTC)
-        frames = list(joined(chapters, start=start))
+        frames = list(JoinedVideo(chapters, start=start))
         assert (frames[30].utc - start).total_seconds() == pytest.approx(1.2)
         assert {frame.utc_source for frame in frames} == {"start"}
 
     def test_a_missing_chapter_is_a_gap_as_long_as_the_clocks_say(self, tmp_path):
         paths = [chapter(tmp_path, "GX010042.MP4", "2026-05-01T09:30:00Z")]
         paths += [chapter(tmp_path, "GX030042.MP4", "2026-05-01T09:30:10Z")]
-        video, frames = joined(paths), []
+        video, frames = JoinedVideo(paths), []
         with pytest.raises(SourceError, match="chapter 2 is missing before it"):
             frames.extend(video)
         assert frames[30].media_s == pytest.approx(10.0)
@@ -68,12 +64,12 @@ class TestJoining:
 
     def test_a_gap_that_no_clock_measures_has_no_length(self, chapters):
         with pytest.raises(SourceError, match="chapter 1 is missing"):
-            list(video := joined([chapters[1]]))
+            list(video := JoinedVideo([chapters[1]]))
         assert video.gaps == [Gap(0.0, None, "GX020042.MP4: chapter 1 is missing before it")]
 
     def test_an_unreadable_chapter_does_not_stop_the_rest(self, chapters):
         chapters[1].write_text("no video")
-        video, frames = joined(chapters), []
+        video, frames = JoinedVideo(chapters), []
         with pytest.raises(SourceError, match=r"gaps: GX020042\.MP4: not a video"):
             frames.extend(video)
         assert len(frames) == 60
@@ -83,10 +79,10 @@ class TestJoining:
     def test_a_chapter_that_breaks_off_leaves_its_time_empty(self, tmp_path):
         paths = [chapter(tmp_path, f"part{k}.mkv", frames=60) for k in (1, 2)]
         truncate(paths[0], 0.5)
-        video, frames = joined(paths), []
+        video, frames = JoinedVideo(paths), []
         with pytest.raises(SourceError, match=r"part1\.mkv: the file breaks off"):
             frames.extend(video)
-        second = [frame for frame in frames if frame.source == "part2.mkv"]
+        second = frames[video.chapters[1].first_frame :]
         assert len(second) == 60
         assert second[0].media_s == pytest.approx(2.4, abs=0.05)
         (gap,) = video.gaps
@@ -94,13 +90,13 @@ class TestJoining:
 
     def test_nothing_that_can_be_read_is_refused(self, tmp_path):
         with pytest.raises(SourceError, match="no chapter of this dive can be read"):
-            joined([tmp_path / "GX010042.MP4", tmp_path / "GX020042.MP4"])
+            JoinedVideo([tmp_path / "GX010042.MP4", tmp_path / "GX020042.MP4"])
 
     def test_chapters_that_share_a_name_are_refused(self, tmp_path):
         (tmp_path / "b").mkdir()
         paths = [chapter(tmp_path, "a.mp4"), chapter(tmp_path / "b", "a.mp4")]
         with pytest.raises(SourceError, match="the same file name"):
-            joined(paths)
+            JoinedVideo(paths)
 
 
 class TestSorting:
@@ -163,16 +159,11 @@ class TestProcessing:
         assert run.state == "complete"
         times = [float(line["media_s"]) for line in lines(run.folder)]
         assert times == pytest.approx([0.0, 0.52, 1.0, 1.52, 2.0, 2.52, 3.0, 3.52])
-        assert [line["frame"] for line in lines(run.folder)] == ["0", "13", "25", "8", "20", "3", "15", "28"]
         source = record(run.folder)["source"]
         assert [one["name"] for one in source["chapters"]] == [path.name for path in chapters]
         assert [one["offset_s"] for one in source["chapters"]] == [0.0, 1.2, 2.4]
+        assert [one["first_frame"] for one in source["chapters"]] == [0, 30, 60]
         assert source["gaps"] == []
-
-    def test_a_sighting_names_the_file_of_its_best_frame(self, tmp_path, engine):
-        chapters = [chapter(tmp_path, f"GX0{k}0042.MP4", frames=30, rate=10) for k in (1, 2)]
-        run = process(chapters, tmp_path / "out", engine, ProcessOptions())
-        assert [Path(sighting.peak_source).name for sighting in run.sightings][::3] == ["GX010042.MP4", "GX020042.MP4"]
 
     def test_a_dive_with_a_gap_is_incomplete_and_states_it(self, chapters, engine, tmp_path):
         chapters[1].write_text("no video")
@@ -189,6 +180,13 @@ class TestProcessing:
         with av.open(str(run.folder / "overlay.mp4")) as video:
             times = [frame.time for frame in video.decode(video=0)]
         assert times == pytest.approx([float(line["media_s"]) for line in lines(run.folder)], abs=1e-4)
+
+    def test_where_chapters_begin_outlives_a_run_that_had_nothing_to_read(self, chapters, engine, tmp_path):
+        process(chapters, tmp_path / "out", engine, ProcessOptions())
+        before = record(tmp_path / "out")["source"]
+        run = process(chapters, tmp_path / "out", engine, ProcessOptions(resume=True))
+        assert run.continued_from == 90
+        assert record(run.folder)["source"] == before
 
     def test_another_set_of_chapters_is_not_a_continuation(self, chapters, engine, tmp_path):
         process(chapters, tmp_path / "out", engine, ProcessOptions())

@@ -24,7 +24,7 @@ def overlaid(clip, rows, contract):
     """Draws ``rows`` into ``clip`` and returns the decoded frames of the result."""
     with VideoFile(clip) as source:
         dive = Dive(clip.parent, clip.name, contract, source.info, len(rows), 2.0)
-    write_results(rows, dive, [OverlayMp4(partial(VideoFile, clip, name="dive.mp4"))])
+    write_results(rows, dive, [OverlayMp4(partial(VideoFile, clip))])
     with av.open(f"file:{clip.parent / 'overlay.mp4'}") as container:
         return list(container.decode(video=0))
 
