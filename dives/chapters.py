@@ -68,6 +68,7 @@ class JoinedVideo:
         self.name = name if name is not None else paths[0].name
         self.damaged_packets = 0
         self.guessed_stamps = 0
+        self.restarts = 0
         self.gaps: list[Gap] = []
         self._broken: list[str] = []
         self._stop = threading.Event()
@@ -94,6 +95,7 @@ class JoinedVideo:
                     finally:
                         self.damaged_packets += video.damaged_packets
                         self.guessed_stamps += video.guessed_stamps
+                        self.restarts += video.restarts
             except SourceError as error:
                 self._broken.append(str(error))
                 self.gaps.append(Gap(chapter.offset_s + last_s, chapter.length_s - last_s, str(error)))

@@ -295,6 +295,7 @@ def _counts(opened: Source, segment: Segment) -> dict[str, Any]:
     if isinstance(opened, VideoFile | JoinedVideo):
         skipped["damaged packets"] = opened.damaged_packets
         counts["guessed_stamps"] = opened.guessed_stamps
+        counts["restarts"] = opened.restarts
     if isinstance(opened, PictureFolder):
         skipped["unreadable files"] = len(opened.skipped)
         counts["unreadable"] = [{"name": name, "reason": reason} for name, reason in opened.skipped]
