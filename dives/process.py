@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -11,8 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from dives.chapters import JoinedVideo
+from dives.divelog import DiveLog
 from dives.fingerprint import fingerprint
 from dives.journal import Journal
+from dives.occurrences import NAME as OCCURRENCES
+from dives.occurrences import write_occurrences
 from dives.partial import SUFFIX, writing
 from dives.progress import Meter, Progress
 from dives.run_record import COMPLETE, INCOMPLETE, RunLog, RunRecord, read_run, versions
@@ -44,13 +48,15 @@ class ProcessOptions:
 
     every_s: classify the first frame at or after each multiple of this many seconds of media time; None for every
     frame. overlay: also make overlay.mp4. start_utc: wall clock at media time 0, with its zone; outranks the
-    container's. resume: go on after what was classified before, instead of anew.
+    container's. resume: go on after what was classified before, instead of anew. divelog: depth and temperature, joined
+    by the wall clock.
     """
 
     every_s: float | None = None
     overlay: bool = False
     start_utc: datetime | None = None
     resume: bool = False
+    divelog: DiveLog | None = None
 
     def __post_init__(self) -> None:
         if self.every_s is not None and not 0.0 < self.every_s < float("inf"):
@@ -91,22 +97,26 @@ def process(
     """Processes the video or folder of pictures ``source`` into the folder ``out`` and returns how it went.
 
     Several videos are the chapters of one dive, in order: see JoinedVideo. Their gaps make the dive incomplete.
-    progress is called on this thread, a few times a second. Raises SourceError, before ``out`` is touched, when the
-    source gives no frame at all, and ResultsError when ``out`` cannot be written, is in use, or holds a run that cannot
-    be continued with these options. A source that breaks half-way raises nothing: see DiveRun. KeyboardInterrupt goes
-    on to the caller when the tables of what is classified are written. Without ``options.resume`` earlier results of
-    ``out`` are removed once the source has opened.
+    progress is called on this thread, a few times a second. Raises, before ``out`` is touched, SourceError when the
+    source gives no frame at all and DiveLogError when the log is of another time; and ResultsError when ``out`` cannot
+    be written, is in use, or holds a run that cannot be continued with these options. A source that breaks half-way
+    raises nothing: see DiveRun. KeyboardInterrupt goes on to the caller when the tables of what is classified are
+    written. Without ``options.resume`` earlier results of ``out`` are removed once the source has opened.
     """
     began_s = time.monotonic()
     paths = (source,) if isinstance(source, Path) else tuple(source)
     open_source = partial(_open_source, paths, options)
-    with open_source() as opened, _open_journal(paths, out, engine, options) as journal:
+    with ExitStack() as stack:
+        opened = stack.enter_context(open_source())
+        info = opened.info
+        profile = options.divelog.during(opened.name, info.start_utc, info.duration_s) if options.divelog else None
+        journal = stack.enter_context(_open_journal(paths, out, engine, options))
         earlier = read_run(out) if options.resume else None
         if earlier is not None and not (
             earlier["state"] == COMPLETE and earlier["counts"]["classified"] == journal.records
         ):
             earlier = None
-        with RunLog(out, _new_record(paths[0], opened, engine, options, journal)) as run:
+        with RunLog(out, _new_record(paths, opened, engine, options, journal)) as run:
             if earlier is None:
                 _clear(out)
                 reading = _classify(opened, engine, journal, options.every_s, progress, run.record.counts)
@@ -117,8 +127,11 @@ def process(
                 run.record.counts = earlier["counts"]
                 if "chapters" in earlier["source"]:
                     run.record.source = {**run.record.source, "chapters": earlier["source"]["chapters"]}
-            dive = Dive(out, opened.name, engine.contract, opened.info, journal.records, merge_gap(options.every_s))
+            dive = Dive(
+                out, opened.name, engine.contract, opened.info, journal.records, merge_gap(options.every_s), profile
+            )
             sightings = _write(dive, journal, [table() for table in TABLES], progress, "write")
+            write_occurrences(out)
             if options.overlay and not reading.interrupted and not (out / OverlayMp4.name).exists():
                 _write(dive, journal, [OverlayMp4(open_source)], progress, "overlay")
             wall_s = time.monotonic() - began_s
@@ -164,7 +177,7 @@ def _open_journal(paths: Sequence[Path], out: Path, engine: Engine, options: Pro
     return Journal.open(
         out / JOURNAL,
         facts={
-            "the source": " + ".join(_fingerprint(path, paths) for path in paths),
+            "the source": _fingerprint(paths),
             "the model": f"sha256 {engine.sha256}",
             "--every": options.every_s,
             "--start": iso_utc(options.start_utc) or None,
@@ -176,21 +189,28 @@ def _open_journal(paths: Sequence[Path], out: Path, engine: Engine, options: Pro
     )
 
 
-def _fingerprint(path: Path, paths: Sequence[Path]) -> str:
-    try:
-        return fingerprint(path)
-    except SourceError as error:
-        if len(paths) == 1:
-            raise
-        return error.reason  # a chapter that is not there is a gap; once it is back, the dive is another
+def _fingerprint(paths: Sequence[Path]) -> str:
+    """Of all chapters. One that is not there is a gap; once it is back, the dive is another."""
+    if len(paths) == 1:
+        return fingerprint(paths[0])
+    parts = []
+    for path in paths:
+        try:
+            parts.append(fingerprint(path))
+        except SourceError as error:
+            parts.append(error.reason)
+    return " + ".join(parts)
 
 
-def _new_record(source: Path, opened: Source, engine: Engine, options: ProcessOptions, journal: Journal) -> RunRecord:
+def _new_record(
+    paths: Sequence[Path], opened: Source, engine: Engine, options: ProcessOptions, journal: Journal
+) -> RunRecord:
     info, provider = opened.info, engine.provider
     return RunRecord(
         source={
-            "name": source.name,
-            "path": str(source.resolve()),
+            "name": paths[0].name,
+            "path": str(paths[0].resolve()),
+            "fingerprint": _fingerprint(paths),
             "kind": info.kind,
             "codec": info.codec,
             "size_hw": list(info.size_hw),
@@ -204,6 +224,7 @@ def _new_record(source: Path, opened: Source, engine: Engine, options: ProcessOp
             "name": engine.path.name,
             "sha256": engine.sha256,
             "labels": list(engine.contract.labels),
+            "taxonomy": dict(engine.contract.taxonomy),
             "precision": engine.contract.precision,
             "provider": provider.name,
             "provider_share": round(provider.share, 4),
@@ -215,6 +236,8 @@ def _new_record(source: Path, opened: Source, engine: Engine, options: ProcessOp
             "start_utc": iso_utc(options.start_utc),
             "overlay": options.overlay,
             "resume": options.resume,
+            "divelog": options.divelog.name if options.divelog else "",
+            "divelog_offset_s": options.divelog.offset_s if options.divelog else 0.0,
         },
         timing={"begun_utc": iso_utc(datetime.now(UTC))},
         versions=versions(),
@@ -321,7 +344,7 @@ def _write(
 
 
 def _result_names() -> list[str]:
-    return [*(table.name for table in TABLES), OverlayMp4.name]
+    return [*(table.name for table in TABLES), OCCURRENCES, OverlayMp4.name]
 
 
 def _clear(out: Path) -> None:

@@ -82,6 +82,19 @@ def test_chapters_are_joined_on_request(tmp_path, model):
     assert (row["classified"], Path(row["folder"]).name) == (60, "GX010042")
 
 
+def test_a_dive_log_is_joined_and_one_of_another_day_is_refused_in_a_sentence(tmp_path, model):
+    clip = write_clip(tmp_path / "dive.mp4", metadata={"creation_time": "2026-05-01T09:30:00Z"})
+    (tmp_path / "log.csv").write_text("time,depth_m\n2026-05-01T10:29:00,5\n2026-05-01T10:31:00,15\n")
+    given = ["process", clip, "--out", "r", "--model", model, "--divelog", "log.csv"]
+    done = reeflens(*given, cwd=tmp_path)
+    assert done.returncode == 1
+    assert "but the nearest dive in log.csv is from 2026-05-01T10:29:00.000Z" in done.stderr
+    assert "--divelog-offset 3600" in done.stderr
+    done = reeflens(*given, "--divelog-offset", "3600", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert ",10.00,\n" in (tmp_path / "r" / "dive" / "frames.csv").read_text()
+
+
 def test_one_start_for_several_recordings_is_refused(tmp_path, model):
     for number in (1, 2):
         write_clip(tmp_path / f"{number}.mp4", frames=3)
