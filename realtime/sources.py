@@ -10,6 +10,7 @@ import logging
 import re
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -23,10 +24,13 @@ from numpy.typing import NDArray
 
 from realtime.decode import EXTENSIONS, UndecodableError, decode, strict_decoding
 from realtime.errors import SourceError
+from realtime.fileclock import FileClock
 from realtime.frames import Frame
 from realtime.pictures import ArrayPicture, VideoPicture
 
 log = logging.getLogger(__name__)
+
+UNKNOWN_INTERVAL_S = 1.0 / 30.0  # between frames, when a file says nothing of its rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +94,9 @@ class VideoFile(_Closing):
     """A recorded video, every frame, in the order in which the decoder gives them (which is that of display).
 
     Frame k is the k-th frame that decodes, counted from 0. ``media_s`` is its presentation time stamp relative to
-    the start of the container, which is what a browser's ``currentTime`` shows. A frame without a stamp
-    takes the time of the one before plus one announced frame interval; ``guessed_stamps`` counts them. A packet that
-    does not decode is skipped and counted in ``damaged_packets``.
+    the start of the container, which is what a browser's ``currentTime`` shows. It never goes back: see FileClock for
+    stamps that are missing or do; ``guessed_stamps`` and ``restarts`` count these. A packet that does not
+    decode is skipped and counted in ``damaged_packets``.
 
     start: the wall clock at media time 0; it outranks what the container says. Must carry its zone.
     Raises SourceError when there is no such file, no permission, no video in it, or no decodable frame.
@@ -102,7 +106,6 @@ class VideoFile(_Closing):
         self.path = Path(path)
         self.name = name if name is not None else self.path.name
         self.damaged_packets = 0
-        self.guessed_stamps = 0
         self._stop = threading.Event()
         self._container = _open_container(self.path, self.name)
         streams = self._container.streams.video
@@ -114,6 +117,7 @@ class VideoFile(_Closing):
         self._stream = playable[0]
         self._stream.thread_type = "AUTO"
         self._origin_s = (self._container.start_time or 0) / av.time_base
+        self._length_s = self._container.duration / av.time_base if self._container.duration else None
         self._frames = self._decode()
         try:
             self._first = next(self._frames, None)
@@ -124,22 +128,19 @@ class VideoFile(_Closing):
             self._container.close()
             raise SourceError(self.name, "no frame in this file can be decoded")
         self.info = self._announced(self._first, start)
+        self._interval_s = 1.0 / self.info.rate if self.info.rate else UNKNOWN_INTERVAL_S
+        self._clock = FileClock(self._interval_s)
 
     def __iter__(self) -> Iterator[Frame]:
         if self._first is None:
             raise RuntimeError("a source is iterated once")
         first, self._first = self._first, None
-        interval_s = 1.0 / self.info.rate if self.info.rate else 1.0 / 30.0
-        media_s, index = -interval_s, 0
+        media_s, index = 0.0, 0
         try:
             for decoded in _chain(first, self._frames):
                 if self._stop.is_set():
                     return
-                if decoded.time is None:
-                    self.guessed_stamps += 1
-                    media_s += interval_s
-                else:
-                    media_s = decoded.time - self._origin_s
+                media_s = self._clock.step(None if decoded.time is None else decoded.time - self._origin_s)
                 yield Frame(
                     source=self.name,
                     index=index,
@@ -153,6 +154,21 @@ class VideoFile(_Closing):
         finally:
             self._container.close()
 
+    @property
+    def guessed_stamps(self) -> int:
+        """Frames so far whose time is not that of a stamp of their own."""
+        return self._clock.guessed
+
+    @property
+    def restarts(self) -> int:
+        """How often so far the stamps began anew."""
+        return self._clock.restarts
+
+    @property
+    def length_s(self) -> float | None:
+        """How long the container says the recording is, sound included, in seconds; None when it does not say."""
+        return self._length_s
+
     def close(self) -> None:
         """Stops the iteration; a file never blocks for long."""
         self._stop.set()
@@ -162,10 +178,19 @@ class VideoFile(_Closing):
             self._first = None
 
     def _decode(self) -> Generator[av.VideoFrame]:
+        # AVI has no presentation stamps, and ffmpeg's guesses are in order of decoding. But its packets are counted,
+        # and the k-th frame to be shown is due when the k-th packet is.
+        counted = self._container.format.name == "avi"
+        due: deque[int | None] = deque()
         try:
             for packet in self._container.demux(self._stream):
+                if counted and packet.size:
+                    due.append(packet.dts)
                 try:
-                    yield from packet.decode()
+                    for frame in packet.decode():
+                        if counted:
+                            frame.pts = due.popleft() if due else None
+                        yield frame
                 except av.error.InvalidDataError:
                     self.damaged_packets += 1
         except av.error.FFmpegError as error:
@@ -198,10 +223,9 @@ class VideoFile(_Closing):
 
     def _check_length(self, last_s: float, frames: int) -> None:
         """A cut file often just ends: ffmpeg reports no error, but the announced end was never reached."""
-        duration_s, rate = self.info.duration_s, self.info.rate
+        duration_s, interval_s = self.info.duration_s, self._interval_s
         if duration_s is None or self._container.format.name in ("mpegts", "mpeg"):
             return  # these have no header that announces a length; theirs is estimated from the bytes found
-        interval_s = 1.0 / rate if rate else 1.0 / 30.0
         missing_s = duration_s - (last_s + interval_s)
         if missing_s > max(0.5, 0.02 * duration_s, 3 * interval_s):
             raise SourceError(
@@ -227,7 +251,7 @@ class PictureFolder(_Closing):
             files = [entry for entry in self.path.iterdir() if entry.is_file() and not entry.name.startswith(".")]
         except OSError as error:
             raise SourceError(self.name, _os_reason(error)) from error
-        files.sort(key=lambda entry: _natural(entry.name))
+        files.sort(key=lambda entry: natural_order(entry.name))
         self._paths = [entry for entry in files if entry.suffix.lower() in EXTENSIONS]
         first = next((rgb for rgb in map(self._read, self._paths) if rgb is not None), None)
         if first is None:
@@ -334,6 +358,12 @@ def open_recorded(path: Path | str, *, name: str | None = None, start: datetime 
     return PictureFolder(path, name=name) if path.is_dir() else VideoFile(path, name=name, start=start)
 
 
+def natural_order(name: str) -> list[tuple[int, int, str]]:
+    """A key to sort names by: numbers in them count as numbers (dive2 before dive10), case does not count."""
+    parts = re.split(r"(\d+)", name.casefold())
+    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part]
+
+
 def _open_container(path: Path, name: str) -> av.container.InputContainer:
     try:
         with path.open("rb") as file:  # ffmpeg's own messages for these are less clear
@@ -372,11 +402,6 @@ def _container_utc(metadata: dict[str, str]) -> datetime | None:
         moment = moment.replace(tzinfo=UTC)
     moment = moment.astimezone(UTC)
     return moment if moment.year >= 1990 else None  # 1904 and 1970 are unset clocks
-
-
-def _natural(name: str) -> list[tuple[int, int, str]]:
-    parts = re.split(r"(\d+)", name.casefold())
-    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part]
 
 
 def _chain(first: av.VideoFrame, rest: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
