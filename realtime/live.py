@@ -31,7 +31,8 @@ class LiveStatus:
     camera's trouble. captured: frames read. dropped: frames overwritten by a newer one before they were classified.
     damaged: what came and could not be decoded. reconnects: times a camera came back by a new connection. stalls:
     times one fell silent. classified: results given. rate: results/s over the last two seconds. size_hw: of the
-    picture, pixels.
+    picture, pixels. late: those of ``dropped`` that were overtaken on the way out of a camera's own thread; the others
+    were overtaken while the model was busy.
     """
 
     state: str
@@ -46,6 +47,7 @@ class LiveStatus:
     damaged: int = 0
     reconnects: int = 0
     stalls: int = 0
+    late: int = 0
 
 
 OnResult = Callable[[Frame, FrameResult, LiveStatus], None]
@@ -91,6 +93,7 @@ class _Feed:
             damaged=health.damaged,
             reconnects=health.reconnects,
             stalls=health.stalls,
+            late=health.late,
         )
 
     def leave(self) -> None:

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from realtime.contract import ModelContract
 from realtime.live import LiveStatus
+from serving import wire
 from serving.hub import Hub, HubCounts
 from serving.station import Station, StationDep
 
@@ -43,8 +44,9 @@ class SourceStatus(BaseModel):
     """One source; the fields are those of realtime.live.LiveStatus.
 
     cause: of a camera's trouble, as one word of realtime.errors.Cause, else empty. dropped: frames overwritten before
-    they were classified; damaged: what could not be decoded. reconnects, stalls: of a camera, since the start. rate:
-    results/s over two seconds.
+    they were classified; drops: the same by cause, "engine" (it was busy) and "capture" (on the way out of the camera's
+    own thread), and "delivery": results that a newer one replaced before they could be published. damaged: what could
+    not be decoded. reconnects, stalls: of a camera, since the start. rate: results/s over two seconds.
     """
 
     state: State
@@ -53,6 +55,7 @@ class SourceStatus(BaseModel):
     kind: str
     captured: int
     dropped: int
+    drops: dict[str, int]
     damaged: int
     reconnects: int
     stalls: int
@@ -158,6 +161,7 @@ def _source(status: LiveStatus, hub: Hub) -> SourceStatus:
         kind=status.kind,
         captured=status.captured,
         dropped=status.dropped,
+        drops=wire.counters(status, hub.counts.overtaken)["drops"],
         damaged=status.damaged,
         reconnects=status.reconnects,
         stalls=status.stalls,
