@@ -35,6 +35,7 @@ from realtime.sources import Paced, Source, open_recorded
 from serving import live, metrics, sightings, status, webcam, wire
 from serving.access import WILDCARDS, Access
 from serving.ages import FrameAges
+from serving.answers import problem
 from serving.bridge import Bridge, Outlet
 from serving.camera import Cameras
 from serving.hub import Hub
@@ -154,6 +155,8 @@ def create_app(settings: ServerSettings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url="/api/openapi.json",
+        description="How a Reeflens server is doing, and what it has seen. Live pictures come over a websocket.",
+        responses={403: problem("This page, or this host name, may not use the server.")},
     )
     app.add_middleware(Access, bound_host=settings.host)
     app.include_router(live.router)

@@ -92,7 +92,7 @@ class _Feed:
             self.status,
             rate=self.rate(now_s),
             dropped=self.slot.overwritten + health.late,
-            damaged=health.damaged,
+            damaged=health.damaged + int(getattr(self.source, "damaged", 0)),
             reconnects=health.reconnects,
             stalls=health.stalls,
             late=health.late,
