@@ -3,6 +3,7 @@
 // It draws what it is given and keeps the last frame, so that a change of view or opacity, a still or a thumbnail
 // works on a frozen picture as well. Bitmaps are freed by who decoded them (newest.js).
 
+import { colourTable } from "./colourmap.js";
 import { heatPixels } from "./heatmap.js";
 import { fit } from "./layout.js";
 
@@ -23,6 +24,7 @@ export class Stage {
   #last = null; // {header, cam} of the frame on the stage
   #view = "overlay";
   #opacity = 0;
+  #colours = "";
 
   /** @param {{room, panes, second, picture, heat, plain}} elements room: what the panes must fit into */
   constructor(elements) {
@@ -48,11 +50,12 @@ export class Stage {
     this.#drawPlain();
   }
 
-  /** Applies a view and an opacity to what is on the stage and to what comes. */
-  show(view, opacity) {
-    if (view === this.#view && opacity === this.#opacity) return;
+  /** Applies a view, an opacity and a colour map to what is on the stage and to what comes. */
+  show({ view, opacity, colours }) {
+    if (view === this.#view && opacity === this.#opacity && colours === this.#colours) return;
     this.#view = view;
     this.#opacity = opacity;
+    this.#colours = colours;
     this.#heat.hidden = view === "camera";
     this.#second.hidden = view !== "both";
     this.#layOut();
@@ -85,7 +88,8 @@ export class Stage {
 
   #drawHeat() {
     if (this.#last === null || this.#view === "camera") return;
-    const { pixels, width, height } = heatPixels(this.#last.cam, ...this.#last.header.cam, this.#opacity);
+    const { cam, header } = this.#last;
+    const { pixels, width, height } = heatPixels(cam, ...header.cam, this.#opacity, colourTable(this.#colours));
     resize(this.#heat, width, height);
     this.#heat.getContext("2d").putImageData(new ImageData(pixels, width, height), 0, 0);
   }
