@@ -11,7 +11,7 @@ import { recall, remember } from "./preferences.js";
 import { createRenderer, LISTED } from "./render.js";
 import { Replay } from "./replay.js";
 import { INITIAL, OPACITY_STEP, reduce, sameLabels, sightingsOf } from "./state.js";
-import { decodeJpeg, Stage } from "./stage.js";
+import { cover, decodeJpeg, Stage } from "./stage.js";
 import { speak, t } from "./text.js";
 import { stillWords } from "./words.js";
 
@@ -22,10 +22,20 @@ const TOAST_MS = 4_000;
 const $ = (id) => document.getElementById(id);
 const now = () => performance.now();
 
+const world = {
+  openSocket: (url) => new WebSocket(url),
+  now,
+  setTimer: (callback, ms) => setTimeout(callback, ms),
+  clearTimer: (id) => clearTimeout(id),
+  random: Math.random,
+};
+
 let state = { ...INITIAL, theme: document.documentElement.dataset.theme };
 let connection = null;
 let toastTimer = 0;
 let eyepiece = null; // of those who want a clearer picture
+let glances = null; // where there are several sources
+let glancedMs = -Infinity; // when the chosen source's own tile was drawn
 
 const renderer = createRenderer(document);
 const stage = new Stage({
@@ -86,6 +96,11 @@ function draw(message, bitmap) {
   const rttMs = connection?.rttMs ?? null;
   const ageMs = ageAt(atMs, message, rttMs);
   dispatch({ type: "drawn", header, cam, ageMs, atMs, receivedMs });
+  if (atMs - glancedMs > LIST_MS / 2 && bitmap !== null && state.source !== CAMERA) {
+    glancedMs = atMs;
+    const tile = renderer.tileOf(state.source);
+    if (tile !== null) stage.thumbnail(tile);
+  }
   const [sighting] = state.own.entries;
   if (state.source === CAMERA && sighting?.ongoing && sighting.peak_frame === header.frame && bitmap !== null) {
     const canvas = renderer.thumbnailOf(sighting.id);
@@ -118,6 +133,7 @@ function choose(source) {
   disconnect();
   dispatch({ type: "choose", source });
   titled();
+  glance();
   if (source !== null) connect();
 }
 
@@ -151,17 +167,10 @@ async function connect() {
       newest.push(message);
     },
   };
-  const world = {
-    openSocket: (url) => new WebSocket(url),
-    now,
-    setTimer: (callback, ms) => setTimeout(callback, ms),
-    clearTimer: (id) => clearTimeout(id),
-    random: Math.random,
-  };
   if (state.source !== CAMERA) {
     connection = new Connection(liveUrl(document.baseURI, state.source), handlers, world);
   } else {
-    const made = await ownCamera(handlers, world);
+    const made = await ownCamera(handlers);
     if (state.source !== CAMERA || connection !== null) return; // another one was chosen meanwhile
     connection = made;
     connection.setHidden(document.hidden);
@@ -170,7 +179,7 @@ async function connect() {
 }
 
 /** Its code is loaded by those who choose it. */
-async function ownCamera(handlers, world) {
+async function ownCamera(handlers) {
   const [{ askForCamera, listCameras }, { Film }, { Webcam }] = await Promise.all([
     import("./camera.js"),
     import("./film.js"),
@@ -213,15 +222,19 @@ function tryAgain() {
 }
 
 async function fetchJson(path) {
-  const response = await fetch(path, { headers: { accept: "application/json" }, signal: AbortSignal.timeout(8_000) });
-  if (!response.ok) throw new Error(`${path} answered ${response.status}`);
+  return answered(await fetch(path, { signal: AbortSignal.timeout(8_000) }));
+}
+
+async function answered(response) {
+  if (!response.ok) throw new Error(`${response.url} answered ${response.status}`);
   return response.json();
 }
 
-async function loadSources() {
+async function loadSources(early) {
   try {
-    const sources = await fetchJson("api/sources");
+    const sources = early ? await answered(await early) : await fetchJson("api/sources");
     dispatch({ type: "sources", sources });
+    glance();
   } catch (error) {
     dispatch({ type: "sources-failed", reason: error.message });
     return;
@@ -230,6 +243,31 @@ async function loadSources() {
     // The address names the source from now on, but the way back must not lead to the same page without it.
     history.replaceState(null, "", hashFor(state.sources[0].name));
     choose(state.sources[0].name);
+  }
+}
+
+/** Looks at all sources but the chosen one. */
+async function glance() {
+  const others = (state.sources ?? []).map(({ name }) => name).filter((name) => name !== state.source);
+  if (glances === null && others.length === 0) return;
+  if (glances === null) {
+    const { Glances } = await import("./glances.js");
+    const urlOf = (name) => liveUrl(document.baseURI, name);
+    glances ??= new Glances(urlOf, glanced, { ...world, hidden: () => document.hidden });
+    return glance(); // the choice may be another by now
+  }
+  glances.watch(others);
+}
+
+async function glanced(name, message, label) {
+  dispatch({ type: "glance", name, label });
+  try {
+    const bitmap = await decodeJpeg(message);
+    const tile = renderer.tileOf(name);
+    if (bitmap !== null && tile !== null && name !== state.source) cover(tile, bitmap);
+    bitmap?.close();
+  } catch {
+    // A tile keeps the picture before; on the stage it would be counted.
   }
 }
 
@@ -468,9 +506,13 @@ document.addEventListener("visibilitychange", () => {
   loadSightings();
 });
 // A page kept for the back button must not keep a viewer's place on the server.
-addEventListener("pagehide", () => connection?.close());
+addEventListener("pagehide", () => {
+  connection?.close();
+  glances?.watch([]);
+});
 addEventListener("pageshow", (event) => {
   connection = event.persisted ? null : connection;
+  if (event.persisted) glance();
   if (event.persisted && state.source !== null) connect();
 });
 
@@ -482,8 +524,8 @@ if (recall("opacity") !== null) dispatch({ type: "opacity", value: Number.parseF
 if (recall("eye") !== null) dispatch({ type: "eye", settings: parsed(recall("eye")) });
 stage.show(state);
 choose(sourceInHash(location.hash)); // before the words are there: pictures take longer
-loadSources();
-speak(document.documentElement.lang, await (await window.catalogue).json()); // asked for by early.js
+loadSources(window.early.sources);
+speak(document.documentElement.lang, await answered(await window.early.catalogue)); // asked for by early.js
 dispatch({ type: "language", language: document.documentElement.lang });
 titled();
 setInterval(() => renderer.render(state, now()), READ_MS);

@@ -1,5 +1,6 @@
 // What must be known before the first paint: theme and language, those chosen here before; else dark, as water is and a
-// bridge at night, and the first of the browser's languages that there is a catalogue for, which is asked for at once.
+// bridge at night, and the first of the browser's languages that there is a catalogue for. The catalogue and the sources
+// are asked for at once: the page needs both, and its modules are still on the way.
 // A classic script on purpose: a module would run after the page had flashed in the wrong colours.
 {
   const recall = (name) => {
@@ -13,5 +14,6 @@
   page.dataset.theme = recall("theme") === "light" ? "light" : "dark";
   const known = [recall("language"), ...navigator.languages].map((tag) => String(tag).slice(0, 2));
   page.lang = known.find((tag) => ["en", "tr"].includes(tag)) ?? "en";
-  window.catalogue = fetch(`assets/${page.lang}.json`);
+  window.early = { catalogue: fetch(`assets/${page.lang}.json`), sources: fetch("api/sources") };
+  window.early.sources.catch(() => {}); // said where it is used
 }

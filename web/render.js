@@ -24,9 +24,10 @@ import {
 } from "./words.js";
 
 export const LISTED = 100; // sightings on the page
+const TILE = [128, 72];
 const THUMBNAIL = [192, 108]; // twice its size on the page, for screens with two pixels per pixel
 
-/** Binds to the document; returns {render(state, nowMs), thumbnailOf(id), show(entry), say(text)}. */
+/** Binds to the document; returns {render(state, nowMs), thumbnailOf(id), tileOf(source), show(entry), say(text)}. */
 export function createRenderer(document) {
   const $ = (id) => document.getElementById(id);
   const make = (tag, className = "", text = "") => {
@@ -114,7 +115,7 @@ export function createRenderer(document) {
     $("forward").ariaDisabled = String(place.at >= place.count - 1);
   }
 
-  function renderSources({ sources, source }) {
+  function renderSources({ sources, source, glances }) {
     const known = sources ?? [];
     // A source that the address names and the server does not list stays visible: it is what is being tried.
     const missing = source !== null && source !== CAMERA && !known.some(({ name }) => name === source);
@@ -125,20 +126,26 @@ export function createRenderer(document) {
     while (list.children.length > listed.length) list.lastChild.remove();
     listed.forEach((entry, i) => {
       if (!list.children[i]) {
-        const link = make("a");
-        link.append(make("b"), make("small"));
+        const [link, canvas] = [make("a"), make("canvas")];
+        [canvas.width, canvas.height] = TILE;
+        link.append(canvas, make("b"), make("small"));
         const item = make("li");
         item.append(link);
         list.append(item);
       }
       const link = list.children[i].firstChild;
       const href = hashFor(entry.name);
-      if (link.getAttribute("href") !== href) link.setAttribute("href", href);
+      const [canvas, name, words] = link.children;
+      if (link.getAttribute("href") !== href) {
+        link.setAttribute("href", href);
+        link.dataset.seen = "no"; // another source's picture
+      }
+      canvas.hidden = entry.name === CAMERA; // nobody looks through it before it is chosen
       if (entry.name === source) link.setAttribute("aria-current", "true");
       else link.removeAttribute("aria-current");
       link.title = entry.reason ?? "";
-      put(link.firstChild, sourceName(entry.name));
-      put(link.lastChild, sourceWords(entry) || "\u00a0");
+      put(name, sourceName(entry.name));
+      put(words, sourceWords(entry, glances[entry.name]) || "\u00a0");
     });
   }
 
@@ -339,10 +346,17 @@ export function createRenderer(document) {
   /** The canvas of one sighting; null when it is not on the page. */
   const thumbnailOf = (id) => entries.get(id)?.picture ?? null;
 
+  /** The canvas of a source's tile, to be drawn on; null when it has none. */
+  function tileOf(source) {
+    const link = $("sources").querySelector(`a[href="${CSS.escape(hashFor(source))}"]`);
+    if (link !== null) link.dataset.seen = "yes";
+    return link?.firstChild ?? null;
+  }
+
   /** One sentence that passes: a still was saved, or could not be. */
   const say = (text) => put($("toast"), text);
 
-  return { render, thumbnailOf, show, say };
+  return { render, thumbnailOf, tileOf, show, say };
 }
 
 function put(element, text) {

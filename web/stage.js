@@ -14,6 +14,15 @@ export function decodeJpeg({ jpeg }) {
   return jpeg === null ? Promise.resolve(null) : createImageBitmap(new Blob([jpeg], { type: "image/jpeg" }));
 }
 
+/** Draws a picture on all of `canvas`: cropped at the sides, never stretched. */
+export function cover(canvas, picture) {
+  const scale = Math.max(canvas.width / picture.width, canvas.height / picture.height);
+  const [w, h] = [canvas.width / scale, canvas.height / scale];
+  const context = canvas.getContext("2d");
+  context.imageSmoothingQuality = "high"; // eight times smaller: the default leaves jagged edges
+  context.drawImage(picture, (picture.width - w) / 2, (picture.height - h) / 2, w, h, 0, 0, canvas.width, canvas.height);
+}
+
 export class Stage {
   #room;
   #panes;
@@ -70,14 +79,9 @@ export class Stage {
     }
   }
 
-  /** The picture without its map, covering `canvas`: cropped at the sides, never stretched. */
+  /** The picture without its map, covering `canvas`. */
   thumbnail(canvas) {
-    const { width, height } = this.#picture;
-    const scale = Math.max(canvas.width / width, canvas.height / height);
-    const [w, h] = [canvas.width / scale, canvas.height / scale];
-    const context = canvas.getContext("2d");
-    context.imageSmoothingQuality = "high"; // eight times smaller: the default leaves jagged edges
-    context.drawImage(this.#picture, (width - w) / 2, (height - h) / 2, w, h, 0, 0, canvas.width, canvas.height);
+    cover(canvas, this.#picture);
   }
 
   /** The canvases a still is made of, one list per pane, in drawing order. */

@@ -22,6 +22,7 @@ const FEED_UNKNOWN = { state: "", reason: "", cause: "" };
 export const INITIAL = Object.freeze({
   sources: null, // [{name, kind, state, reason, size}], null until the server has listed them
   sourcesError: "", // why the last listing failed
+  glances: {}, // name -> label of each source as it was last glanced at, "" for none
   source: null, // the chosen one's name
   link: LINK_IDLE, // see connection.js
   feed: FEED_UNKNOWN, // the source's own state, as the server reports it
@@ -69,6 +70,8 @@ export function reduce(state, event) {
       return told(state, event.status);
     case "cameras":
       return { ...state, cameras: { list: event.list, id: event.id } };
+    case "glance":
+      return { ...state, glances: { ...state.glances, [event.name]: event.label } };
     case "sightings": // of the source that was asked about
       return event.source === state.source ? { ...state, listed: event.list } : state;
     case "rtt":
@@ -180,6 +183,7 @@ function drawn(state, event) {
     lastSeq: receivedMs < state.watchingSinceMs ? null : header.seq, // one held since before says nothing of the gap
     skipped: state.skipped + missed,
     counts: countsOf(header),
+    glances: { ...state.glances, [state.source]: state.model?.labels[index] ?? "" },
     own: own ? stepSightings(state.own, header, state.model?.labels[index] ?? "") : state.own,
   };
 }
