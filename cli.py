@@ -144,6 +144,10 @@ def process(
 @click.option("--host", default="127.0.0.1", help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, help="Port to listen on; 0 for any free one.")
 @click.option("--once", is_flag=True, help="Play recorded sources once instead of over and over.")
+@click.option("--record", type=PATH, metavar="DIR", help="Write tables, sightings and stills here while sources run.")
+@click.option(
+    "--record-clips", type=float, metavar="SECONDS", help="Also record so much video before and after each sighting."
+)
 @provider_option
 @gpu_option
 def serve(
@@ -152,6 +156,8 @@ def serve(
     host: str,
     port: int,
     once: bool,
+    record: Path | None,
+    record_clips: float | None,
     provider: str,
     require_gpu: bool,
 ) -> None:
@@ -167,6 +173,8 @@ def serve(
         provider=provider,
         require_gpu=require_gpu,
         loop=not once,
+        record=record,
+        clips_s=record_clips,
     )
 
     def ready(url: str) -> None:

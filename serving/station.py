@@ -16,6 +16,7 @@ from realtime.engine import ProviderReport
 from realtime.live import LiveStatus
 from serving.camera import Cameras, Runner
 from serving.hub import Hub
+from serving.logbook import Logbook
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -23,7 +24,8 @@ class Station:
     """Put on ``app.state.station`` by the lifespan; the routes below it only read.
 
     model: file name of the model. status: how every source is doing now, by name. runner: classifies them, and the
-    pages' own cameras. max_viewers: over all sources and cameras. started_s: monotonic.
+    pages' own cameras. logbook: what was seen on the sources. max_viewers: over all sources and cameras. started_s:
+    monotonic.
     """
 
     version: str
@@ -33,6 +35,7 @@ class Station:
     hubs: Mapping[str, Hub]
     cameras: Cameras
     runner: Runner
+    logbook: Logbook
     status: Callable[[], Mapping[str, LiveStatus]]
     max_viewers: int
     started_s: float = field(default_factory=time.monotonic)

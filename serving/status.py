@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import asdict
 from typing import Literal
 
 from fastapi import APIRouter, Response
@@ -66,6 +67,20 @@ class SourceStatus(BaseModel):
     messages: Messages
 
 
+class RecordingState(BaseModel):
+    """What is written to the disk; the fields are those of serving.recorder.RecordingStatus, without secrets."""
+
+    state: Literal["off", "on", "retrying"]
+    reason: str
+    rows: int
+    sightings: int
+    stills: int
+    clips: int
+    errors: int
+    waiting: int
+    lost: dict[str, int]
+
+
 class ServerStatus(BaseModel):
     """The whole server. model: file name. cameras: pages that have their own camera classified."""
 
@@ -74,6 +89,7 @@ class ServerStatus(BaseModel):
     provider: Provider
     uptime_s: float
     cameras: int
+    recording: RecordingState
     sources: dict[str, SourceStatus]
 
 
@@ -108,6 +124,7 @@ async def server_status(station: StationDep) -> ServerStatus:
         ),
         uptime_s=time.monotonic() - station.started_s,
         cameras=len(station.cameras.connected),
+        recording=RecordingState.model_validate(asdict(station.logbook.recording())),
         sources={name: _source(status, station.hubs[name]) for name, status in station.status().items()},
     )
 

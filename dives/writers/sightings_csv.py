@@ -36,18 +36,21 @@ class SightingsCsv:
     def finish(self, sightings: Sequence[Sighting]) -> None:
         """Writes all lines and completes the file."""
         for sighting in sightings:
-            self._csv.writerow(
-                [
-                    self._labels[sighting.label_index],
-                    seconds(sighting.start_s),
-                    seconds(sighting.end_s),
-                    iso_utc(sighting.start_utc),
-                    iso_utc(sighting.end_utc),
-                    seconds(sighting.peak_s),
-                    sighting.peak_frame,
-                    score(sighting.peak_probability),
-                    score(sighting.mean_probability),
-                    sighting.frames,
-                ]
-            )
+            self._csv.writerow(fields(sighting, self._labels))
         self._file.commit()
+
+
+def fields(sighting: Sighting, labels: Sequence[str]) -> list[str]:
+    """One line, a text for each of COLUMNS."""
+    return [
+        labels[sighting.label_index],
+        seconds(sighting.start_s),
+        seconds(sighting.end_s),
+        iso_utc(sighting.start_utc),
+        iso_utc(sighting.end_utc),
+        seconds(sighting.peak_s),
+        str(sighting.peak_frame),
+        score(sighting.peak_probability),
+        score(sighting.mean_probability),
+        str(sighting.frames),
+    ]

@@ -68,6 +68,7 @@ def test_one_bad_file_is_reported_and_does_not_stop_the_rest(tmp_path, model):
         (["serve", "--source", "cam=ftp://camera.local/1"], "rtsp"),
         (["serve", "--source", "rtsp://admin:hunter2@camera.local/1"], "received 'rtsp://***@camera.local/1'"),
         (["serve", "--port", "70000"], "70000"),
+        (["serve", "--record-clips", "5"], "--record-clips: say where with --record"),
         (["swim"], "swim"),
         (["doctor", "--provider", "abacus"], "abacus"),
     ],
@@ -89,6 +90,7 @@ def test_wrong_usage_exits_with_2_and_says_what(tmp_path, model, arguments, said
         (["export", "gone", "--out", "m.onnx"], "gone"),
         (["train", "gone", "--out", "r", "--weights", "none"], "gone"),
         (["serve", "--source", "reef=gone.mp4"], "gone.mp4"),
+        (["serve", "--record", f"{os.devnull}/here", "--port", "0"], "cannot be recorded to"),
     ],
 )
 def test_work_that_fails_exits_with_1_and_one_sentence(tmp_path, model, arguments, said):
