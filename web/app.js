@@ -33,6 +33,7 @@ const world = {
 let state = { ...INITIAL, theme: document.documentElement.dataset.theme };
 let connection = null;
 let toastTimer = 0;
+let stepOwn = null; // sightings of this device's own camera, where that was chosen
 let eyepiece = null; // of those who want a clearer picture
 let glances = null; // where there are several sources
 let glancedMs = -Infinity; // when the chosen source's own tile was drawn
@@ -95,7 +96,8 @@ function draw(message, bitmap) {
   const atMs = now();
   const rttMs = connection?.rttMs ?? null;
   const ageMs = ageAt(atMs, message, rttMs);
-  dispatch({ type: "drawn", header, cam, ageMs, atMs, receivedMs });
+  const own = state.source === CAMERA ? stepOwn(state.own, header, state.model.labels[header.stable.index] ?? "") : null;
+  dispatch({ type: "drawn", header, cam, ageMs, atMs, receivedMs, own });
   if (atMs - glancedMs > LIST_MS / 2 && bitmap !== null && state.source !== CAMERA) {
     glancedMs = atMs;
     const tile = renderer.tileOf(state.source);
@@ -180,11 +182,13 @@ async function connect() {
 
 /** Its code is loaded by those who choose it. */
 async function ownCamera(handlers) {
-  const [{ askForCamera, listCameras }, { Film }, { Webcam }] = await Promise.all([
+  const [{ askForCamera, listCameras }, { Film }, { Webcam }, { stepSightings }] = await Promise.all([
     import("./camera.js"),
     import("./film.js"),
     import("./webcam.js"),
+    import("./sightings.js"),
   ]);
+  stepOwn = stepSightings;
   const found = navigator.mediaDevices; // undefined where the page is neither on https nor on localhost
   const devices = found && {
     ask: (deviceId) => askForCamera(found, deviceId),

@@ -5,11 +5,10 @@
 // gaps, which the server's `since_s` bridges; and the list keeps the latest KEPT, for a page may stay open for days.
 // Entries have the fields of GET /api/sightings. Pure: a list and a frame in, a list out, newest first.
 
+import { endSighting } from "./state.js";
+
 export const KEPT = 100;
 export const MERGE_GAP_S = 2; // an animal that is lost for less than this is the same sighting
-
-/** {entries, total}: entries newest first, the first one may be ongoing; total counts those no longer kept as well. */
-export const NO_SIGHTINGS = Object.freeze({ entries: Object.freeze([]), total: 0 });
 
 /**
  * @param {{entries: object[], total: number}} sightings
@@ -25,12 +24,6 @@ export function stepSightings(sightings, frame, label) {
   if (goesOn) return { entries: [extend(open, frame), ...older], total };
   const entry = begin(frame, label, total + 1);
   return { entries: [entry, ...endSighting(sightings).entries].slice(0, KEPT), total: total + 1 };
-}
-
-/** The open sighting, if there is one, is over: another source, or the stream ended. */
-export function endSighting(sightings) {
-  const [first, ...older] = sightings.entries;
-  return first?.ongoing ? { ...sightings, entries: [{ ...first, ongoing: false }, ...older] } : sightings;
 }
 
 function continues(open, frame) {

@@ -8,7 +8,6 @@ import { COLOURS } from "./colourmap.js";
 import { isNeutral, NEUTRAL, tidy } from "./eye.js";
 import { carriedOver, MOST_PROBABLE, pressed } from "./explained.js";
 import { addTick } from "./pace.js";
-import { endSighting, NO_SIGHTINGS, stepSightings } from "./sightings.js";
 import { labelText, t } from "./text.js";
 
 /** What the stage shows: the picture under its heat map, the picture alone, or both beside each other. */
@@ -18,6 +17,9 @@ export const OPACITY_STEP = 0.1;
 const LINK_IDLE = { phase: "idle", reason: "", attempt: 0, retryAtMs: null };
 const NO_CAMERAS = { list: [], id: "" }; // of this device, see webcam.js: [{id, name}], and the one that is on
 const FEED_UNKNOWN = { state: "", reason: "", cause: "" };
+
+/** {entries, total}: entries newest first, the first one may be ongoing; total counts those no longer kept as well. */
+export const NO_SIGHTINGS = Object.freeze({ entries: Object.freeze([]), total: 0 });
 
 export const INITIAL = Object.freeze({
   sources: null, // [{name, kind, state, reason, size}], null until the server has listed them
@@ -174,8 +176,6 @@ function drawn(state, event) {
   // Pictures of this device's own camera that were overtaken are already among the server's dropped ones.
   const missed = state.lastSeq === null || header.t !== undefined ? 0 : Math.max(0, header.seq - state.lastSeq - 1);
   const { index } = header.stable;
-  // What the server watches it remembers as well; a page's own camera only the page does.
-  const own = state.source === CAMERA;
   return {
     ...state,
     shown: shownOf(event),
@@ -184,7 +184,7 @@ function drawn(state, event) {
     skipped: state.skipped + missed,
     counts: countsOf(header),
     glances: { ...state.glances, [state.source]: state.model?.labels[index] ?? "" },
-    own: own ? stepSightings(state.own, header, state.model?.labels[index] ?? "") : state.own,
+    own: event.own ?? state.own,
   };
 }
 
@@ -202,6 +202,12 @@ function countsOf({ captured, dropped, drops, damaged, reconnects, stalls }) {
 /** The chosen source's sightings, newest first. */
 export function sightingsOf({ source, own, listed }) {
   return source === CAMERA ? own.entries : listed;
+}
+
+/** The ongoing sighting, if there is one, is over: another source, or the stream ended. */
+export function endSighting(sightings) {
+  const [first, ...older] = sightings.entries;
+  return first?.ongoing ? { ...sightings, entries: [{ ...first, ongoing: false }, ...older] } : sightings;
 }
 
 function view(state, chosen) {

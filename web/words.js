@@ -220,7 +220,7 @@ export function factRows(state) {
 
 /** A source tile's second line: what is seen there, else what it is and how. label: undefined when nobody looked yet. */
 export function sourceWords({ kind, state }, label) {
-  if (label !== undefined && state === "live") return label === "" ? t("nothing") : labelText(label);
+  if (label !== undefined && state === "live") return label === "" ? t("tile.nothing") : labelText(label);
   const known = kind ? t(`kind.${kind}`, {}, labelText(kind)) : "";
   const how = !state || state === "live" ? "" : t(`state.${state}`, {}, state);
   return [known, how].filter(Boolean).join(", ");

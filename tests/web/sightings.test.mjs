@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { endSighting, KEPT, NO_SIGHTINGS, stepSightings } from "../../web/sightings.js";
+import { KEPT, stepSightings } from "../../web/sightings.js";
+import { endSighting, NO_SIGHTINGS } from "../../web/state.js";
 
 /** A drawn frame; `index` is the stable label, `p` the frame's own probability of it. */
 function frame(media_s, index, { p = 0.8, since_s = media_s, source = "reef", utc = "" } = {}) {
