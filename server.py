@@ -32,8 +32,10 @@ from realtime.live import LiveRunner, LiveStatus
 from realtime.reconnecting import Reconnecting
 from realtime.scene import TestScene
 from realtime.sources import Paced, Source, open_recorded
-from serving import live, sightings, status, webcam, wire
+from serving import live, metrics, sightings, status, webcam, wire
 from serving.access import WILDCARDS, Access
+from serving.ages import FrameAges
+from serving.answers import problem
 from serving.bridge import Bridge, Outlet
 from serving.camera import Cameras
 from serving.hub import Hub
@@ -112,9 +114,12 @@ def create_app(settings: ServerSettings) -> FastAPI:
             bridge = Bridge(asyncio.get_running_loop(), outlets)
             openers = {name: partial(_open, name, place, settings.loop) for name, place in settings.sources.items()}
             recorder = await asyncio.to_thread(_recorder, settings, engine.contract.labels)
+            registry = metrics.new_registry()
+            ages = FrameAges(registry, settings.sources)
             logbook = Logbook(settings.sources, engine.contract.labels, recorder)
 
             def on_result(frame: Frame, result: FrameResult, status: LiveStatus) -> None:
+                ages.on_result(result)
                 logbook.on_result(frame, result)
                 bridge.on_result(frame, result, status)
 
@@ -130,9 +135,11 @@ def create_app(settings: ServerSettings) -> FastAPI:
                 cameras=cameras,
                 runner=runner,
                 logbook=logbook,
+                registry=registry,
                 status=lambda: {name: found for name, found in runner.status().items() if name in hubs},
                 max_viewers=settings.max_viewers,
             )
+            registry.register(metrics.StationCollector(app.state.station))
             await asyncio.to_thread(logbook.start)
             stack.push_async_callback(asyncio.to_thread, logbook.stop, LAST_WORDS_S)
             stack.push_async_callback(asyncio.to_thread, runner.stop, STOP_S)
@@ -148,12 +155,15 @@ def create_app(settings: ServerSettings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url="/api/openapi.json",
+        description="How a Reeflens server is doing, and what it has seen. Live pictures come over a websocket.",
+        responses={403: problem("This page, or this host name, may not use the server.")},
     )
     app.add_middleware(Access, bound_host=settings.host)
     app.include_router(live.router)
     app.include_router(webcam.router)
     app.include_router(status.router)
     app.include_router(sightings.router)
+    app.include_router(metrics.router)
     app.include_router(page_router(files("web")))
     return app
 

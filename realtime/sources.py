@@ -6,6 +6,7 @@ ways: it stops (the end), or it raises SourceError after the last good frame (th
 
 from __future__ import annotations
 
+import itertools
 import logging
 import re
 import threading
@@ -104,6 +105,8 @@ class VideoFile(_Closing):
         self.damaged_packets = 0
         self.guessed_stamps = 0
         self._stop = threading.Event()
+        self._claim_lock = threading.Lock()
+        self._claimed = False
         self._container = _open_container(self.path, self.name)
         streams = self._container.streams.video
         # A cover picture in an audio file is a video stream to ffmpeg.
@@ -126,13 +129,15 @@ class VideoFile(_Closing):
         self.info = self._announced(self._first, start)
 
     def __iter__(self) -> Iterator[Frame]:
-        if self._first is None:
+        if not self._claim():
+            if self._stop.is_set():
+                return
             raise RuntimeError("a source is iterated once")
-        first, self._first = self._first, None
+        first, self._first = [self._first] if self._first is not None else [], None
         interval_s = 1.0 / self.info.rate if self.info.rate else 1.0 / 30.0
         media_s, index = -interval_s, 0
         try:
-            for decoded in _chain(first, self._frames):
+            for decoded in itertools.chain(first, self._frames):
                 if self._stop.is_set():
                     return
                 if decoded.time is None:
@@ -154,12 +159,21 @@ class VideoFile(_Closing):
             self._container.close()
 
     def close(self) -> None:
-        """Stops the iteration; a file never blocks for long."""
+        """Stops the iteration; a file never blocks for long. From any thread, and safe to call twice.
+
+        The iterating thread releases the file: closed under a decoder at work, a container takes the process with it.
+        """
         self._stop.set()
-        if self._first is not None:  # never iterated: nobody else will close it
+        if self._claim():  # never iterated, and now it never will be
+            self._first = None
             self._frames.close()
             self._container.close()
-            self._first = None
+
+    def _claim(self) -> bool:
+        """Whether the caller is the first; it alone may touch, and must release, the container."""
+        with self._claim_lock:
+            claimed, self._claimed = self._claimed, True
+            return not claimed
 
     def _decode(self) -> Generator[av.VideoFrame]:
         try:
@@ -271,8 +285,9 @@ class Paced(_Closing):
     """Plays a recorded source at its own pace, as if a camera sent it now.
 
     open_source: opens the source; called again for every round when ``loop`` is set. Frame numbers and media time go on
-    over the rounds. A reader that falls behind by more than a second is not chased: the schedule moves.
-    Raises what ``open_source`` raises, from the constructor or, in a later round, from the iterator.
+    over the rounds. A reader that falls behind by more than a second is not chased: the schedule moves. A recording
+    that breaks off is played up to there, round after round. damaged: breaks, and packets that did not decode, over all
+    rounds. Raises what ``open_source`` raises, from the constructor or, in a later round, from the iterator.
     """
 
     LATE_S = 1.0
@@ -285,37 +300,47 @@ class Paced(_Closing):
         self._clock = clock
         self._stop = threading.Event()
         self._started = False
+        self.damaged = 0
         self._current = open_source()
         self.name = self._current.name
         self.info = self._current.info
 
     def __iter__(self) -> Iterator[Frame]:
         self._started = True
-        index, offset_s = 0, 0.0
+        index, offset_s, broke = 0, 0.0, False
         due_zero_s = self._clock()
         interval_s = 1.0 / self.info.rate if self.info.rate else 1.0 / 30.0
         while True:
-            first_s, last_s = None, 0.0
-            with self._current as source:
-                for frame in source:
-                    first_s = frame.media_s if first_s is None else first_s
-                    last_s = frame.media_s - first_s
-                    media_s = offset_s + last_s
-                    wait_s = due_zero_s + media_s - self._clock()
-                    if wait_s < -self.LATE_S:
-                        due_zero_s -= wait_s
-                    if self._stop.wait(max(0.0, wait_s)):
-                        return
-                    yield Frame(
-                        source=frame.source,
-                        index=index,
-                        media_s=media_s,
-                        picture=frame.picture,
-                        utc=datetime.now(UTC),
-                        utc_source="clock",
-                        captured_s=self._clock(),
-                    )
-                    index += 1
+            first_s, last_s, damaged_before = None, 0.0, self.damaged
+            try:
+                with self._current as source:
+                    for frame in source:
+                        self.damaged = damaged_before + getattr(source, "damaged_packets", 0)
+                        first_s = frame.media_s if first_s is None else first_s
+                        last_s = frame.media_s - first_s
+                        media_s = offset_s + last_s
+                        wait_s = due_zero_s + media_s - self._clock()
+                        if wait_s < -self.LATE_S:
+                            due_zero_s -= wait_s
+                        if self._stop.wait(max(0.0, wait_s)):
+                            return
+                        yield Frame(
+                            source=frame.source,
+                            index=index,
+                            media_s=media_s,
+                            picture=frame.picture,
+                            utc=datetime.now(UTC),
+                            utc_source="clock",
+                            captured_s=self._clock(),
+                        )
+                        index += 1
+            except SourceError as error:
+                if not self._loop or first_s is None:
+                    raise
+                if not broke:  # said once, not in every round
+                    log.warning("source %s begins anew before its end: %s", self.name, error.reason)
+                broke = True
+                self.damaged += 1
             if not self._loop or self._stop.is_set() or first_s is None:
                 return
             offset_s += last_s + interval_s
@@ -377,8 +402,3 @@ def _container_utc(metadata: dict[str, str]) -> datetime | None:
 def _natural(name: str) -> list[tuple[int, int, str]]:
     parts = re.split(r"(\d+)", name.casefold())
     return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part]
-
-
-def _chain(first: av.VideoFrame, rest: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
-    yield first
-    yield from rest

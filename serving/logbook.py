@@ -162,11 +162,6 @@ class Logbook:
         status = self._recorder.status() if self._recorder is not None else RecordingStatus()
         return replace(status, lost={**status.lost, **self._lost})
 
-    def counts(self) -> dict[str, int]:
-        """Sightings that are listed, by source."""
-        with self._lock:
-            return {name: len(source.ended) + (source.ongoing is not None) for name, source in self._sources.items()}
-
     def _work(self) -> None:
         while (seen := self._take()) is not None:
             if isinstance(seen, _Seen):

@@ -9,7 +9,7 @@ from fastapi import APIRouter, HTTPException, Query, Response
 from fastapi.responses import FileResponse
 from pydantic import BaseModel, Field
 
-from serving.answers import Problem
+from serving.answers import Problem, problem
 from serving.logbook import KEPT, Entry, Logbook
 from serving.station import StationDep
 
@@ -17,7 +17,7 @@ router = APIRouter(prefix="/api/sightings", tags=["sightings"])
 
 DEFAULT_LIMIT = 100
 NO_SUCH: dict[int | str, dict[str, Any]] = {
-    404: {"model": Problem, "description": "There is no such sighting, or it has no such file (any more)."}
+    404: problem("There is no such sighting, or it has no such file (any more).")
 }
 
 

@@ -10,6 +10,7 @@ from typing import Annotated, cast
 
 from fastapi import Depends
 from fastapi.requests import HTTPConnection
+from prometheus_client import CollectorRegistry
 
 from realtime.contract import ModelContract
 from realtime.engine import ProviderReport
@@ -24,8 +25,8 @@ class Station:
     """Put on ``app.state.station`` by the lifespan; the routes below it only read.
 
     model: file name of the model. status: how every source is doing now, by name. runner: classifies them, and the
-    pages' own cameras. logbook: what was seen on the sources. max_viewers: over all sources and cameras. started_s:
-    monotonic.
+    pages' own cameras. logbook: what was seen on the sources. registry: what `GET /metrics` tells. max_viewers: over
+    all sources and cameras. started_s: monotonic.
     """
 
     version: str
@@ -36,6 +37,7 @@ class Station:
     cameras: Cameras
     runner: Runner
     logbook: Logbook
+    registry: CollectorRegistry
     status: Callable[[], Mapping[str, LiveStatus]]
     max_viewers: int
     started_s: float = field(default_factory=time.monotonic)

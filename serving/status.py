@@ -18,7 +18,7 @@ from serving.station import Station, StationDep
 
 State = Literal["connecting", "live", "stalled", "retrying", "ended", "failed", "stopped"]
 
-router = APIRouter()
+router = APIRouter(tags=["status"])
 
 
 class Provider(BaseModel):
@@ -150,7 +150,7 @@ async def healthz() -> str:
     return "ok"
 
 
-@router.get("/readyz", responses={503: {"model": Readiness}})
+@router.get("/readyz", responses={503: {"model": Readiness, "description": "There is nothing to watch (yet)."}})
 async def readyz(station: StationDep, response: Response) -> Readiness:
     """200 when at least one source gives, or gave, results; else 503 with the reason."""
     readiness = _readiness(station)
