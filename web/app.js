@@ -172,7 +172,14 @@ async function connect() {
   if (state.source !== CAMERA) {
     connection = new Connection(liveUrl(document.baseURI, state.source), handlers, world);
   } else {
-    const made = await ownCamera(handlers);
+    let made;
+    try {
+      made = await ownCamera(handlers);
+    } catch {
+      const reason = { key: "closed.1006" }; // its code could not be loaded
+      if (state.source === CAMERA) dispatch({ type: "link", link: { ...INITIAL.link, phase: "closed", reason } });
+      return;
+    }
     if (state.source !== CAMERA || connection !== null) return; // another one was chosen meanwhile
     connection = made;
     connection.setHidden(document.hidden);
@@ -529,7 +536,11 @@ if (recall("eye") !== null) dispatch({ type: "eye", settings: parsed(recall("eye
 stage.show(state);
 choose(sourceInHash(location.hash)); // before the words are there: pictures take longer
 loadSources(window.early.sources);
-speak(document.documentElement.lang, await answered(await window.early.catalogue)); // asked for by early.js
+try {
+  speak(document.documentElement.lang, await answered(await window.early.catalogue)); // asked for by early.js
+} catch {
+  setTimeout(() => location.reload(), LIST_MS); // the server went away just now; without words there is no page
+}
 dispatch({ type: "language", language: document.documentElement.lang });
 titled();
 setInterval(() => renderer.render(state, now()), READ_MS);
