@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from raw_rows import shown
+from raw_rows import write as write_results
 
-from dives.sighting_rows import COLUMNS, SightingRow, read_rows
-from dives.writers import sightings_csv
+from dives.sighting_rows import COLUMNS, REQUIRED, SightingRow, read_rows
+from dives.writers.sightings_csv import SightingsCsv
 from realtime.sightings import Sighting
 
 BEGAN = datetime(2026, 5, 17, 9, 30, tzinfo=UTC)
@@ -36,11 +38,13 @@ def test_a_row_is_read_as_it_was_written(start_s: float, label: int) -> None:
     assert SightingRow.read(row.texts()) == row
 
 
-def test_a_live_row_begins_with_the_columns_and_texts_of_a_dives(tmp_path: Path) -> None:
-    texts = SightingRow.of(sighting(), LABELS).texts()
-    assert texts[: len(sightings_csv.COLUMNS)] == sightings_csv.fields(sighting(), LABELS)
-    assert len(texts) == len(COLUMNS)
-    assert SightingRow.read(sightings_csv.fields(sighting(), LABELS)).label == "Sea, Turtle"
+def test_a_live_row_says_in_columns_of_the_same_name_what_a_dives_table_says(dive) -> None:
+    to = dive(10)
+    (seen,) = write_results([shown(k, k * 0.1, 2, utc=True) for k in range(10)], to, SightingsCsv())
+    with (to.folder / "sightings.csv").open(encoding="utf-8", newline="") as file:
+        (line,) = csv.DictReader(file)
+    row = dict(zip(COLUMNS, SightingRow.of(seen, to.contract.labels).texts(), strict=True))
+    assert {name: line[name] for name in REQUIRED} == {name: row[name] for name in REQUIRED}
 
 
 def test_the_newest_rows_are_read_in_order_and_damaged_lines_left_out(tmp_path: Path) -> None:
