@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,8 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dives.sighting_rows import COLUMNS, SightingRow, read_rows
-from dives.writers import sightings_csv
+from dives.sighting_rows import COLUMNS, REQUIRED, SightingRow, read_rows
+from dives.writers.base import Dive
+from dives.writers.sightings_csv import SightingsCsv
 from realtime.sightings import Sighting
 
 BEGAN = datetime(2026, 5, 17, 9, 30, tzinfo=UTC)
@@ -36,11 +39,19 @@ def test_a_row_is_read_as_it_was_written(start_s: float, label: int) -> None:
     assert SightingRow.read(row.texts()) == row
 
 
-def test_a_live_row_begins_with_the_columns_and_texts_of_a_dives(tmp_path: Path) -> None:
-    texts = SightingRow.of(sighting(), LABELS).texts()
-    assert texts[: len(sightings_csv.COLUMNS)] == sightings_csv.fields(sighting(), LABELS)
-    assert len(texts) == len(COLUMNS)
-    assert SightingRow.read(sightings_csv.fields(sighting(), LABELS)).label == "Sea, Turtle"
+def test_a_dives_table_says_the_same_of_a_sighting_in_columns_of_the_same_names(
+    tmp_path: Path, dive: Callable[..., Dive]
+) -> None:
+    writer = SightingsCsv()
+    with ExitStack() as files:
+        writer.begin(dive(1, labels=LABELS), files)
+        writer.finish([sighting()])
+    with (tmp_path / writer.name).open(encoding="utf-8", newline="") as file:
+        (line,) = csv.DictReader(file)
+    row = SightingRow.of(sighting(), LABELS)
+    live = dict(zip(COLUMNS, row.texts(), strict=True))
+    assert {name: line[name] for name in REQUIRED} == {name: live[name] for name in REQUIRED}
+    assert SightingRow.read([line[name] for name in REQUIRED]) == row
 
 
 def test_the_newest_rows_are_read_in_order_and_damaged_lines_left_out(tmp_path: Path) -> None:
