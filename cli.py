@@ -152,6 +152,31 @@ def process(
 
 
 @app.command()
+@click.argument("sources", metavar="SOURCE...", type=PATH, nargs=-1, required=True)
+@click.option("--out", metavar="TREE", type=PATH, required=True, help="The class-per-folder tree to add to.")
+@click.option(
+    "--frames", type=click.IntRange(0, 100), default=4, help="At most so many frames beside a sighting's best."
+)
+@json_flag
+def collect(sources: tuple[Path, ...], out: Path, frames: int, as_json: bool) -> None:
+    """Turn corrected sightings into photographs for `train`; SOURCE holds results of `process` or `serve --record`."""
+    from dives.collect import collect as collect_pictures
+
+    done = collect_pictures(sources, out, frames=frames, say=lambda folder: notes.print(folder, highlight=False))
+    for problem in done.problems:
+        notes.print(f"left out: {problem}", highlight=False, markup=False, soft_wrap=True)
+    if as_json:
+        counts = {"added": done.added, "moved": done.moved, "removed": done.removed, "left_out": done.problems}
+        print(json.dumps({"pictures": dict(sorted(done.pictures.items())), **counts}, indent=1))
+        return
+    for name, count in sorted(done.pictures.items()):
+        print(f"{name}: {count}")
+    if not done.pictures:
+        print("nobody has corrected or confirmed a sighting here yet")
+    print(f"{done.added} added, {done.moved} moved, {done.removed} removed -> {out}")
+
+
+@app.command()
 @click.option(
     "--source",
     type=OnePerLine(),

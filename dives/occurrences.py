@@ -50,12 +50,18 @@ def write_occurrences(folder: Path) -> bool:
             lines = list(csv.DictReader(file))
     except OSError as error:
         raise ResultsError(f"{folder}: sightings.csv cannot be read ({error.strerror})") from error
+    try:
+        occurrences = [
+            _occurrence(run, "/".join(map(str, key.identity)), line, word)
+            for key, line, word in zip(keys, lines, words, strict=True)
+            if word is None or word.verdict is not Verdict.NOTHING
+        ]
+    except KeyError as error:
+        raise ResultsError(f"{folder}: made by an earlier version ({error}); process it again with --resume") from error
     with PartialFile(path, "w") as table:
         rows = csv.DictWriter(table, TERMS, lineterminator="\n")
         rows.writeheader()
-        for key, line, word in zip(keys, lines, words, strict=True):
-            if word is None or word.verdict is not Verdict.NOTHING:
-                rows.writerow(_occurrence(run, "/".join(map(str, key.identity)), line, word))
+        rows.writerows(occurrences)
         table.commit()
     return True
 

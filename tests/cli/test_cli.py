@@ -12,6 +12,8 @@ import pytest
 from clips import write_clip
 from toy_onnx import write_toy_model
 
+from dives.corrections import Verdict, add_correction, read_keys
+
 REPO = Path(__file__).parents[2]
 
 
@@ -93,6 +95,18 @@ def test_a_dive_log_is_joined_and_one_of_another_day_is_refused_in_a_sentence(tm
     done = reeflens(*given, "--divelog-offset", "3600", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert ",10.00,\n" in (tmp_path / "r" / "dive" / "frames.csv").read_text()
+
+
+def test_collect_says_what_it_made_and_what_it_could_not(tmp_path, model):
+    done = reeflens("collect", ".", "--out", "tree", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "no sightings.csv here" in done.stderr
+    write_clip(tmp_path / "dive.mp4", rate=10)
+    assert reeflens("process", "dive.mp4", "--out", "r", "--model", model, cwd=tmp_path).returncode == 0
+    folder = tmp_path / "r" / "dive"
+    add_correction(folder, read_keys(folder)[0], Verdict.WRONG, "Goby")
+    done = reeflens("collect", "r", "--out", "tree", "--json", cwd=tmp_path)
+    assert (done.returncode, json.loads(done.stdout)["pictures"]) == (0, {"Goby": 2})
 
 
 def test_one_start_for_several_recordings_is_refused(tmp_path, model):

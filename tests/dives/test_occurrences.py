@@ -96,6 +96,12 @@ def test_without_a_wall_clock_there_is_no_file(tmp_path, naming):
     assert not write_occurrences(run.folder)
 
 
+def test_results_of_an_earlier_version_are_named(dive):
+    (dive / "run.json").write_text((dive / "run.json").read_text().replace('"taxonomy"', '"names"'))
+    with pytest.raises(ResultsError, match="earlier version"):
+        write_occurrences(dive)
+
+
 def test_a_folder_that_holds_no_dive_is_named(tmp_path):
     with pytest.raises(ResultsError, match=r"no run\.json"):
         write_occurrences(tmp_path)
