@@ -15,7 +15,9 @@ from realtime.contract import ModelContract
 from realtime.frames import StableLabel
 
 TIME_CONSTANT_S = 0.5  # a new animal is believed after roughly this long
-RELEASE = 0.85  # a shown label stays until it falls to this share of the threshold it had to reach
+# A shown label stays until it falls to this share of the threshold it had to reach, or until what speaks against
+# "unknown" falls to this share of what was asked for.
+RELEASE = 0.85
 TAKEOVER = 0.1  # and until another, itself above the threshold, is more probable by this much
 FORGET_S = 5.0  # after a gap this long, or a step back in time, what was before says nothing
 
@@ -61,4 +63,7 @@ class Smoother:
             return best if enters else None
         if best != self._shown and enters and mean[best] - mean[self._shown] >= TAKEOVER:
             return best
-        return self._shown if mean[self._shown] >= RELEASE * self._thresholds.show else (best if enters else None)
+        stays = mean[self._shown] >= RELEASE * self._thresholds.show and 1.0 - self._unknown >= RELEASE * (
+            1.0 - self._thresholds.unknown
+        )
+        return self._shown if stays else (best if enters else None)
