@@ -90,6 +90,11 @@ def app(context: click.Context, config: Path | None, verbose: bool) -> None:
 @click.option("--every", type=float, metavar="SECONDS", help="Classify one frame per so many seconds.")
 @click.option("--overlay", is_flag=True, help="Also write overlay.mp4, the video with its heat map.")
 @click.option("--start", metavar="UTC", help="When the recording began, such as 2026-05-01T09:30:00Z.")
+@click.option(
+    "--divelog", type=PATH, metavar="FILE", help="Subsurface XML, UDDF, or CSV of time, depth_m, temperature_c."
+)
+@click.option("--divelog-offset", type=float, default=0.0, metavar="SECONDS", help="How far its clock is ahead.")
+@click.option("--join", is_flag=True, help="Put the chapters of one recording end to end, as one dive.")
 @click.option("--resume", is_flag=True, help="Continue what was interrupted.")
 @provider_option
 @gpu_option
@@ -101,24 +106,39 @@ def process(
     every: float | None,
     overlay: bool,
     start: str | None,
+    divelog: Path | None,
+    divelog_offset: float,
+    join: bool,
     resume: bool,
     provider: str,
     require_gpu: bool,
     as_json: bool,
 ) -> None:
-    """Classify recorded dives (videos, or folders of pictures); write tables, subtitles and heat maps."""
+    """Classify recorded dives (videos, folders of videos or of pictures, "quoted*patterns"); write tables, subtitles
+    and heat maps.
+    """
+    from dives.chapters import join_chapters
+    from dives.divelog import DiveLog
+    from dives.find import find_recordings
     from dives.folders import dive_folders
     from dives.process import ProcessOptions
     from dives.process import process as process_dive
     from realtime.engine import Engine, bundled_model
 
-    options = ProcessOptions(every_s=every, overlay=overlay, start_utc=_utc(start), resume=resume)
+    log = DiveLog.read(divelog, offset_s=divelog_offset) if divelog is not None else None
+    options = ProcessOptions(every_s=every, overlay=overlay, start_utc=_utc(start), resume=resume, divelog=log)
+    recordings = find_recordings(sources)
+    dives = {paths[0]: paths for paths in (join_chapters(recordings) if join else [(path,) for path in recordings])}
+    if options.start_utc is not None and len(dives) > 1:
+        raise SettingsError(f"--start: says when one recording began, and {len(dives)} were given; process them singly")
     rows: list[dict[str, Any]] = []
     with Engine.open(model or bundled_model(), provider=provider, require_gpu=require_gpu) as engine, _reporter() as to:
         to.say(_where_it_runs(engine.provider.name, engine.provider.note))
-        for source, folder in dive_folders(sources, out):
+        for source, folder in dive_folders(list(dives), out):
+            if len(dives[source]) > 1:
+                to.say(f"{source.name}: one dive of {len(dives[source])} files, up to {dives[source][-1].name}")
             try:
-                run = process_dive(source, folder, engine, options, _dive_progress(source.name, to))
+                run = process_dive(dives[source], folder, engine, options, _dive_progress(source.name, to))
                 rows.append(_dive_row(source, run, engine.contract.labels))
             except ReeflensError as error:  # one bad file does not stop the rest
                 rows.append({"source": str(source), "state": "failed", "reason": str(error)})
@@ -145,6 +165,10 @@ def process(
 @click.option("--host", default="127.0.0.1", help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, help="Port to listen on; 0 for any free one.")
 @click.option("--once", is_flag=True, help="Play recorded sources once instead of over and over.")
+@click.option("--record", type=PATH, metavar="DIR", help="Write tables, sightings and stills here while sources run.")
+@click.option(
+    "--record-clips", type=float, metavar="SECONDS", help="Also record so much video before and after each sighting."
+)
 @provider_option
 @gpu_option
 def serve(
@@ -153,6 +177,8 @@ def serve(
     host: str,
     port: int,
     once: bool,
+    record: Path | None,
+    record_clips: float | None,
     provider: str,
     require_gpu: bool,
 ) -> None:
@@ -168,6 +194,8 @@ def serve(
         provider=provider,
         require_gpu=require_gpu,
         loop=not once,
+        record=record,
+        clips_s=record_clips,
     )
 
     def ready(url: str) -> None:

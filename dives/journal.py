@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -23,14 +22,10 @@ from typing import Any, BinaryIO, Self, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from dives.locking import lock
 from dives.partial import writing
 from realtime.errors import ResultsError
 from realtime.pipeline import RawResult
-
-if sys.platform == "win32":
-    import msvcrt
-else:
-    import fcntl
 
 FORMAT = "reeflens-journal/1"
 MAX_HEADER_BYTES = 1 << 20
@@ -278,14 +273,7 @@ def _shown(value: object) -> str:
 
 
 def _lock(file: BinaryIO, path: Path) -> None:
-    """Held until the file is closed or the process ends, however it ends."""
     try:
-        if sys.platform == "win32":
-            file.seek(
-                1 << 40
-            )  # beyond any record: a Windows lock would keep even its owner's other handles from reading
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock(file, wait=False)
     except OSError as error:
         raise ResultsError(f"{path.parent}: another run is writing here; wait for it to end") from error

@@ -9,6 +9,7 @@ ReeflensError           one sentence for the user; the command exits with 1
 ├── WeightsError        starting weights cannot be had or do not fit
 ├── ExportError         the exported graph does not agree with the trained model
 ├── ResultsError        results cannot be written or continued
+├── DiveLogError        a dive log cannot be read, or is of another time
 └── SettingsError       a setting is unknown or contradictory
 """
 
@@ -73,6 +74,10 @@ class ExportError(ReeflensError):
 
 class ResultsError(ReeflensError):
     """Results cannot be written, or earlier ones cannot be continued with these options."""
+
+
+class DiveLogError(ReeflensError):
+    """A dive computer's log cannot be read, or none of its dives overlaps the recording."""
 
 
 class SettingsError(ReeflensError):

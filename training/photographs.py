@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import stat
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +16,7 @@ from numpy.typing import NDArray
 
 from realtime.decode import EXTENSIONS, UndecodableError, decode, strict_decoding
 from realtime.errors import DataError
+from realtime.labels import label_key
 from realtime.preprocess import resize_rgb
 from training.duplicates import FINGERPRINT_BYTES, fingerprint
 from training.progress import Reporter, Silent
@@ -87,13 +86,6 @@ class Photographs:
             pixel_hashes=tuple(self.pixel_hashes[i] for i in rows),
             fingerprints=self.fingerprints[rows],
         )
-
-
-def label_key(name: str) -> str:
-    """What two spellings of a class have in common: case, ``_``, ``-`` and spaces do not count."""
-    # macOS stores accents as separate characters (NFD), everyone else as one (NFC)
-    plain = unicodedata.normalize("NFC", name).casefold()
-    return re.sub(r"[\s_-]+", "", plain) or plain
 
 
 def find_photographs(trees: Sequence[Path], labels: Sequence[str] | None = None) -> Catalogue:

@@ -1,0 +1,320 @@
+"""What people say of the sightings: right, wrong, nothing there. Kept beside the model's own answer, never over it.
+
+``corrections.jsonl`` in a dive's folder is append-only: one JSON object per line, each on the disk before it is
+acknowledged. The last word on a sighting stands; an undo brings the word before it back. Nothing in the file depends on
+a class that the model knows, nor on the sighting still being there when the dive is processed again.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from dives.locking import lock
+from realtime.errors import ResultsError
+from realtime.frames import iso_utc
+from realtime.sightings import Sighting
+
+NAME = "corrections.jsonl"
+MAX_LABEL, MAX_BY, MAX_NOTE = 200, 200, 2000  # characters
+MAX_LINE_BYTES = 64 << 10  # far more than the longest line that the limits above allow
+
+
+class Verdict(StrEnum):
+    """What somebody says of a sighting."""
+
+    RIGHT = "right"
+    WRONG = "wrong"  # it is something else, and the correction says what
+    NOTHING = "nothing"  # there is no animal
+
+
+_UNDO = "undo"
+
+
+@dataclass(frozen=True, slots=True)
+class SightingKey:
+    """What names a sighting across processings.
+
+    file: the recording that ``peak_frame`` is counted in, as sightings.csv names it; "" when there is only one. label:
+    the model's. start_s, end_s, peak_s: media times of the dive. Two keys are of the same sighting when file, label and
+    peak frame agree; the times serve to find it again when another model or sampling moved the peak.
+    """
+
+    file: str
+    label: str
+    peak_frame: int
+    start_s: float
+    end_s: float
+    peak_s: float
+
+    @property
+    def identity(self) -> tuple[str, str, int]:
+        """What two keys of the same sighting have in common."""
+        return self.file, self.label, self.peak_frame
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """One word on one sighting. Raises ValueError when it says nothing sensible.
+
+    label: what it is, for Verdict.WRONG alone; any name, also one that no model knows. by: who says so; may be "".
+    at: when, with its zone.
+    """
+
+    sighting: SightingKey
+    verdict: Verdict
+    label: str
+    by: str
+    note: str
+    at: datetime
+
+    def __post_init__(self) -> None:
+        if self.verdict is Verdict.WRONG and not self.label:
+            raise ValueError("label: expected what it is instead; say `nothing` if there is no animal")
+        if self.verdict is not Verdict.WRONG and self.label:
+            raise ValueError(f"label: {self.label!r} belongs to `wrong` alone, received {self.verdict.value!r}")
+        if self.label == self.sighting.label:
+            raise ValueError(f"label: {self.label!r} is what the model said; say `right`")
+        for name, text, most in (
+            ("label", self.label, MAX_LABEL),
+            ("by", self.by, MAX_BY),
+            ("note", self.note, MAX_NOTE),
+        ):
+            if len(text) > most:
+                raise ValueError(f"{name}: expected at most {most} characters, received {len(text)}")
+        if self.at.tzinfo is None:
+            raise ValueError("at: expected a time with its zone")
+
+    @property
+    def truth(self) -> str | None:
+        """What is there, by this word; None for nothing."""
+        match self.verdict:
+            case Verdict.RIGHT:
+                return self.sighting.label
+            case Verdict.WRONG:
+                return self.label
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Corrected:
+    """Corrections laid over the sightings of a dive.
+
+    words: one per sighting, in their order; None where nobody has said anything. left_over: corrections of none of
+    these sightings (any more), or outvoted by a later one of the same sighting; they still say what somebody saw.
+    """
+
+    words: tuple[Correction | None, ...]
+    left_over: tuple[Correction, ...]
+
+
+def add_correction(
+    folder: Path,
+    sighting: SightingKey,
+    verdict: Verdict,
+    label: str = "",
+    *,
+    by: str = "",
+    note: str = "",
+    at: datetime | None = None,
+) -> Correction:
+    """Adds a word on ``sighting`` to the dive in ``folder``; on return it is on the disk.
+
+    label, by, note: spaces and line breaks in and around them become single spaces. at: now when not given. Safe
+    to call from several threads and processes. Raises ValueError (see Correction), and ResultsError when it
+    cannot be written.
+    """
+    said = Correction(sighting, verdict, _plain(label), _plain(by), _plain(note), _moment(at))
+    _append(folder, _to_json(said.sighting, verdict.value, said.label, said.by, said.note, said.at))
+    return said
+
+
+def undo_correction(folder: Path, sighting: SightingKey, *, by: str = "", at: datetime | None = None) -> None:
+    """Takes the last standing word on ``sighting`` back: the one before it stands again, if there is one.
+
+    sighting: as the correction names it. Does nothing where no word stands. Safe as ``add_correction`` is.
+    Raises ResultsError.
+    """
+    _append(folder, _to_json(sighting, _UNDO, "", _plain(by)[:MAX_BY], "", _moment(at)))
+
+
+def read_corrections(folder: Path) -> list[Correction]:
+    """The word that stands on each sighting, in the order in which they were said; empty when there is no file.
+
+    A last line that was torn by a crash was never acknowledged and is passed over. Raises ResultsError for a file that
+    cannot be read, naming the line.
+    """
+    path = folder / NAME
+    try:
+        with path.open("rb") as file:
+            data = file.read()
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise ResultsError(f"{path}: cannot be read ({(error.strerror or str(error)).lower()})") from error
+    said: dict[tuple[str, str, int], list[tuple[int, Correction]]] = {}
+    for number, line in enumerate(data.split(b"\n")[:-1], start=1):
+        if not line.strip():
+            continue
+        try:
+            raw = json.loads(line)
+            key = _key_from_json(raw["sighting"])
+            words = said.setdefault(key.identity, [])
+            if raw["verdict"] == _UNDO:
+                del words[-1:]
+            else:
+                words.append((number, _from_json(key, raw)))
+        except (ValueError, KeyError, TypeError) as error:
+            raise ResultsError(f"{path}: line {number} is no correction ({error}); mend or remove that line") from error
+    standing = sorted((words[-1] for words in said.values() if words), key=lambda word: word[0])
+    return [correction for _, correction in standing]
+
+
+def corrected(sightings: Sequence[SightingKey], corrections: Sequence[Correction]) -> Corrected:
+    """Finds for every sighting the correction that is of it.
+
+    The same file, label and peak frame make the same sighting. A correction without such a one goes to the sighting
+    of its label in its file that overlaps it longest, unless that has one of its own; of several the last said stands.
+    """
+    words: list[Correction | None] = [None] * len(sightings)
+    row_of = {sighting.identity: row for row, sighting in enumerate(sightings)}
+    exact: set[int] = set()
+    homeless: list[Correction] = []
+    left_over: list[Correction] = []
+    for correction in corrections:
+        row = row_of.get(correction.sighting.identity)
+        if row is None:
+            homeless.append(correction)
+        else:
+            words[row] = correction
+            exact.add(row)
+    for correction in homeless:
+        row = _longest_overlap(correction.sighting, sightings)
+        if row is None or row in exact:
+            left_over.append(correction)
+            continue
+        if (outvoted := words[row]) is not None:
+            left_over.append(outvoted)
+        words[row] = correction
+    return Corrected(tuple(words), tuple(left_over))
+
+
+def key_of(sighting: Sighting, labels: Sequence[str], file: str = "") -> SightingKey:
+    """The key of a sighting of the second pass, equal to the one that ``read_keys`` gives."""
+    return SightingKey(
+        file,
+        labels[sighting.label_index],
+        sighting.peak_frame,
+        *(round(value, 6) for value in (sighting.start_s, sighting.end_s, sighting.peak_s)),
+    )
+
+
+def read_keys(folder: Path) -> list[SightingKey]:
+    """The keys of a folder's sightings.csv, line by line. Raises ResultsError."""
+    path = folder / "sightings.csv"
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return [
+                SightingKey(
+                    file=line.get("file") or "",
+                    label=line["label"],
+                    peak_frame=int(line["peak_frame"]),
+                    start_s=float(line["start_s"]),
+                    end_s=float(line["end_s"]),
+                    peak_s=float(line["peak_s"]),
+                )
+                for line in csv.DictReader(file)
+            ]
+    except OSError as error:
+        raise ResultsError(f"{path}: cannot be read ({(error.strerror or str(error)).lower()})") from error
+    except (KeyError, ValueError, TypeError) as error:
+        raise ResultsError(f"{path}: not a table of sightings ({error}); process the dive again") from error
+
+
+def _longest_overlap(key: SightingKey, sightings: Sequence[SightingKey]) -> int | None:
+    best, best_s = None, -1.0
+    for row, other in enumerate(sightings):
+        # A table made before files were named says "".
+        same_file = other.file == key.file or not other.file or not key.file
+        overlap_s = min(key.end_s, other.end_s) - max(key.start_s, other.start_s)
+        if same_file and other.label == key.label and overlap_s >= 0.0 and overlap_s > best_s:
+            best, best_s = row, overlap_s
+    return best
+
+
+def _append(folder: Path, line: bytes) -> None:
+    path = folder / NAME
+    try:
+        new = not path.exists()
+        # Unbuffered: the line goes to the system in one piece.
+        with cast(BinaryIO, path.open("a+b", buffering=0)) as file:
+            lock(file, wait=True)
+            _cut_torn_line(file)
+            rest = memoryview(line + b"\n")
+            while rest:
+                rest = rest[file.write(rest) :]
+            os.fsync(file.fileno())
+        if new and os.name == "posix":  # elsewhere a folder cannot be opened, and its names are journalled
+            handle = os.open(folder, os.O_RDONLY)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+    except OSError as error:
+        raise ResultsError(
+            f"{path}: the correction is not kept ({(error.strerror or str(error)).lower()}); say it again"
+        ) from error
+
+
+def _cut_torn_line(file: BinaryIO) -> None:
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - MAX_LINE_BYTES))
+    tail = file.read(MAX_LINE_BYTES)
+    if tail and not tail.endswith(b"\n"):
+        file.truncate(size - len(tail) + tail.rfind(b"\n") + 1)
+    file.seek(0, os.SEEK_END)
+
+
+def _to_json(key: SightingKey, verdict: str, label: str, by: str, note: str, at: datetime) -> bytes:
+    sighting = {name: getattr(key, name) for name in SightingKey.__dataclass_fields__}
+    fields = {"at": iso_utc(at), "verdict": verdict, "label": label, "by": by, "note": note, "sighting": sighting}
+    return json.dumps(fields, ensure_ascii=False, allow_nan=False).encode(errors="surrogatepass")
+
+
+def _key_from_json(raw: Any) -> SightingKey:
+    return SightingKey(
+        file=str(raw["file"]),
+        label=str(raw["label"]),
+        peak_frame=int(raw["peak_frame"]),
+        start_s=float(raw["start_s"]),
+        end_s=float(raw["end_s"]),
+        peak_s=float(raw["peak_s"]),
+    )
+
+
+def _from_json(key: SightingKey, raw: Any) -> Correction:
+    return Correction(
+        sighting=key,
+        verdict=Verdict(raw["verdict"]),
+        label=str(raw["label"]),
+        by=str(raw["by"]),
+        note=str(raw["note"]),
+        at=datetime.fromisoformat(raw["at"]),
+    )
+
+
+def _moment(at: datetime | None) -> datetime:
+    """In UTC, to the millisecond: as the file keeps it."""
+    moment = datetime.now(UTC) if at is None else at.astimezone(UTC)
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+def _plain(text: str) -> str:
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())

@@ -1,0 +1,229 @@
+"""What people say of sightings outlives crashes, other writers and a new processing of the dive."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dives.corrections import (
+    NAME,
+    Correction,
+    SightingKey,
+    Verdict,
+    add_correction,
+    corrected,
+    key_of,
+    read_corrections,
+    read_keys,
+    undo_correction,
+)
+from dives.process import ProcessOptions, process
+from realtime.errors import ResultsError
+
+REPOSITORY = Path(__file__).parents[2]
+NOW = datetime(2026, 5, 2, 20, 0, tzinfo=UTC)
+
+
+def key(start_s=1.0, end_s=3.0, *, label="Fish", file="dive.mp4", peak_frame=None) -> SightingKey:
+    peak_s = (start_s + end_s) / 2
+    return SightingKey(file, label, int(peak_s * 25) if peak_frame is None else peak_frame, start_s, end_s, peak_s)
+
+
+def said(sighting, verdict=Verdict.RIGHT, label="") -> Correction:
+    return Correction(sighting, verdict, label, "", "", NOW)
+
+
+def test_a_correction_is_read_back_as_it_was_said(tmp_path):
+    wrong = add_correction(tmp_path, key(), Verdict.WRONG, "Blue Tang", by="Ada", note="two of them", at=NOW)
+    nothing = add_correction(tmp_path, key(5, 6), Verdict.NOTHING, at=NOW)
+    right = add_correction(tmp_path, key(7, 8), Verdict.RIGHT, at=NOW)
+    assert read_corrections(tmp_path) == [wrong, nothing, right]
+    assert [word.truth for word in (wrong, nothing, right)] == ["Blue Tang", None, "Fish"]
+
+
+def test_a_dive_that_nobody_corrected_has_no_corrections(tmp_path):
+    assert read_corrections(tmp_path) == []
+
+
+def test_the_last_word_on_a_sighting_stands_and_an_undo_brings_the_one_before_back(tmp_path):
+    first = add_correction(tmp_path, key(), Verdict.RIGHT)
+    second = add_correction(tmp_path, key(), Verdict.NOTHING)
+    assert read_corrections(tmp_path) == [second]
+    undo_correction(tmp_path, key())
+    assert read_corrections(tmp_path) == [first]
+    undo_correction(tmp_path, key())
+    undo_correction(tmp_path, key())
+    assert read_corrections(tmp_path) == []
+    again = add_correction(tmp_path, key(), Verdict.RIGHT)
+    assert read_corrections(tmp_path) == [again]
+    assert len((tmp_path / NAME).read_text().splitlines()) == 6  # nothing is ever taken out of the file
+
+
+@pytest.mark.parametrize(
+    ("verdict", "label", "complaint"),
+    [
+        (Verdict.WRONG, "", "what it is"),
+        (Verdict.WRONG, "Fish", "say `right`"),
+        (Verdict.RIGHT, "Octopus", "`wrong` alone"),
+        (Verdict.NOTHING, "Octopus", "`wrong` alone"),
+        (Verdict.WRONG, "x" * 201, "at most 200"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_and_not_kept(tmp_path, verdict, label, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        add_correction(tmp_path, key(), verdict, label)
+    assert not (tmp_path / NAME).exists()
+
+
+@given(label=st.text(min_size=1, max_size=200), note=st.text(max_size=300))
+def test_any_text_stays_on_its_line(tmp_path_factory, label, note):
+    folder = tmp_path_factory.mktemp("any")
+    try:
+        word = add_correction(folder, key(), Verdict.WRONG, label, note=note, at=NOW)
+    except ValueError:
+        assert not label.strip() or not any(letter.isprintable() for letter in label)
+        return
+    assert read_corrections(folder) == [word]
+    assert (folder / NAME).read_bytes().count(b"\n") == 1
+
+
+@given(cut=st.integers(min_value=1, max_value=400))
+def test_a_torn_last_line_was_never_said_and_harms_nothing_after_it(tmp_path_factory, cut):
+    folder = tmp_path_factory.mktemp("torn")
+    first = add_correction(folder, key(), Verdict.RIGHT, at=NOW)
+    whole = (folder / NAME).read_bytes()
+    add_correction(folder, key(5, 6), Verdict.WRONG, "Moray", note="n" * 100, at=NOW)
+    torn = (folder / NAME).read_bytes()[: max(len(whole), -cut)]
+    (folder / NAME).write_bytes(torn)
+    assert read_corrections(folder) == [first]
+    third = add_correction(folder, key(8, 9), Verdict.NOTHING, at=NOW)
+    assert read_corrections(folder) == [first, third]
+
+
+def test_a_damaged_line_is_named(tmp_path):
+    add_correction(tmp_path, key(), Verdict.RIGHT)
+    with (tmp_path / NAME).open("a") as file:
+        file.write("right, I think\n")
+    with pytest.raises(ResultsError, match=r"line 2 is no correction"):
+        read_corrections(tmp_path)
+
+
+def test_a_folder_that_cannot_be_written_says_so(tmp_path):
+    with pytest.raises(ResultsError, match="the correction is not kept"):
+        add_correction(tmp_path / "gone", key(), Verdict.RIGHT)
+
+
+WRITER = """
+    import sys
+    from pathlib import Path
+    from dives.corrections import SightingKey, Verdict, add_correction
+
+    folder, name, most = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+    for k in range(most):
+        add_correction(folder, SightingKey(name, "Fish", k, k, k + 1, k), Verdict.WRONG, "Eel", note=name * 300)
+        print(k, flush=True)
+"""
+
+
+def writer(folder: Path, name: str, most: int) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(WRITER), str(folder), name, str(most)],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=REPOSITORY,
+    )
+
+
+def test_two_writers_at_once_do_not_mix(tmp_path):
+    writers = [writer(tmp_path, name, 60) for name in "ab"]
+    assert [process.wait(60) for process in writers] == [0, 0]
+    found = read_corrections(tmp_path)
+    assert {word.sighting.identity for word in found} == {(name, "Fish", k) for name in "ab" for k in range(60)}
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no kill -9 here")
+def test_a_kill_loses_nothing_that_was_acknowledged(tmp_path):
+    with writer(tmp_path, "a", 100_000) as running:
+        assert running.stdout is not None
+        for _ in range(25):
+            running.stdout.readline()
+        os.kill(running.pid, signal.SIGKILL)
+        acknowledged = 25 + len(running.stdout.read().splitlines())
+    assert len(read_corrections(tmp_path)) in (acknowledged, acknowledged + 1)  # one may be written and not yet told
+
+
+def test_a_correction_finds_its_sighting(tmp_path):
+    sightings = [key(1, 3), key(1, 3, label="Octopus"), key(10, 12)]
+    words = [said(sightings[2], Verdict.NOTHING), said(sightings[0])]
+    found = corrected(sightings, words)
+    assert found.words == (words[1], None, words[0])
+    assert found.left_over == ()
+
+
+def test_after_another_processing_a_correction_goes_to_the_sighting_it_overlaps_longest():
+    before = said(key(10, 20))
+    now = [key(5, 12, peak_frame=7), key(12.5, 30, peak_frame=500), key(12.5, 30, label="Octopus")]
+    assert corrected(now, [before]).words == (None, before, None)
+
+
+def test_a_correction_whose_sighting_is_gone_is_reported():
+    gone = [said(key(10, 20)), said(key(1, 2, file="other.mp4", peak_frame=9))]
+    found = corrected([key(1, 3), key(15, 16, label="Octopus")], gone)
+    assert found.words == (None, None)
+    assert found.left_over == tuple(gone)
+
+
+def test_a_word_on_this_very_sighting_outranks_one_that_only_overlaps():
+    moved, exact = said(key(1, 4, peak_frame=1), Verdict.NOTHING), said(key(1, 3))
+    for words in ([moved, exact], [exact, moved]):
+        found = corrected([key(1, 3)], words)
+        assert (found.words, found.left_over) == ((exact,), (moved,))
+
+
+def test_of_two_sightings_that_became_one_the_last_word_stands_and_the_other_is_reported():
+    first, second = said(key(1, 2)), said(key(3, 4), Verdict.NOTHING)
+    found = corrected([key(1, 4, peak_frame=0)], [first, second])
+    assert (found.words, found.left_over) == ((second,), (first,))
+
+
+@given(
+    spans=st.lists(st.tuples(st.integers(0, 50), st.integers(0, 9)), max_size=8),
+    said_of=st.lists(st.tuples(st.integers(0, 50), st.integers(0, 9), st.sampled_from(["Fish", "Eel"])), max_size=8),
+)
+def test_every_correction_either_stands_or_is_left_over(spans, said_of):
+    sightings = list({key(a, a + b).identity: key(a, a + b) for a, b in spans}.values())
+    words = list({key(a, a + b, label=c).identity: said(key(a, a + b, label=c)) for a, b, c in said_of}.values())
+    found = corrected(sightings, words)
+    assert sorted(map(id, [*filter(None, found.words), *found.left_over])) == sorted(map(id, words))
+
+
+def test_the_keys_of_a_processed_dive_are_those_of_its_table(tmp_path, engine):
+    from clips import write_clip
+
+    clip = write_clip(tmp_path / "slow.mp4", frames=30, rate=10)
+    run = process(clip, tmp_path / "out", engine, ProcessOptions())
+    keys = read_keys(run.folder)
+    labels = engine.contract.labels
+    assert keys == [key_of(sighting, labels, keys[0].file) for sighting in run.sightings]
+    word = add_correction(run.folder, keys[1], Verdict.WRONG, "Cuttlefish")
+    process(clip, tmp_path / "out", engine, ProcessOptions(every_s=0.2))  # anew: results go, corrections stay
+    assert word in corrected(read_keys(run.folder), read_corrections(run.folder)).words
+    assert json.loads((run.folder / NAME).read_text())["sighting"]["label"] == "Octopus"
+
+
+def test_a_folder_without_sightings_is_named(tmp_path):
+    with pytest.raises(ResultsError, match=r"sightings\.csv: cannot be read"):
+        read_keys(tmp_path)
+    (tmp_path / "sightings.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(ResultsError, match="not a table of sightings"):
+        read_keys(tmp_path)
