@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 from rich.console import Console
 from rich.table import Table
 
@@ -230,8 +231,9 @@ def serve(
 
 
 @app.command()
-@click.argument("data", metavar="DATA...", type=PATH, nargs=-1, required=True)
+@click.argument("data", metavar="DATA...", type=PATH, nargs=-1)
 @click.option("--out", type=PATH, required=True, help="The run folder to make.")
+@click.option("--resume", is_flag=True, help="Go on with the run in --out; its options need not be given again.")
 @click.option("--val", type=PATH, multiple=True, help="Validate on this tree, not on a share of DATA.")
 @click.option("--weights", default="imagenet", help="Start from imagenet, none, or a VGG16 notop .h5 file.")
 @click.option("--image-size", type=int, default=224, help="Side of the model's input in pixels.")
@@ -255,19 +257,28 @@ def serve(
 @click.option("--balance", type=float, default=0.0, help="0 counts every picture alike, 1 every class.")
 @click.option("--patience", type=int, default=6, help="Epochs without progress until a stage stops.")
 @click.option("--seed", type=int, default=0, help="Of the split and the training.")
-def train(data: tuple[Path, ...], val: tuple[Path, ...], **options: Any) -> None:
+@click.pass_context
+def train(context: click.Context, /, resume: bool, **options: Any) -> None:
     """Fine-tune VGG16 on photographs: trees with a folder per class in, a run folder out."""
-    from training.options import TrainOptions
+    from training.options import TrainOptions, begun_options
 
-    checked = TrainOptions(data=data, val=val, **options)
-    _need("train", "keras")
+    begun = begun_options(options["out"]) if resume else None
+    if begun is not None:
+        said = {name for name in options if context.get_parameter_source(name) is ParameterSource.COMMANDLINE}
+        # What the run was begun with stands in for what is not said; what is said must be the same, which is checked.
+        checked = TrainOptions.from_dict({**begun, **{name: options[name] for name in said}})
+    elif options["data"]:
+        checked = TrainOptions(**options)
+    else:
+        raise click.UsageError("Missing argument 'DATA...'.")
+    _need("train", "keras", "sklearn")
     from training.backend import load_backend
 
     load_backend()
     from training.run import train as train_run
 
     with _reporter() as reporter:
-        run = train_run(checked, reporter)
+        run = train_run(checked, reporter, resume=resume)
     print(run)
 
 
@@ -299,8 +310,19 @@ def export(run: Path, out: Path, precision: Any, calibration: Path | None, as_js
 @click.option("--json", "json_file", metavar="FILE", type=PATH, help="Also write the report here.")
 @click.option("--card", metavar="FILE", type=PATH, help="Also write a model card here, as Markdown.")
 @click.option("--record", is_flag=True, help="Write the figures into the model file; for the test split only.")
+@click.option(
+    "--empty", type=PATH, multiple=True, help="Also count false alarms on this clip or folder without an animal."
+)
 @provider_option
-def evaluate(model: Path, data: Path, json_file: Path | None, card: Path | None, record: bool, provider: str) -> None:
+def evaluate(
+    model: Path,
+    data: Path,
+    json_file: Path | None,
+    card: Path | None,
+    record: bool,
+    empty: tuple[Path, ...],
+    provider: str,
+) -> None:
     """Measure a model on photographs, through the engine that ships."""
     _need("train", "keras", "onnx")
     from dataclasses import replace
@@ -311,7 +333,7 @@ def evaluate(model: Path, data: Path, json_file: Path | None, card: Path | None,
     from training.evaluate import evaluate as evaluate_model
 
     with _reporter() as reporter:
-        report = evaluate_model(model, data, provider=provider, reporter=reporter)
+        report = evaluate_model(model, data, empty=empty, provider=provider, reporter=reporter)
     if record:
         record_metrics(model, report.metrics())
         with Engine.open(model, provider=provider) as engine:

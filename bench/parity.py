@@ -61,11 +61,12 @@ def against_keras(run: Path, engine: Engine, data: Path, count: int) -> None:
     from export.graph import deployed, take_apart
     from export.oracle import Oracle
 
-    function = deployed(take_apart(source.model, engine.contract), engine.contract)
+    function = deployed(take_apart(source.model, engine.contract), engine.contract, source.unknown)
     frames = read_pictures(data, engine.contract.input_size, count)
-    parity = compare_with_keras(engine, function, Oracle(source.model, engine.contract), frames)
+    parity = compare_with_keras(engine, function, Oracle(source.model, engine.contract, source.unknown), frames)
     print(f"float32, {parity.pictures} pictures of {data}; maps left out at a corner of a ReLU: {parity.kinks}")
     print(f"  {'probabilities, ONNX and Keras':36}{parity.probability:10.1e}")
+    print(f"  {'unknown score, ONNX and Keras':36}{parity.unknown:10.1e}")
     print(f"  {'map, ONNX and Keras, of its maximum':36}{parity.cam:10.1e}")
     print(f"  {'map, ONNX and GradientTape, likewise':36}{parity.cam_tape:10.1e}", flush=True)
 

@@ -70,17 +70,17 @@ def export(
     with _workshop(out) as folder:
         progress(f"scaling the maps on {len(source.frames)} pictures")
         unscaled = replace(source.contract, cam_scale=1.0)
-        contract = _complete(unscaled, measure_cam_scale(deployed(parts, unscaled), source.frames))
+        contract = _complete(unscaled, measure_cam_scale(deployed(parts, unscaled, source.unknown), source.frames))
 
         progress("converting to ONNX")
-        function = deployed(parts, contract)
+        function = deployed(parts, contract, source.unknown)
         model = convert(function)
         finished = folder / "fp32.onnx"
         save(model, contract, finished)
         with _open(finished) as fp32:
             frames = evenly(source.frames, KERAS_PICTURES)
             progress(f"comparing with the trained model on {len(frames)} pictures")
-            oracle = Oracle(source.model, contract)
+            oracle = Oracle(source.model, contract, source.unknown)
             keras = compare_with_keras(fp32, function, oracle, frames)
             refuse_drift(keras)
             if precision == "fp16":

@@ -24,10 +24,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from realtime.contract import ModelContract
 from realtime.errors import ContractError, ExportError
+from realtime.unknown import TINY, UnknownScore
 
 HEAD = [("GlobalAveragePooling2D", "gap"), ("Dense", "hidden"), ("Dense", "logits")]
 
@@ -87,14 +89,22 @@ def take_apart(model: Any, contract: ModelContract) -> Parts:
     return Parts(network, pool, average, hidden, logits)
 
 
-def deployed(parts: Parts, contract: ModelContract) -> Any:
+def deployed(parts: Parts, contract: ModelContract, unknown: UnknownScore) -> Any:
     """The tf.function that is exported: (frames, explain) -> its outputs by name, as in ``realtime.contract``.
 
     frames: uint8 [N, S, S, 3] RGB. explain: int64 [N]; any negative value means the most probable class. A value of C
     or more is the caller's error, which ``realtime.engine`` refuses.
+    unknown: the constants of its score; K of theirs and of the averages agree, else ContractError.
     Weights are read as variables inside the function: an eager tensor captured here would become a graph input.
     """
     size, grid = contract.input_size, contract.cam_size
+    if unknown.prototypes.shape[1] != parts.average.output.shape[-1]:
+        raise ContractError(
+            f"unknown.npz: prototypes of {unknown.prototypes.shape[1]} features, but the last block has "
+            f"{parts.average.output.shape[-1]}"
+        )
+
+    prototypes = np.ascontiguousarray(unknown.prototypes.T)
 
     def function(frames: tf.Tensor, explain: tf.Tensor) -> dict[str, tf.Tensor]:
         activations = parts.network(tf.cast(frames, tf.float32), training=False)
@@ -111,7 +121,13 @@ def deployed(parts: Parts, contract: ModelContract) -> Any:
         # Channels first, as ONNX has them, so that the converter's own transposes cancel; then eq. 2 is one product.
         planes = tf.reshape(tf.transpose(activations, (0, 3, 1, 2)), (-1, activations.shape[-1], grid * grid))
         cam = tf.nn.relu(tf.reshape(tf.matmul(tf.expand_dims(alphas, 1), planes), (-1, grid, grid)))
-        return {"probabilities": probabilities, "unknown": 1.0 - tf.reduce_max(probabilities, axis=-1), "cam": cam}
+        # realtime.unknown, in operators that tf2onnx knows (its reduce_logsumexp would need IsFinite).
+        top = tf.reduce_max(logits, axis=-1)
+        energy = -(top + tf.math.log(tf.reduce_sum(tf.exp(logits - tf.expand_dims(top, -1)), axis=-1)))
+        lengths = tf.sqrt(tf.maximum(tf.reduce_sum(averages * averages, axis=-1, keepdims=True), TINY))
+        nearest = tf.reduce_max(tf.matmul(averages / lengths, prototypes), axis=-1)
+        inner = unknown.energy_weight * energy + unknown.distance_weight * (1.0 - nearest) + unknown.offset
+        return {"probabilities": probabilities, "unknown": tf.sigmoid(inner), "cam": cam}
 
     return tf.function(
         function,

@@ -13,18 +13,21 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from realtime.contract import ModelContract
+from realtime.unknown import UnknownScore
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Truth:
     """What the trained model says of N frames.
 
-    probabilities: float32 [N, C]. cam: float32 [N, G, G], divided by ``cam_scale`` like the exported one.
+    probabilities: float32 [N, C]. unknown: float64 [N], by the plain arithmetic of ``realtime.unknown``.
+    cam: float32 [N, G, G], divided by ``cam_scale`` like the exported one.
     kink: bool [N], a hidden unit is so near the corner of its ReLU that rounding decides whether it is on. The
     gradient jumps there, either side of the jump is right, and two maps of such a frame cannot be compared.
     """
 
     probabilities: NDArray[np.float32]
+    unknown: NDArray[np.float64]
     cam: NDArray[np.float32]
     kink: NDArray[np.bool_]
 
@@ -35,12 +38,13 @@ class Oracle:
     # Of the largest pre-activation of the same frame. Two float32 runs of this network differ by some 1e-6 of it.
     NEAR = 1e-5
 
-    def __init__(self, model: Any, contract: ModelContract) -> None:
+    def __init__(self, model: Any, contract: ModelContract, unknown: UnknownScore) -> None:
         import keras
 
         layer = model.get_layer(contract.cam_layer)
         hidden = model.get_layer("hidden")
         self._contract = contract
+        self._unknown = unknown
         self._network = keras.Model(model.input, layer.output)
         self._tail = keras.Model(layer.output, [hidden.input, model.output])
         self._hidden = hidden
@@ -68,6 +72,7 @@ class Oracle:
         before = np.abs(tf.matmul(averages, self._hidden.kernel) + self._hidden.bias)
         return Truth(
             probabilities=tf.nn.softmax(logits / self._contract.temperature).numpy(),
+            unknown=self._unknown(averages.numpy(), logits.numpy()),
             cam=cam.numpy(),
             # Exactly zero is no matter of rounding: such a unit has no weights.
             kink=((before > 0) & (before < self.NEAR * before.max(axis=1, keepdims=True))).any(axis=1),

@@ -19,14 +19,16 @@ CAM_FLOOR = 0.1
 class KerasParity:
     """How far the exported graph is from the trained model, over ``pictures`` pictures.
 
-    Half of them explain the most probable class, half a class asked for. probability: the largest difference of a
-    probability. cam, cam_tape: the largest difference of a map's cell, as a share of that map's maximum (of
-    CAM_FLOOR * cam_scale where the maximum is smaller), from the same formula run by Keras and from a GradientTape.
+    Half of them explain the most probable class, half a class asked for. probability, unknown: the largest difference
+    of a probability and of the unknown score. cam, cam_tape: the largest difference of a map's cell, as a share of that
+    map's maximum (of CAM_FLOOR * cam_scale where the maximum is smaller), from the same formula run by Keras and from a
+    GradientTape.
     kinks: pictures left out of the maps' figures because rounding decides which hidden units are on (``oracle``).
     """
 
     pictures: int
     probability: float
+    unknown: float
     cam: float
     cam_tape: float
     kinks: int
@@ -37,20 +39,24 @@ class LossyParity:
     """How far a graph in fewer bits is from the float32 one, over ``pictures`` pictures.
 
     label_agreement: share with the same most probable class. probability_mean, probability_max: differences of
-    probabilities over all classes. cam_correlation: mean over pictures of Pearson's correlation of the two maps of
-    float32's class; two constant maps count as 1, one as 0.
+    probabilities over all classes. unknown_agreement: share with the unknown score on the same side of the contract's
+    threshold; unknown_mean, unknown_max: differences of that score. cam_correlation: mean over pictures of Pearson's
+    correlation of the two maps of float32's class; two constant maps count as 1, one as 0.
     """
 
     pictures: int
     label_agreement: float
     probability_mean: float
     probability_max: float
+    unknown_agreement: float
+    unknown_mean: float
+    unknown_max: float
     cam_correlation: float
 
 
 def compare_with_keras(engine: Engine, function: Any, oracle: Any, frames: NDArray[np.uint8]) -> KerasParity:
     """engine: the exported graph. function: of ``graph``. oracle: of ``oracle``. frames: uint8 [N, S, S, 3] RGB."""
-    probability = cam = cam_tape = 0.0
+    probability = unknown = cam = cam_tape = 0.0
     kinks = 0
     explain = np.full(len(frames), -1, np.int64)
     explain[1::2] = np.arange(len(explain[1::2])) % len(engine.contract.labels)
@@ -61,18 +67,20 @@ def compare_with_keras(engine: Engine, function: Any, oracle: Any, frames: NDArr
         truth = oracle.ask(part, np.where(asked < 0, ours.probabilities.argmax(axis=1), asked))
         same = function(part, asked)["cam"].numpy()
         probability = max(probability, float(np.abs(ours.probabilities - truth.probabilities).max()))
+        unknown = max(unknown, float(np.abs(ours.unknown - truth.unknown).max()))
         clear = ~truth.kink
         kinks += int(truth.kink.sum())
         if clear.any():
             cam = max(cam, _worst_share(ours.cam[clear], same[clear]))
             cam_tape = max(cam_tape, _worst_share(ours.cam[clear], truth.cam[clear]))
-    return KerasParity(len(frames), probability, cam, cam_tape, kinks)
+    return KerasParity(len(frames), probability, unknown, cam, cam_tape, kinks)
 
 
 def compare_with_fp32(engine: Engine, fp32: Engine, frames: NDArray[np.uint8]) -> LossyParity:
     """engine: the graph in fewer bits. frames: uint8 [N, S, S, 3] RGB."""
     agree: list[bool] = []
     difference: list[NDArray[np.float32]] = []
+    scores: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = []
     correlation: list[float] = []
     for start in range(0, len(frames), BATCH):
         part = frames[start : start + BATCH]
@@ -81,13 +89,19 @@ def compare_with_fp32(engine: Engine, fp32: Engine, frames: NDArray[np.uint8]) -
         ours = engine.run(part, labels)
         agree.extend(ours.probabilities.argmax(axis=1) == labels)
         difference.append(np.abs(ours.probabilities - truth.probabilities))
+        scores.append((ours.unknown, truth.unknown))
         correlation.extend(map(_correlation, ours.cam, truth.cam))
     differences = np.concatenate(difference)
+    unknown, true_unknown = (np.concatenate(part) for part in zip(*scores, strict=True))
+    limit = fp32.contract.thresholds.unknown
     return LossyParity(
         pictures=len(frames),
         label_agreement=float(np.mean(agree)),
         probability_mean=float(differences.mean()),
         probability_max=float(differences.max()),
+        unknown_agreement=float(((unknown > limit) == (true_unknown > limit)).mean()),
+        unknown_mean=float(np.abs(unknown - true_unknown).mean()),
+        unknown_max=float(np.abs(unknown - true_unknown).max()),
         cam_correlation=float(np.mean(correlation)),
     )
 

@@ -14,13 +14,14 @@ from realtime.errors import ExportError
 
 
 def record_metrics(path: Path, metrics: Mapping[str, float]) -> ModelContract:
-    """Replaces ``provenance.metrics`` of the model at ``path`` and returns the new contract; the graph stays as it is.
+    """Adds to ``provenance.metrics`` of the model at ``path`` and returns the new contract; the graph stays as it is.
 
-    The file is replaced whole or not at all. Raises ContractError for a file that is not ours, ExportError when it
-    cannot be written.
+    Figures of the same name are replaced. The file is replaced whole or not at all. Raises ContractError for a file
+    that is not ours, ExportError when it cannot be written.
     """
     contract = read_contract(path)
-    contract = replace(contract, provenance=replace(contract.provenance, metrics=dict(metrics)))
+    metrics = {**contract.provenance.metrics, **metrics}
+    contract = replace(contract, provenance=replace(contract.provenance, metrics=metrics))
     model = onnx.load(path)
     onnx.helper.set_model_props(model, {METADATA_KEY: contract.to_json()})
     beside = path.with_name(f".{path.name}.partial")

@@ -12,6 +12,7 @@ from realtime.errors import ExportError
 
 # Float32 twice, equal up to rounding: real weights and photographs gave below 1e-6 and 2e-6.
 PROBABILITY_BAR = 1e-5
+UNKNOWN_BAR = 1e-4  # its weights enlarge the rounding of a cosine near 1
 CAM_BAR = 1e-5
 # Half of what half precision can hold, as other pictures may be brighter.
 FP16_BAR = 65504 / 2
@@ -22,12 +23,13 @@ class Bar:
     """What a graph in fewer bits must reach against float32, or it is not written."""
 
     label_agreement: float
+    unknown_agreement: float
     cam_correlation: float
 
 
 # Half precision is nearly exact. Int8 of an unsure 23-class model (51 % right, so that two classes are often as good as
 # equal) reached 0.96 and 0.99 on photographs it had not seen; a quantisation gone wrong falls far below.
-BARS = {"fp16": Bar(0.98, 0.98), "int8": Bar(0.90, 0.90)}
+BARS = {"fp16": Bar(0.98, 0.98, 0.98), "int8": Bar(0.90, 0.90, 0.90)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +65,11 @@ def refuse_drift(parity: KerasParity) -> None:
     """Raises ExportError when the exported graph is not the trained model up to rounding."""
     cam = max(parity.cam, parity.cam_tape)
     # Written so that NaN is refused too. Maps of which none could be compared prove nothing.
-    if not (parity.probability < PROBABILITY_BAR and cam < CAM_BAR) or parity.kinks == parity.pictures:
+    close = parity.probability < PROBABILITY_BAR and parity.unknown < UNKNOWN_BAR and cam < CAM_BAR
+    if not close or parity.kinks == parity.pictures:
         raise ExportError(
-            f"the exported graph differs from the trained model: {_keras_figures(parity)}; "
-            f"allowed are {PROBABILITY_BAR:.0e} and {CAM_BAR:.0e}; nothing was written"
+            f"the exported graph differs from the trained model: {_keras_figures(parity)}; allowed are "
+            f"{PROBABILITY_BAR:.0e}, {UNKNOWN_BAR:.0e} and {CAM_BAR:.0e}; nothing was written"
         )
 
 
@@ -85,18 +88,19 @@ def refuse_overflow(largest: float) -> None:
 def refuse_loss(precision: str, name: str, parity: LossyParity) -> None:
     """Raises ExportError when fewer bits changed the answers by more than the BARS; name: the set of pictures."""
     bar = BARS[precision]
-    if not (parity.label_agreement >= bar.label_agreement and parity.cam_correlation >= bar.cam_correlation):
+    if not all(getattr(parity, it) >= wanted for it, wanted in asdict(bar).items()):
         raise ExportError(
             f"{precision} loses too much against float32 ({name}): {_lossy_figures(parity)}; expected at least "
-            f"{bar.label_agreement:.0%} and {bar.cam_correlation:.2f}; give other --calibration pictures or export "
-            "fp32; nothing was written"
+            f"{bar.label_agreement:.0%}, {bar.unknown_agreement:.0%} and {bar.cam_correlation:.2f}; give other "
+            "--calibration pictures or export fp32; nothing was written"
         )
 
 
 def _keras_figures(parity: KerasParity) -> str:
     left_out = f", {parity.kinks} maps left out" if parity.kinks else ""
     return (
-        f"{parity.pictures} pictures, probabilities within {parity.probability:.1e}, maps within "
+        f"{parity.pictures} pictures, probabilities within {parity.probability:.1e}, unknown score within "
+        f"{parity.unknown:.1e}, maps within "
         f"{max(parity.cam, parity.cam_tape):.1e} of their maximum{left_out}"
     )
 
@@ -104,6 +108,7 @@ def _keras_figures(parity: KerasParity) -> str:
 def _lossy_figures(parity: LossyParity) -> str:
     return (
         f"{parity.pictures} pictures, {parity.label_agreement:.1%} same labels, probabilities off by "
-        f"{parity.probability_mean:.4f} on average and {parity.probability_max:.3f} at most, maps correlate by "
-        f"{parity.cam_correlation:.3f}"
+        f"{parity.probability_mean:.4f} on average and {parity.probability_max:.3f} at most, "
+        f"{parity.unknown_agreement:.1%} alike refused as unknown or not, the score off by {parity.unknown_mean:.4f} "
+        f"and {parity.unknown_max:.3f}, maps correlate by {parity.cam_correlation:.3f}"
     )

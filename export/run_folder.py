@@ -11,19 +11,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.contract import ModelContract
+from realtime.contract import UNKNOWN_SCORE, ModelContract
 from realtime.errors import ContractError, ExportError
+from realtime.unknown import UnknownScore
 
 FILES = ("model.keras", "contract.json", "calibration.npz", "state.json")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Run:
-    """model: the Keras model, computing in float32. frames: its calibration pictures, uint8 [M, S, S, 3] RGB."""
+    """model: the Keras model, computing in float32. frames: its calibration pictures, uint8 [M, S, S, 3] RGB.
+
+    unknown: the constants of the score that the contract names.
+    """
 
     path: Path
     model: Any
     contract: ModelContract
+    unknown: UnknownScore
     frames: NDArray[np.uint8]
 
 
@@ -34,10 +39,16 @@ def open_run(path: Path) -> Run:
     if missing := [name for name in FILES if not (path / name).is_file()]:
         raise ExportError(f"{path}: {missing[0]} is missing; is this the folder of a finished `reeflens train`?")
     if _stage(path / "state.json") != "done":
-        raise ExportError(f"{path}: this run is not finished; run `reeflens train` again with a new --out")
+        raise ExportError(f"{path}: this run is not finished; go on with `reeflens train --out {path} --resume`")
     contract = _contract(path / "contract.json")
+    if contract.unknown_score != UNKNOWN_SCORE or not (path / "unknown.npz").is_file():
+        raise ExportError(
+            f"{path}: was calibrated by an earlier version of Reeflens; calibrate it anew, which takes minutes, with "
+            f"`reeflens train --out {path} --resume`"
+        )
+    unknown = UnknownScore.load(path / "unknown.npz")
     frames = _frames(path / "calibration.npz", contract.input_size)
-    return Run(path, _model(path / "model.keras"), contract, frames)
+    return Run(path, _model(path / "model.keras"), contract, unknown, frames)
 
 
 def _stage(path: Path) -> object:

@@ -6,7 +6,7 @@ size, G = S // 16 the side of the Grad-CAM grid):
     in   frames         uint8   [N, S, S, 3]  RGB
     in   explain        int64   [N]           class to explain, -1 for the most probable
     out  probabilities  float32 [N, C]        softmax(logits / temperature)
-    out  unknown        float32 [N]           score for "none of my classes", higher is more foreign
+    out  unknown        float32 [N]           score for "none of my classes", 0..1, higher is more foreign
     out  cam            float32 [N, G, G]     Grad-CAM, >= 0, divided by ``cam_scale``
 """
 
@@ -25,7 +25,8 @@ SCHEMA_VERSION = 1
 CAM_STRIDE = 16  # block5_conv3 of VGG16 sees one cell per 16 x 16 pixels
 PRECISIONS = ("fp32", "fp16", "int8")
 RESIZE_RULES = ("stretch-area",)  # the whole picture to S x S, pixel-area averaging when shrinking
-UNKNOWN_SCORES = ("one-minus-max-probability",)
+UNKNOWN_SCORE = "energy-and-nearest-prototype"  # what training calibrates and export makes: ``realtime.unknown``
+UNKNOWN_SCORES = ("one-minus-max-probability", UNKNOWN_SCORE)  # the first is that of older files, which still load
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class Thresholds:
     """Where a score becomes an answer; calibrated on the validation split.
 
     show: smoothed probability from which a label is shown, in (0, 1).
-    unknown: ``unknown`` score above which the answer is "nothing I know".
+    unknown: smoothed ``unknown`` score above which the answer is "nothing I know", in (0, 1).
     """
 
     show: float
@@ -45,8 +46,8 @@ class Provenance:
     """Where a model comes from.
 
     run_id: name of the training run. data_hash: SHA-256 over the sorted content hashes of the training
-    pictures and their labels. packages: name -> version. metrics: figures on the test split, by name;
-    empty when it was not measured.
+    pictures and their labels. packages: name -> version. metrics: figures by name: "unknown_auroc" from training
+    (``training.leave_out``), the others on the test split, absent until `reeflens evaluate --record` has measured them.
     """
 
     run_id: str
@@ -102,10 +103,9 @@ class ModelContract:
         _one_of("precision", self.precision, PRECISIONS)
         _positive("temperature", self.temperature)
         _positive("cam_scale", self.cam_scale)
-        if not 0.0 < self.thresholds.show < 1.0:
-            raise ContractError(f"thresholds.show: expected a number in (0, 1), received {self.thresholds.show!r}")
-        if not math.isfinite(self.thresholds.unknown):
-            raise ContractError(f"thresholds.unknown: expected a number, received {self.thresholds.unknown!r}")
+        for name, value in asdict(self.thresholds).items():
+            if not 0.0 < value < 1.0:
+                raise ContractError(f"thresholds.{name}: expected a number in (0, 1), received {value!r}")
         if foreign := sorted(set(self.taxonomy) - set(self.labels)):
             raise ContractError(f"taxonomy: {foreign[0]!r} is not one of the labels")
 

@@ -7,8 +7,6 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.contract import Thresholds
-
 WANTED_PRECISION = 0.80  # of the labels shown, on validation: a viewer forgives one wrong label in five, not one in two
 SHOW_RANGE = (0.25, 0.90)  # below, a label is a guess even if guesses went well; above, hardly anything would be shown
 TEMPERATURE_RANGE = (0.25, 8.0)  # a few pictures, all classified right, would otherwise ask for 0: certainty
@@ -74,12 +72,11 @@ def expected_calibration_error(
     return float(gap.sum() / count.sum())
 
 
-def choose_thresholds(probabilities: NDArray[np.floating], labels: NDArray[np.int64]) -> Thresholds:
-    """Thresholds from calibrated validation probabilities [N, C].
+def choose_show(probabilities: NDArray[np.floating], labels: NDArray[np.int64]) -> float:
+    """The smallest probability from which at least 80 % of the labels shown are right, of probabilities [N, C].
 
-    show: the smallest probability from which at least 80 % of the labels shown are right, kept within SHOW_RANGE: its
-    lower end when that holds for all pictures, its upper end when it never does. unknown: what is left, 1 - show,
-    so that both rules say the same of one picture.
+    Kept within SHOW_RANGE: its lower end when that holds for all pictures, its upper end when it never does, or when
+    there is no picture.
     """
     confidence = probabilities.max(axis=1)
     correct = probabilities.argmax(axis=1) == labels
@@ -87,12 +84,10 @@ def choose_thresholds(probabilities: NDArray[np.floating], labels: NDArray[np.in
     precision = np.cumsum(correct[order]) / np.arange(1, len(order) + 1)
     ranked = confidence[order]
     # A threshold shows all pictures of equal confidence, so only the last of them counts.
-    last_of_equals = np.append(ranked[1:] != ranked[:-1], True)
+    last_of_equals = np.append(ranked[1:] != ranked[:-1], np.ones(min(1, len(ranked)), bool))
     good = np.flatnonzero((precision >= WANTED_PRECISION) & last_of_equals)
     if not len(good):
-        show = SHOW_RANGE[1]
-    elif good[-1] == len(ranked) - 1:
-        show = SHOW_RANGE[0]
-    else:
-        show = float(np.clip(ranked[good[-1]], *SHOW_RANGE))
-    return Thresholds(show=show, unknown=1.0 - show)
+        return SHOW_RANGE[1]
+    if good[-1] == len(ranked) - 1:
+        return SHOW_RANGE[0]
+    return float(np.clip(ranked[good[-1]], *SHOW_RANGE))

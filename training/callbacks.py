@@ -38,7 +38,7 @@ class StageProgress(keras.callbacks.Callback):
         super().__init__()
         self._stage, self._reporter, self._rows, self._clock = stage, reporter, rows, clock
         self._epoch_began_s = 0.0
-        self._best: float | None = None
+        self._best = max((row.val_accuracy for row in rows), default=None)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         self._epoch_began_s = self._clock()

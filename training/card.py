@@ -20,7 +20,8 @@ _WEAKNESSES = (
     "are smaller.",
     "Labels of the set are search hits: Turtle_Tortoise holds mostly tortoises and pond turtles, Octopus harbours and "
     "food, Whale some whale sharks, Clams nudibranchs and divers, Corals fish.",
-    '"Nothing I know" rests on low confidence alone; an animal outside the classes can still get one of their names.',
+    'An animal outside the classes can still get one of their names: the AUROC above says how well "nothing I know" '
+    "tells known from unknown (1 is always, 0.5 is chance).",
 )
 
 
@@ -71,6 +72,7 @@ def _what(contract: ModelContract) -> str:
                 ("Grad-CAM", f"{cam} x {cam} cells"),
                 ("Precision", contract.precision),
                 ("Label shown from", f"{contract.thresholds.show:.2f}"),
+                ("Refused as unknown above", f"{contract.thresholds.unknown:.2f} (score: {contract.unknown_score})"),
                 ("Softmax temperature", f"{contract.temperature:.2f} (in the graph)"),
             ],
         )
@@ -90,14 +92,26 @@ def _measured(contract: ModelContract, report: EvaluationReport) -> str:
                 ("Right label among the first three", f"{report.top3:.1%}"),
                 ("Macro-F1", f"{report.macro_f1:.3f}"),
                 ("Expected calibration error (15 bins)", f"{report.ece:.3f}"),
+                ("Refused as unknown, though of a known class", f"{report.refused_share:.1%}"),
                 (f"Labels shown (probability from {contract.thresholds.show:.2f})", f"{report.shown_share:.1%}"),
                 (
                     "Right among the labels shown",
                     f"{report.shown_accuracy:.1%}" if report.shown_share else "none shown",
                 ),
+                *_foreign(report),
             ],
         )
     )
+
+
+def _foreign(report: EvaluationReport) -> list[tuple[str, str]]:
+    rows = []
+    if report.unknown_auroc is not None:
+        rows.append(("AUROC of the unknown score, by leaving classes out (validation)", f"{report.unknown_auroc:.2f}"))
+    if report.false_alarm_share is not None:
+        scenes = "; ".join(scene.to_text() for scene in report.empty)
+        rows.append(("False alarms over water without an animal", f"{report.false_alarm_share:.1%} ({scenes})"))
+    return rows
 
 
 def _class_table(contract: ModelContract, scores: Sequence[ClassScore]) -> str:

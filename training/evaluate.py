@@ -17,6 +17,7 @@ from realtime.contract import Thresholds
 from realtime.engine import Engine
 from realtime.errors import DataError
 from training.calibrate import expected_calibration_error
+from training.empty_water import EmptyScene, false_alarms, overall
 from training.photographs import Skipped, data_hash, find_photographs, limited, load_photographs
 from training.progress import Reporter, Silent
 
@@ -49,9 +50,12 @@ class EvaluationReport:
     """What was measured. Shares are in 0..1.
 
     accuracy: top-1, with its 95 % Wilson interval accuracy_low..accuracy_high. macro_f1: mean over the classes that
-    have pictures. ece: expected calibration error, 15 bins. shown_share: pictures whose label is above the contract's
-    threshold; shown_accuracy: how many of those labels are right, 0 when none is shown. data_hash: as in Provenance.
-    per_class: in the model's order. confusions: the most frequent mistakes first.
+    have pictures. ece: expected calibration error, 15 bins. refused_share: pictures refused as unknown, though all are
+    of known classes. shown_share: pictures that are not refused and whose label is above the contract's threshold;
+    shown_accuracy: how many of those labels are right, 0 when none is shown. data_hash: as in Provenance.
+    per_class: in the model's order. confusions: the most frequent mistakes first. unknown_auroc: from training, by
+    leaving classes out; None for a model that does not say. empty: scenes without an animal; false_alarm_share: over
+    all of them (``empty_water.overall``), None when there was none.
     """
 
     model: str
@@ -68,11 +72,15 @@ class EvaluationReport:
     top3: float
     macro_f1: float
     ece: float
+    refused_share: float
     shown_share: float
     shown_accuracy: float
     per_class: tuple[ClassScore, ...]
     confusions: tuple[Confusion, ...]
     skipped: tuple[Skipped, ...]
+    unknown_auroc: float | None = None
+    empty: tuple[EmptyScene, ...] = ()
+    false_alarm_share: float | None = None
 
     def to_json(self) -> str:
         """The report as one JSON object."""
@@ -80,7 +88,9 @@ class EvaluationReport:
 
     def metrics(self) -> dict[str, float]:
         """The figures that travel in a model's contract, by name."""
-        names = ("pictures", "accuracy", "accuracy_low", "accuracy_high", "top3", "macro_f1", "ece")
+        names = ["pictures", "accuracy", "accuracy_low", "accuracy_high", "top3", "macro_f1", "ece", "refused_share"]
+        if self.false_alarm_share is not None:
+            names.append("false_alarm_share")
         return {name: float(getattr(self, name)) for name in names}
 
     def to_text(self) -> str:
@@ -92,8 +102,14 @@ class EvaluationReport:
             f"top-3     {self.top3:.1%}",
             f"macro-F1  {self.macro_f1:.3f}",
             f"ECE       {self.ece:.3f}",
+            f"refused   {self.refused_share:.1%} of the pictures as unknown",
             f"shown     {self.shown_share:.1%} of the pictures, {self.shown_accuracy:.1%} of them right",
             f"skipped   {len(self.skipped)} files",
+        ]
+        if self.false_alarm_share is not None:
+            lines.append(f"empty     a label for {self.false_alarm_share:.1%} of the water without an animal")
+            lines += [f"          {scene.to_text()}" for scene in self.empty]
+        lines += [
             "",
             f"{'':{width}}  precision  recall     F1  pictures",
         ]
@@ -108,6 +124,7 @@ def evaluate(
     model: Path,
     data: Path | Sequence[Path],
     *,
+    empty: Sequence[Path] = (),
     provider: str = "auto",
     limit: int | None = None,
     seed: int = 0,
@@ -115,8 +132,9 @@ def evaluate(
 ) -> EvaluationReport:
     """Runs the ONNX model at ``model`` on class-per-folder trees, whose folders are matched to its labels by name.
 
-    limit: at most so many pictures per class, drawn with ``seed``. Raises ContractError for the model and DataError
-    for a folder that is none of its labels, an empty class folder, or when no picture can be read.
+    empty: clips and folders of water without an animal, as for ``empty_water.false_alarms``. limit: at most so many
+    pictures per class, drawn with ``seed``. Raises ContractError for the model, SourceError for ``empty``, and
+    DataError for a folder that is none of its labels, an empty class folder, or when no picture can be read.
     """
     reporter = reporter or Silent()
     trees = [data] if isinstance(data, Path) else list(data)
@@ -129,9 +147,16 @@ def evaluate(
         reporter.begin("classifying", len(photographs))
         parts = []
         for start in range(0, len(photographs), BATCH):
-            parts.append(engine.run(photographs.pixels[start : start + BATCH]).probabilities)
-            reporter.advance(len(parts[-1]))
-        scores = score(np.concatenate(parts), photographs.labels, contract.labels, contract.thresholds)
+            parts.append(engine.run(photographs.pixels[start : start + BATCH]))
+            reporter.advance(len(parts[-1].unknown))
+        scores = score(
+            np.concatenate([part.probabilities for part in parts]),
+            np.concatenate([part.unknown for part in parts]),
+            photographs.labels,
+            contract.labels,
+            contract.thresholds,
+        )
+        scenes = false_alarms(engine, empty, reporter)
         return EvaluationReport(
             model=model.name,
             model_sha256=engine.sha256,
@@ -141,19 +166,30 @@ def evaluate(
             input_size=contract.input_size,
             data_hash=data_hash(photographs.file_hashes, [contract.labels[i] for i in photographs.labels]),
             skipped=(*found.skipped, *unreadable),
+            unknown_auroc=contract.provenance.metrics.get("unknown_auroc"),
+            empty=scenes,
+            false_alarm_share=overall(scenes) if scenes else None,
             **scores,
         )
 
 
 def score(
-    probabilities: NDArray[np.floating], truth: NDArray[np.int64], labels: Sequence[str], thresholds: Thresholds
+    probabilities: NDArray[np.floating],
+    unknown: NDArray[np.floating],
+    truth: NDArray[np.int64],
+    labels: Sequence[str],
+    thresholds: Thresholds,
 ) -> dict[str, Any]:
-    """The measured fields of EvaluationReport, from calibrated probabilities [N, C] and the true labels int64 [N]."""
+    """The measured fields of EvaluationReport.
+
+    probabilities: calibrated, [N, C]. unknown: the unknown score [N]. truth: the true labels, int64 [N].
+    """
     order = np.argsort(-probabilities, axis=1, kind="stable")
     predicted = order[:, 0]
     correct = predicted == truth
     confidence = probabilities.max(axis=1)
-    shown = confidence >= thresholds.show
+    refused = unknown > thresholds.unknown
+    shown = ~refused & (confidence >= thresholds.show)
     low, high = wilson_interval(int(correct.sum()), len(truth))
     per_class = tuple(_class_score(label, predicted == i, truth == i) for i, label in enumerate(labels))
     mistakes = Counter(zip(truth[~correct].tolist(), predicted[~correct].tolist(), strict=True))
@@ -166,6 +202,7 @@ def score(
         "top3": float((order[:, :3] == truth[:, None]).any(axis=1).mean()),
         "macro_f1": float(np.mean([c.f1 for c in per_class if c.support])),
         "ece": expected_calibration_error(confidence, correct),
+        "refused_share": float(refused.mean()),
         "shown_share": float(shown.mean()),
         "shown_accuracy": float(correct[shown].mean()) if shown.any() else 0.0,
         "per_class": per_class,

@@ -6,9 +6,10 @@ forward and backward; without this cache every epoch would pay for them again.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -19,27 +20,31 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.errors import ResultsError, WeightsError
+from realtime.errors import ReeflensError, ResultsError, WeightsError
 from training.augment import view
 from training.model import build_trunk
 from training.progress import Reporter
 
-FOLDER_PREFIX = ".features-"
+FOLDER = ".features"
 _GAP = "gap"
+_NOTE_EVERY = 512  # views: what a kill costs, some half a minute of the largest pictures on two cores
 
 
 class FeatureCache:
-    """Features of both sides of a run, on disk below the run folder; a context manager that removes them at the end.
+    """Features of both sides of a run, on disk below the run folder; a context manager.
 
     Keys are (layer, side): ``cache["block4_pool", "train"]`` is float16 [N, K, h, w, c], K views per picture with the
-    plain one first; the validation side has K = 1. "gap" is always there: float32 [N, K, 512].
+    plain one first. "gap" is float32 [N, K, 512].
+
+    At the end the files are removed, also after one of our own errors. They stay when the work is broken off, by
+    Ctrl-C or a kill, and are then taken up again if they are of the same pictures, weights and views.
     """
 
-    def __init__(self, run: Path, model: keras.Model, cut: str, image_size: int) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX, dir=run))
-        self._cuts = (_GAP,) if cut == _GAP else (cut, _GAP)
-        self._trunk = build_trunk(model, self._cuts)
-        self._shapes = {name: tuple(model.get_layer(name).output.shape[1:]) for name in self._cuts}
+    def __init__(self, run: Path, model: keras.Model, cuts: tuple[str, ...], image_size: int) -> None:
+        self._folder = run / FOLDER
+        self._cuts = cuts
+        self._trunk = build_trunk(model, cuts)
+        self._shapes = {name: tuple(model.get_layer(name).output.shape[1:]) for name in cuts}
         self._image_size = image_size
         self._arrays: dict[tuple[str, str], NDArray[np.floating]] = {}
 
@@ -49,17 +54,23 @@ class FeatureCache:
     def fill(
         self, side: str, pictures: NDArray[np.uint8], views: int, seed: int, batch_size: int, reporter: Reporter
     ) -> None:
-        """Computes the features of ``views`` views of every picture, uint8 [N, W, W, 3] RGB.
+        """Computes the features of ``views`` views of every picture, uint8 [N, W, W, 3] RGB, unless they are there.
 
         Raises ResultsError when the disk has no room for them, and WeightsError when an activation is beyond float16.
         """
         total = len(pictures) * views
-        self._make_room(side, total)
-        outputs = [self._create(name, side, (len(pictures), views)) for name in self._cuts]
-        flat = [array.reshape(total, *self._shapes[name]) for name, array in zip(self._cuts, outputs, strict=True)]
+        key = self._key(pictures, views, seed)
+        done = self._open(side, key, (len(pictures), views))
+        if done == total:
+            return
+        if not done:
+            self._make_room(side, total)
+            self._create(side, key, (len(pictures), views))
+        flat = [self._arrays[name, side].reshape(total, *self._shapes[name]) for name in self._cuts]
         reporter.begin(f"features of the {side} pictures", total)
-        done = 0
-        for batch in _view_batches(pictures, views, self._image_size, seed, batch_size):
+        reporter.advance(done)
+        noted = done
+        for batch in _view_batches(pictures, views, self._image_size, seed, batch_size, done):
             found = self._trunk.predict_on_batch(batch.astype(np.float32))
             for name, target, values in zip(self._cuts, flat, _listed(found), strict=True):
                 stored = keras.ops.convert_to_numpy(values)
@@ -72,31 +83,63 @@ class FeatureCache:
                     )
             done += len(batch)
             reporter.advance(len(batch))
+            if done == total or done - noted >= _NOTE_EVERY:
+                self._note(side, key, done)
+                noted = done
+
+    def _key(self, pictures: NDArray[np.uint8], views: int, seed: int) -> str:
+        """Of everything that the features depend on."""
+        found = hashlib.sha256(repr((pictures.shape, views, seed, self._image_size, self._cuts)).encode())
+        found.update(np.ascontiguousarray(pictures).data)
+        for weight in self._trunk.weights:
+            found.update(np.ascontiguousarray(keras.ops.convert_to_numpy(weight)).data)
+        return found.hexdigest()
+
+    def _open(self, side: str, key: str, leading: tuple[int, int]) -> int:
+        """Takes up the files of a run that was broken off; how many views they hold, 0 for none that are of use."""
+        try:
+            note = json.loads((self._folder / f"{side}.json").read_text(encoding="utf-8"))
+            if note["key"] != key:
+                return 0
+            arrays = {name: np.lib.format.open_memmap(self._path(name, side), "r+") for name in self._cuts}
+        except (OSError, ValueError, KeyError, TypeError):
+            return 0
+        if any(array.shape != (*leading, *self._shapes[name]) for name, array in arrays.items()):
+            return 0
+        self._arrays.update({(name, side): array for name, array in arrays.items()})
+        return int(note["done"])
+
+    def _create(self, side: str, key: str, leading: tuple[int, int]) -> None:
+        self._folder.mkdir(exist_ok=True)
+        self._note(side, key, 0)
+        for name in self._cuts:
+            dtype = np.float32 if name == _GAP else np.float16
+            path, shape = self._path(name, side), (*leading, *self._shapes[name])
+            self._arrays[name, side] = np.lib.format.open_memmap(path, "w+", dtype, shape)
+
+    def _note(self, side: str, key: str, done: int) -> None:
+        for name in self._cuts:
+            if (array := self._arrays.get((name, side))) is not None:
+                array.flush()  # type: ignore[attr-defined]  # a memmap: what the note counts is on the disk before it
+        beside = self._folder / f"{side}.json.partial"
+        beside.write_text(json.dumps({"key": key, "done": done}), encoding="utf-8")
+        beside.replace(self._folder / f"{side}.json")
 
     def _make_room(self, side: str, total: int) -> None:
         needed = total * sum(self._width(name) * int(np.prod(self._shapes[name])) for name in self._cuts)
-        free = shutil.disk_usage(self._folder).free
+        free = shutil.disk_usage(self._folder.parent).free
         if needed > free:
             raise ResultsError(
                 f"{self._folder.parent}: the features of {total} {side} views need {needed / 1e9:.1f} GB, "
                 f"{free / 1e9:.1f} GB are free; use fewer --views or a smaller --image-size"
             )
 
-    def _create(self, name: str, side: str, leading: tuple[int, int]) -> NDArray[np.floating]:
-        path = self._folder / f"{side}-{name}.npy"
-        dtype = np.float32 if name == _GAP else np.float16
-        array = np.lib.format.open_memmap(path, "w+", dtype, (*leading, *self._shapes[name]))
-        self._arrays[name, side] = array
-        return array
+    def _path(self, name: str, side: str) -> Path:
+        return self._folder / f"{side}-{name}.npy"
 
     @staticmethod
     def _width(name: str) -> int:
         return 4 if name == _GAP else 2
-
-    def close(self) -> None:
-        """Forgets the arrays and removes their files."""
-        self._arrays.clear()
-        shutil.rmtree(self._folder, ignore_errors=True)
 
     def __enter__(self) -> Self:
         return self
@@ -104,19 +147,21 @@ class FeatureCache:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        self._arrays.clear()
+        if kind is None or issubclass(kind, ReeflensError):
+            shutil.rmtree(self._folder, ignore_errors=True)
 
 
 def _view_batches(
-    pictures: NDArray[np.uint8], views: int, size: int, seed: int, batch_size: int
+    pictures: NDArray[np.uint8], views: int, size: int, seed: int, batch_size: int, first: int
 ) -> Iterator[NDArray[np.uint8]]:
-    """Batches of views, picture after picture; the next one is being made while the caller uses the last."""
+    """Batches of views from number ``first`` on, picture after picture; the next is made while the last is used."""
 
     def make(number: int) -> NDArray[np.uint8]:
         picture, which = divmod(number, views)
         return view(pictures[picture], size, (seed, picture, which))
 
-    numbers = range(len(pictures) * views)
+    numbers = range(first, len(pictures) * views)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         waiting: list[Future[NDArray[np.uint8]]] = []
         for start in range(0, len(numbers), batch_size):

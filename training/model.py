@@ -93,3 +93,19 @@ def predict(model: keras.Model, inputs: np.ndarray, batch_size: int) -> np.ndarr
         for i in range(0, len(inputs), batch_size)
     ]
     return np.concatenate(parts).astype(np.float32)
+
+
+def observe(tail: keras.Model, inputs: np.ndarray, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
+    """The averages of the last block [N, 512] and the logits [N, classes] for all rows of ``inputs``, float32.
+
+    tail: of ``build_tail``; when it starts at "gap" its inputs are the averages.
+    """
+    if all(layer.name != "gap" for layer in tail.layers):
+        return inputs.astype(np.float32), predict(tail, inputs, batch_size)
+    both = keras.Model(tail.input, [tail.get_layer("gap").output, tail.output], name="observed")
+    parts = [
+        [keras.ops.convert_to_numpy(found) for found in both.predict_on_batch(rows.astype(np.float32))]
+        for rows in (inputs[i : i + batch_size] for i in range(0, len(inputs), batch_size))
+    ]
+    averages, logits = (np.concatenate(part).astype(np.float32) for part in zip(*parts, strict=True))
+    return averages, logits

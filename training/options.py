@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import math
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any, Self
 
 from realtime.contract import CAM_STRIDE
-from realtime.errors import SettingsError
+from realtime.errors import ResultsError, SettingsError
 
 UNFREEZE = ("none", "block5", "block4", "block3", "block2", "block1")
 MIN_IMAGE_SIZE = 32  # below it nothing is left after VGG16's five poolings
@@ -82,6 +85,31 @@ class TrainOptions:
         raw = asdict(self)
         raw.update(data=[str(p) for p in self.data], val=[str(p) for p in self.val], out=str(self.out))
         return raw
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> Self:
+        """Reads what ``to_dict`` gave; what an earlier version did not know has its default. Raises SettingsError."""
+        if foreign := sorted(raw.keys() - {field.name for field in fields(cls)}):
+            raise SettingsError(f"{foreign[0]}: no option of this version of Reeflens")
+        found = dict(raw)
+        for name in ("data", "val"):
+            found[name] = tuple(Path(path) for path in raw.get(name, ()))
+        found["out"] = Path(raw["out"])
+        return cls(**found)
+
+
+def begun_options(run: Path) -> dict[str, Any] | None:
+    """The options that the run in this folder was begun with, as ``from_dict`` takes them; None where no run began.
+
+    Raises ResultsError when they cannot be read.
+    """
+    config = run / "config.json"
+    if not config.is_file():
+        return None
+    try:
+        return dict(json.loads(config.read_text(encoding="utf-8"))["options"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ResultsError(f"{config}: cannot be read ({error}); begin anew without --resume") from error
 
 
 def _check(holds: bool, name: str, expected: str, received: object) -> None:

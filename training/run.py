@@ -8,7 +8,7 @@ import json
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, fields, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,11 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.contract import ModelContract, Provenance, Thresholds
-from realtime.errors import ReeflensError, ResultsError
+from realtime.contract import UNKNOWN_SCORE, ModelContract, Provenance, Thresholds
+from realtime.errors import ContractError, ReeflensError, ResultsError, SettingsError
+from realtime.unknown import UnknownScore
 from training.calibrate import (
-    choose_thresholds,
+    choose_show,
     expected_calibration_error,
     fit_temperature,
     negative_log_likelihood,
@@ -29,10 +30,11 @@ from training.calibrate import (
 from training.callbacks import EpochRow
 from training.curves import draw_curves
 from training.dataset import Dataset, calibration_frames, prepare
-from training.features import FOLDER_PREFIX, FeatureCache
+from training.features import FOLDER, FeatureCache
 from training.fitting import ViewBatches, class_weights, fit_stage
-from training.model import build_model, build_tail, copy_weights, layer_before, predict
-from training.options import TrainOptions
+from training.foreign import UNKNOWN_THRESHOLD, Observed, fit_unknown, leave_classes_out
+from training.model import build_model, build_tail, copy_weights, layer_before, observe, predict
+from training.options import TrainOptions, begun_options
 from training.progress import Reporter, Silent
 from training.taxonomy import taxonomy_of
 from training.weights import load_kernels, set_kernels
@@ -40,17 +42,29 @@ from training.weights import load_kernels, set_kernels
 FEATURE_BATCH = 32  # views per forward pass of the frozen part; more gains nothing on a CPU
 VERIFIED_PICTURES = 16
 AGREEMENT = 0.01  # of the largest logit: features kept in half precision change logits by about 0.001 of it
+CHECKPOINT = ".checkpoint.npz"
 
 
-def train(options: TrainOptions, reporter: Reporter | None = None) -> Path:
+def train(options: TrainOptions, reporter: Reporter | None = None, *, resume: bool = False) -> Path:
     """Trains by ``options`` and returns the finished run folder (``options.out``).
 
-    Raises DataError, WeightsError, or ResultsError (the folder holds a finished run or something else, or cannot be
-    written). A run that was cut off is started anew; the folder counts as finished only when state.json says "done".
+    resume: a run that was cut off goes on and ends as if it had not been, at the cost of one epoch at most; a finished
+    run that an earlier version calibrated is calibrated anew; one that is complete is left alone; where there is no
+    run one begins. Without it a run that was cut off is started anew.
+
+    The folder counts as finished only when state.json says "done". Raises DataError, WeightsError, SettingsError
+    (resumed with other options), or ResultsError (the folder holds a finished run or something else, cannot be read
+    or written, or the photographs have changed since).
     """
     reporter = reporter or Silent()
-    run = _claim(options.out)
-    kernels = load_kernels(options.weights)
+    run = _claim(options.out, resume)
+    stage = _stage(run / "state.json")
+    began = _resumed_config(run / "config.json", options) if resume else None
+    if stage == "done" and _is_calibrated(run):
+        reporter.say(f"{run}: is finished; nothing is left to do")
+        return run
+    trained = stage in ("fine-tune", "done") or (stage == "head" and not options.fine_tunes)
+    kernels = load_kernels(options.weights) if stage is None else None
     try:
         data = prepare(options, reporter)
     except ReeflensError:
@@ -59,7 +73,9 @@ def train(options: TrainOptions, reporter: Reporter | None = None) -> Path:
         raise
     counts = f"{len(data.train)} training and {len(data.validation)} validation pictures"
     reporter.say(f"{counts} of {len(data.labels)} classes; left out: {_left_out(data)}")
-    config = _config(options, data)
+    config = began or _config(options, data)
+    if (config["split_hash"], config["data_hash"]) != (data.split_hash, data.data_hash):
+        raise ResultsError(f"{run}: the photographs have changed since this run began; begin another with --out")
     _write_json(run / "config.json", config)
     _write_json(run / "split.json", data.split_record())
     _write_json(run / "data_report.json", data.report)
@@ -71,62 +87,83 @@ def train(options: TrainOptions, reporter: Reporter | None = None) -> Path:
         dropout=options.dropout,
         seed=options.seed,
     )
-    if kernels is not None:
+    if stage is not None:
+        _load_weights(model, run / "model.keras")
+    elif kernels is not None:
         set_kernels(model, kernels)
+    epochs = _read_history(run / "history.csv", stage) if stage is not None else []
+    kept = run / CHECKPOINT
     cut = layer_before(options.unfreeze) if options.fine_tunes else "gap"
-    with FeatureCache(run, model, cut, options.image_size) as cache:
-        cache.fill("train", data.train.pixels, options.views, options.seed, FEATURE_BATCH, reporter)
+    cuts = (cut,) if trained or cut == "gap" else (cut, "gap")
+    with FeatureCache(run, model, cuts, options.image_size) as cache:
+        views = 1 if trained else options.views
+        cache.fill("train", data.train.pixels, views, options.seed, FEATURE_BATCH, reporter)
         cache.fill("validation", data.validation.pixels, 1, options.seed, FEATURE_BATCH, reporter)
 
-        tail = build_tail(model, "gap")
-        epochs = fit_stage("head", tail, *_batches(cache, "gap", data, options), options, reporter)
-        copy_weights(tail, model)
-        logits = predict(tail, cache["gap", "validation"][:, 0], options.batch_size)
-        _save_progress(run, model, epochs, "head")
+        if stage is None:
+            tail = build_tail(model, "gap")
+            epochs = fit_stage("head", tail, *_batches(cache, "gap", data, options), options, reporter, kept)
+            copy_weights(tail, model)
+            _save_progress(run, model, epochs, "head")
 
-        if options.fine_tunes:
+        if not trained and options.fine_tunes:
             tail = build_tail(model, cut)
-            tuned = fit_stage("fine-tune", tail, *_batches(cache, cut, data, options), options, reporter)
+            tuned = fit_stage("fine-tune", tail, *_batches(cache, cut, data, options), options, reporter, kept)
             if _best(tuned) >= _best(epochs):
                 copy_weights(tail, model)
-                logits = predict(tail, cache[cut, "validation"][:, 0], options.batch_size)
             else:
                 reporter.say("fine-tuning did not improve on the head alone; its weights are not taken")
-            epochs += tuned
+            epochs = [*epochs, *tuned]
             _save_progress(run, model, epochs, "fine-tune")
-    _verify(model, data.validation.pixels, logits)
 
-    temperature, thresholds, facts = _calibrate(logits, data.validation.labels)
-    contract = ModelContract(
-        labels=data.labels,
-        input_size=options.image_size,
-        thresholds=thresholds,
-        temperature=temperature,
-        taxonomy=taxonomy_of(data.labels),
-        provenance=Provenance(
-            run_id=f"{run.resolve().name}-{_short_hash(config)}",
-            data_hash=data.data_hash,
-            packages=config["packages"],
-        ),
-    )
-    _write(run / "contract.json", contract.to_json().encode())
-    frames, labels = calibration_frames(data, options.image_size, options.seed)
-    with _writing(run / "calibration.npz"):
-        np.savez(run / "calibration.npz", frames=frames, labels=labels)
-    title = f"{run.resolve().name}: {counts}, {options.image_size} px"
-    _write(run / "curves.png", draw_curves(epochs, title))
-    _write_json(run / "state.json", {"stage": "done", "validation": facts})
+        tail = build_tail(model, cut)
+        seen = Observed(*observe(tail, cache[cut, "train"][:, 0], options.batch_size), data.train.labels)
+        held = Observed(*observe(tail, cache[cut, "validation"][:, 0], options.batch_size), data.validation.labels)
+        _verify(model, data.validation.pixels, held.logits)
+
+        reporter.say("calibrating")
+        found = _calibrate(seen, held, options.seed)
+        contract = ModelContract(
+            labels=data.labels,
+            input_size=options.image_size,
+            thresholds=found.thresholds,
+            temperature=found.temperature,
+            unknown_score=UNKNOWN_SCORE,
+            taxonomy=taxonomy_of(data.labels),
+            provenance=Provenance(
+                run_id=f"{run.resolve().name}-{_short_hash(config)}",
+                data_hash=data.data_hash,
+                packages=config["packages"],
+                metrics=found.metrics,
+            ),
+        )
+        with _replacing(run / "unknown.npz") as beside:
+            found.unknown.save(beside)
+        _write(run / "contract.json", contract.to_json().encode())
+        frames, labels = calibration_frames(data, options.image_size, options.seed)
+        with _replacing(run / "calibration.npz") as beside:
+            np.savez(beside, frames=frames, labels=labels)
+        title = f"{run.resolve().name}: {counts}, {options.image_size} px"
+        _write(run / "curves.png", draw_curves(epochs, title))
+        _write_json(run / "state.json", {"stage": "done", "validation": found.facts})
+    with _writing(kept):
+        kept.unlink(missing_ok=True)
+    facts = found.facts
     reporter.say(
         f"validation accuracy {facts['accuracy']:.1%}, calibration error {facts['ece']:.3f} at temperature "
-        f"{temperature:.2f}; labels are shown from {thresholds.show:.2f}"
+        f"{found.temperature:.2f}; labels are shown from {found.thresholds.show:.2f}, "
+        f"{facts['refused_share']:.1%} of the pictures are refused as unknown"
     )
     return run
 
 
-def _claim(run: Path) -> Path:
-    """The folder, made if need be. Raises ResultsError when it holds a finished run, or files of something else."""
+def _claim(run: Path, resume: bool) -> Path:
+    """The folder, made if need be, and emptied of what a run that was cut off left unless that is to go on.
+
+    Raises ResultsError when it holds a finished run that is not to be resumed, or files of something else.
+    """
     state = run / "state.json"
-    if _stage(state) == "done":
+    if _stage(state) == "done" and not resume:
         raise ResultsError(f"{run}: holds a finished run; name another folder with --out")
     try:
         run.mkdir(parents=True, exist_ok=True)
@@ -135,11 +172,37 @@ def _claim(run: Path) -> Path:
         raise ResultsError(f"{run}: cannot be used as run folder ({error.strerror})") from error
     if others and not (run / "config.json").is_file():
         raise ResultsError(f"{run}: holds {others[0]!r} but no run; name a new or an empty folder with --out")
-    with _writing(run):
-        state.unlink(missing_ok=True)
-        for leftover in run.glob(f"{FOLDER_PREFIX}*"):  # of a run that was killed
-            shutil.rmtree(leftover)
+    if not resume:
+        with _writing(run):
+            for leftover in (state, run / CHECKPOINT):
+                leftover.unlink(missing_ok=True)
+            for folder in run.glob(f"{FOLDER}*"):
+                shutil.rmtree(folder)
     return run
+
+
+def _resumed_config(path: Path, options: TrainOptions) -> dict[str, Any] | None:
+    """The configuration that the run was begun with; None when it had not come that far."""
+    raw = begun_options(path.parent)
+    if raw is None:
+        return None
+    given, begun = options.to_dict(), replace(TrainOptions.from_dict(raw), out=options.out).to_dict()
+    for name, value in begun.items():
+        if given[name] != value:
+            raise SettingsError(
+                f"{name}: this run was begun with {value!r}, received {given[name]!r}; leave the option out, or begin "
+                "another run with another --out"
+            )
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
+def _is_calibrated(run: Path) -> bool:
+    try:
+        contract = ModelContract.from_json((run / "contract.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, ContractError):
+        return False
+    return contract.unknown_score == UNKNOWN_SCORE and (run / "unknown.npz").is_file()
 
 
 def _stage(state: Path) -> str | None:
@@ -148,6 +211,25 @@ def _stage(state: Path) -> str | None:
     except (OSError, ValueError):
         return None
     return found.get("stage") if isinstance(found, dict) else None
+
+
+def _load_weights(model: keras.Model, path: Path) -> None:
+    try:
+        model.load_weights(path)
+    except Exception as error:  # keras raises a dozen unrelated classes for a file it cannot use
+        reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+        raise ResultsError(f"{path}: cannot be read ({reason}); begin anew without --resume") from error
+
+
+def _read_history(path: Path, stage: str) -> list[EpochRow]:
+    """The epochs up to the end of ``stage``. The file may be ahead of it: it is written first."""
+    kinds = {field.name: {"str": str, "int": int, "float": float}[str(field.type)] for field in fields(EpochRow)}
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = [EpochRow(**{name: kinds[name](cell) for name, cell in row.items()}) for row in csv.DictReader(file)]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ResultsError(f"{path}: cannot be read ({error}); begin anew without --resume") from error
+    return [row for row in rows if stage != "head" or row.stage == "head"]
 
 
 def _config(options: TrainOptions, data: Dataset) -> dict[str, Any]:
@@ -188,12 +270,13 @@ def _best(epochs: Sequence[EpochRow]) -> float:
 
 
 def _save_progress(run: Path, model: keras.Model, epochs: Sequence[EpochRow], stage: str) -> None:
-    with _writing(run / "history.csv"), (run / "history.csv").open("w", newline="", encoding="utf-8") as file:
+    """The stage counts as reached with the last of these files; a kill in between costs nothing."""
+    with _replacing(run / "history.csv") as beside, beside.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, [field.name for field in fields(EpochRow)])
         writer.writeheader()
         writer.writerows(asdict(row) for row in epochs)
-    with _writing(run / "model.keras"):
-        model.save(run / "model.keras")
+    with _replacing(run / "model.keras") as beside:
+        model.save(beside)
     _write_json(run / "state.json", {"stage": stage})
 
 
@@ -210,25 +293,45 @@ def _verify(model: keras.Model, frames: NDArray[np.uint8], logits: NDArray[np.fl
         )
 
 
-def _calibrate(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> tuple[float, Thresholds, dict[str, float]]:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Calibration:
+    """facts: of state.json. metrics: those of them that travel with the model."""
+
+    temperature: float
+    thresholds: Thresholds
+    unknown: UnknownScore
+    facts: dict[str, float]
+    metrics: dict[str, float]
+
+
+def _calibrate(seen: Observed, held: Observed, seed: int) -> _Calibration:
+    """Everything is found on the held-back pictures, but for the prototypes of the unknown score."""
+    logits, labels = held.logits, held.labels
     temperature = fit_temperature(logits, labels)
     probabilities = softmax(logits, temperature)
-    thresholds = choose_thresholds(probabilities, labels)
     correct = logits.argmax(axis=1) == labels
     confidence = probabilities.max(axis=1)
-    shown = confidence >= thresholds.show
-    return (
+    unknown = fit_unknown(seen, held, seed)
+    taken = unknown(held.features, logits) <= UNKNOWN_THRESHOLD
+    thresholds = Thresholds(show=choose_show(probabilities[taken], labels[taken]), unknown=UNKNOWN_THRESHOLD)
+    shown = taken & (confidence >= thresholds.show)
+    left_out = leave_classes_out(seen, held, lambda known, own: {"unknown_auroc": fit_unknown(known, own, seed)}, seed)
+    return _Calibration(
         temperature,
         thresholds,
-        {
+        unknown,
+        facts={
             "accuracy": float(correct.mean()),
             "nll_uncalibrated": negative_log_likelihood(logits, labels),
             "nll": negative_log_likelihood(logits, labels, temperature),
             "ece_uncalibrated": expected_calibration_error(softmax(logits).max(axis=1), correct),
             "ece": expected_calibration_error(confidence, correct),
+            "refused_share": float(1.0 - taken.mean()),
             "shown_share": float(shown.mean()),
             "shown_precision": float(correct[shown].mean()) if shown.any() else 0.0,
+            **left_out,
         },
+        metrics=left_out,
     )
 
 
@@ -251,8 +354,17 @@ def _write_json(path: Path, value: object) -> None:
 
 
 def _write(path: Path, content: bytes) -> None:
+    with _replacing(path) as beside:
+        beside.write_bytes(content)
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """A file to write that takes the place of ``path`` whole, or not at all."""
+    beside = path.with_name(f".partial-{path.name}")
     with _writing(path):
-        path.write_bytes(content)
+        yield beside
+        beside.replace(path)
 
 
 @contextmanager

@@ -165,6 +165,22 @@ def test_work_that_fails_exits_with_1_and_one_sentence(tmp_path, model, argument
     assert not (tmp_path / "r").exists()
 
 
+def test_training_goes_on_with_the_options_it_was_begun_with_and_others_are_refused(tmp_path):
+    """The run is known by its config.json; its photographs are gone, which is told after the options were taken."""
+    begun = {"data": ["photographs"], "out": "r", "val": [], "weights": "none", "image_size": 64}
+    (tmp_path / "r").mkdir()
+    (tmp_path / "r" / "config.json").write_text(json.dumps({"options": begun}), encoding="utf-8")
+    done = reeflens("train", "--out", "r", "--resume", cwd=tmp_path)
+    assert done.returncode == 1, done.stderr
+    assert "photographs" in done.stderr
+    other = reeflens("train", "--out", "r", "--resume", "--image-size", "96", cwd=tmp_path)
+    assert other.returncode == 2, other.stderr
+    assert "image_size: this run was begun with 64, received 96" in other.stderr
+    nothing = reeflens("train", "--out", "new", "--resume", cwd=tmp_path)
+    assert nothing.returncode == 2
+    assert "Missing argument 'DATA...'" in nothing.stderr
+
+
 def test_doctor_tells_the_provider_that_ran_and_the_models_card(tmp_path, model):
     report = json.loads(reeflens("doctor", "--model", model, "--provider", "cpu", "--json", cwd=tmp_path).stdout)
     assert report["provider"]["name"] == "CPUExecutionProvider"

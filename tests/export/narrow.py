@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.contract import ModelContract, Provenance, Thresholds
+from realtime.contract import UNKNOWN_SCORE, ModelContract, Provenance, Thresholds
+from realtime.unknown import UnknownScore, unit
 
 BLOCKS = ((2, 8), (2, 12), (3, 16), (3, 24), (3, 32))
 
@@ -52,8 +53,15 @@ def narrow_contract(size: int = 64, classes: int = 3, **changes: Any) -> ModelCo
         "thresholds": Thresholds(show=0.5, unknown=0.6),
         "provenance": Provenance(run_id="narrow", data_hash="0" * 64, packages={"keras": "3.0"}),
         "temperature": 1.3,
+        "unknown_score": UNKNOWN_SCORE,
     }
     return ModelContract(**{**fields, **changes})
+
+
+def narrow_unknown(features: int = 32, seed: int = 2) -> UnknownScore:
+    """Constants of the unknown score as a run of ``narrow_model`` would have: both terms count."""
+    rows = unit(np.abs(np.random.default_rng(seed).normal(0, 1, (5, features))))
+    return UnknownScore(rows.astype(np.float32), energy_weight=0.4, distance_weight=6.0, offset=-1.0)
 
 
 def blotches(count: int, size: int = 64, seed: int = 0) -> NDArray[np.uint8]:
@@ -70,6 +78,7 @@ def write_run(folder: Path, model: Any, contract: ModelContract, frames: NDArray
     folder.mkdir()
     model.save(folder / "model.keras")
     (folder / "contract.json").write_text(contract.to_json(), encoding="utf-8")
+    narrow_unknown().save(folder / "unknown.npz")
     (folder / "state.json").write_text('{"stage": "done"}', encoding="utf-8")
     np.savez(folder / "calibration.npz", frames=frames, labels=np.zeros(len(frames), np.int64))
     return folder

@@ -11,7 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from narrow import blotches, narrow_contract, narrow_model, write_run
+from narrow import blotches, narrow_contract, narrow_model, narrow_unknown, write_run
 
 pytest.importorskip("tensorflow")
 
@@ -166,5 +166,5 @@ def test_the_scale_of_the_maps_is_their_usual_maximum() -> None:
 def test_a_model_whose_maps_are_all_empty_keeps_them_empty() -> None:
     model = narrow_model()
     model.get_layer("logits").kernel.assign(np.zeros((12, 3)))
-    function = deployed(take_apart(model, narrow_contract()), narrow_contract())
+    function = deployed(take_apart(model, narrow_contract()), narrow_contract(), narrow_unknown())
     assert measure_cam_scale(function, blotches(2)) == 1.0

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from narrow import blotches, narrow_contract, narrow_model
+from narrow import blotches, narrow_contract, narrow_model, narrow_unknown
 
 keras = pytest.importorskip("keras")
 pytest.importorskip("tensorflow")
@@ -30,7 +30,7 @@ def model(size: int) -> Any:
 @pytest.fixture(scope="module")
 def function(model: Any, size: int) -> Any:
     contract = narrow_contract(size, cam_scale=0.25)
-    return deployed(take_apart(model, contract), contract)
+    return deployed(take_apart(model, contract), contract, narrow_unknown())
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def ask(function: Any, frames: np.ndarray, explain: list[int]) -> dict[str, np.n
 
 
 def test_the_map_of_every_class_is_that_of_the_gradient_tape(function, model, frames, size) -> None:
-    oracle = Oracle(model, narrow_contract(size, cam_scale=0.25))
+    oracle = Oracle(model, narrow_contract(size, cam_scale=0.25), narrow_unknown())
     maps = []
     for label in range(3):
         ours = ask(function, frames, [label] * 4)
@@ -62,12 +62,21 @@ def test_minus_one_explains_the_most_probable_class(function, frames) -> None:
     np.testing.assert_array_equal(ours["cam"], ask(function, frames, labels.tolist())["cam"])
 
 
-def test_probabilities_are_tempered_and_unknown_is_what_the_best_leaves(function, model, frames) -> None:
+def test_probabilities_are_tempered_and_unknown_is_the_plain_arithmetic(function, model, frames) -> None:
     ours = ask(function, frames, [-1] * 4)
     logits = model(frames.astype(np.float32), training=False).numpy().astype(np.float64) / 1.3
     softmax = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     np.testing.assert_allclose(ours["probabilities"], softmax, atol=1e-6)
-    np.testing.assert_allclose(ours["unknown"], 1 - softmax.max(axis=1), atol=1e-6)
+    averages = keras.Model(model.input, model.get_layer("gap").output)(frames.astype(np.float32)).numpy()
+    expected = narrow_unknown()(averages, logits * 1.3)
+    assert np.ptp(expected) > 0.01
+    np.testing.assert_allclose(ours["unknown"], expected, atol=1e-5)
+
+
+def test_prototypes_of_other_features_are_refused(model, size) -> None:
+    contract = narrow_contract(size)
+    with pytest.raises(ContractError, match=r"unknown\.npz: prototypes of 31 features, but the last block has 32"):
+        deployed(take_apart(model, contract), contract, narrow_unknown(31))
 
 
 def test_hidden_units_that_are_off_take_no_part(function, model, frames) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from narrow import blotches, narrow_contract, narrow_model
+from narrow import blotches, narrow_contract, narrow_model, narrow_unknown
 
 pytest.importorskip("tensorflow")
 
@@ -25,7 +25,7 @@ from realtime.errors import ExportError
 def function(request: pytest.FixtureRequest) -> Any:
     """With both ways to preprocess: Normalization keeps eager constants, which must not become inputs."""
     contract = narrow_contract()
-    return deployed(take_apart(narrow_model(preprocessing=request.param), contract), contract)
+    return deployed(take_apart(narrow_model(preprocessing=request.param), contract), contract, narrow_unknown())
 
 
 @pytest.fixture(scope="module")

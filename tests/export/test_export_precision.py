@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from narrow import blotches, narrow_contract, narrow_model
+from narrow import blotches, narrow_contract, narrow_model, narrow_unknown
 
 pytest.importorskip("tensorflow")
 
@@ -22,7 +22,7 @@ from realtime.engine import Engine
 @pytest.fixture(scope="module")
 def fp32() -> onnx.ModelProto:
     contract = narrow_contract()
-    return convert(deployed(take_apart(narrow_model(), contract), contract))
+    return convert(deployed(take_apart(narrow_model(), contract), contract, narrow_unknown()))
 
 
 def weights(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:

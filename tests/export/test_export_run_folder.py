@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from narrow import blotches, narrow_contract, narrow_model, write_run
+from narrow import blotches, narrow_contract, narrow_model, narrow_unknown, write_run
 
 keras = pytest.importorskip("keras")
 
@@ -59,6 +59,23 @@ def test_a_run_that_was_cut_off_is_refused(run: Path, state: str) -> None:
     """Its contract may be that of an earlier attempt in the same folder, with other labels."""
     (run / "state.json").write_text(state, encoding="utf-8")
     with pytest.raises(ExportError, match="not finished"):
+        open_run(run)
+
+
+def test_a_run_that_an_earlier_version_calibrated_is_told_to_be_calibrated_anew(run: Path) -> None:
+    (run / "unknown.npz").unlink()
+    with pytest.raises(ExportError, match=r"earlier version.*`reeflens train --out .*run --resume`"):
+        open_run(run)
+    narrow_unknown().save(run / "unknown.npz")
+    old = narrow_contract(unknown_score="one-minus-max-probability")
+    (run / "contract.json").write_text(old.to_json(), encoding="utf-8")
+    with pytest.raises(ExportError, match="earlier version"):
+        open_run(run)
+
+
+def test_damaged_constants_are_named(run: Path) -> None:
+    (run / "unknown.npz").write_bytes(b"neither zip nor npz")
+    with pytest.raises(ContractError, match=r"unknown\.npz: cannot be read"):
         open_run(run)
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime.contract import ModelContract, Provenance, Thresholds
+from realtime.contract import UNKNOWN_SCORE, ModelContract, Provenance, Thresholds
 from realtime.errors import ContractError
 
 
@@ -43,6 +43,12 @@ def test_what_is_written_is_read_back_unchanged(labels, cells, show, temperature
     assert ModelContract.from_json(original.to_json()) == original
 
 
+def test_a_file_with_the_score_of_older_versions_still_loads():
+    old = contract(unknown_score="one-minus-max-probability")
+    assert ModelContract.from_json(old.to_json()) == old
+    assert contract(unknown_score=UNKNOWN_SCORE).schema_version == old.schema_version
+
+
 def test_the_grid_is_a_sixteenth_of_the_side():
     assert contract(input_size=224).cam_size == 14
 
@@ -63,6 +69,7 @@ def test_the_grid_is_a_sixteenth_of_the_side():
         ({"unknown_score": "guess"}, "unknown_score"),
         ({"thresholds": Thresholds(1.5, 0.5)}, "thresholds.show"),
         ({"thresholds": Thresholds(0.5, float("inf"))}, "thresholds.unknown"),
+        ({"thresholds": Thresholds(0.5, 1.0)}, r"thresholds.unknown: expected a number in \(0, 1\)"),
         ({"taxonomy": {"Whale": "Cetacea"}}, "taxonomy: 'Whale'"),
         ({"schema_version": 2}, "schema_version"),
     ],

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from training.calibrate import (
     SHOW_RANGE,
     TEMPERATURE_RANGE,
-    choose_thresholds,
+    choose_show,
     expected_calibration_error,
     fit_temperature,
     negative_log_likelihood,
@@ -84,26 +84,26 @@ def certain(confidence: list[float], right: list[bool]) -> tuple[np.ndarray, np.
 
 def test_the_threshold_is_the_smallest_that_keeps_the_precision() -> None:
     # from 0.7 up 4 of 5 are right; from 0.6 up 4 of 6
-    found = choose_thresholds(*certain([0.95, 0.9, 0.8, 0.75, 0.7, 0.6], [True, True, False, True, True, False]))
-    assert found.show == pytest.approx(0.7)
-    assert found.unknown == pytest.approx(0.3)
+    found = choose_show(*certain([0.95, 0.9, 0.8, 0.75, 0.7, 0.6], [True, True, False, True, True, False]))
+    assert found == pytest.approx(0.7)
 
 
 def test_pictures_of_equal_confidence_are_shown_together() -> None:
-    found = choose_thresholds(*certain([0.85, 0.7, 0.7, 0.7], [True, True, False, False]))
-    assert found.show == pytest.approx(0.85)
+    found = choose_show(*certain([0.85, 0.7, 0.7, 0.7], [True, True, False, False]))
+    assert found == pytest.approx(0.85)
 
 
 def test_the_threshold_stays_within_its_range() -> None:
-    assert choose_thresholds(*certain([0.99, 0.98], [True, True])).show == SHOW_RANGE[0]
-    assert choose_thresholds(*certain([0.8, 0.7], [False, False])).show == SHOW_RANGE[1]
+    assert choose_show(*certain([0.99, 0.98], [True, True])) == SHOW_RANGE[0]
+    assert choose_show(*certain([0.8, 0.7], [False, False])) == SHOW_RANGE[1]
+    assert choose_show(np.zeros((0, 2)), np.zeros(0, np.int64)) == SHOW_RANGE[1]
 
 
 @given(st.lists(st.tuples(st.floats(0.5, 1.0), st.booleans()), min_size=1, max_size=40))
 def test_a_threshold_inside_the_range_keeps_its_promise(pictures: list[tuple[float, bool]]) -> None:
     probabilities, labels = certain([p for p, _ in pictures], [r for _, r in pictures])
     labels = np.where(probabilities.argmax(axis=1) == 0, labels, 1 - labels)  # at 0.5 both are the largest
-    show = choose_thresholds(probabilities, labels).show
+    show = choose_show(probabilities, labels)
     assert SHOW_RANGE[0] <= show <= SHOW_RANGE[1]
     shown = probabilities.max(axis=1) >= show
     if SHOW_RANGE[0] < show < SHOW_RANGE[1]:

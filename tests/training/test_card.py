@@ -12,6 +12,7 @@ from realtime.contract import ModelContract
 from realtime.engine import read_contract
 from realtime.errors import ContractError
 from training.card import model_card
+from training.empty_water import EmptyScene
 from training.evaluate import EvaluationReport, evaluate
 
 
@@ -45,6 +46,16 @@ def test_the_card_says_what_the_pictures_are_and_that_it_is_a_first_model(measur
     assert "sea-animals image set, 3 classes" in card
     assert "belong to their photographers; no picture is shipped" in card
     assert "This is a first model" in card
+
+
+def test_the_card_says_how_well_the_unknown_is_known(measured) -> None:
+    contract, report = measured
+    assert "AUROC of the unknown score" not in model_card(contract, report)
+    assert "Refused as unknown above | 0.60 (score: one-minus-max-probability)" in model_card(contract, report)
+    scene = EmptyScene("tunnel.mp4", "video", 130, 13.0, 0.25, {"Turtle": 0.25})
+    card = model_card(contract, replace(report, unknown_auroc=0.78, empty=(scene,), false_alarm_share=0.25))
+    assert "| AUROC of the unknown score, by leaving classes out (validation) | 0.78 |" in card
+    assert "25.0% (tunnel.mp4: a label for 25.0% of 13.0 s (Turtle 25%))" in card
 
 
 def test_words_can_be_replaced_and_added(measured) -> None:

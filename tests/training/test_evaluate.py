@@ -58,6 +58,24 @@ def test_the_report_survives_json_and_reads_as_text(toy_model: Path, tree: Path)
     assert all(label in text for label in ("Fish", "Octopus", "Turtle"))
 
 
+def test_what_is_refused_is_counted_and_empty_water_is_watched(toy_model: Path, tree: Path, tmp_path: Path) -> None:
+    Image.new("RGB", (30, 30), (90, 90, 90)).save(tree / "Fish" / "grey.png")  # no colour: 1 - 1/3 is above 0.6
+    (tmp_path / "empty").mkdir()
+    Image.new("RGB", (30, 30), (90, 90, 90)).save(tmp_path / "empty/1.png")
+    Image.new("RGB", (30, 30), COLOURS["Turtle"]).save(tmp_path / "empty/2.png")
+    report = evaluate(toy_model, tree, provider="cpu", empty=[tmp_path / "empty"])
+    assert report.refused_share == pytest.approx(1 / 13)
+    assert report.shown_share == pytest.approx(12 / 13)
+    assert report.false_alarm_share == pytest.approx(0.5)
+    assert json.loads(report.to_json())["empty"][0]["labels"] == {"Turtle": 0.5}
+    assert report.metrics()["false_alarm_share"] == pytest.approx(0.5)
+    assert "refused   7.7% of the pictures as unknown" in report.to_text()
+    assert "empty     a label for 50.0% of the water without an animal" in report.to_text()
+    alone = evaluate(toy_model, tree, provider="cpu")
+    assert (alone.false_alarm_share, alone.unknown_auroc) == (None, None)
+    assert not alone.metrics().keys() & {"false_alarm_share", "unknown_auroc"}
+
+
 def test_several_trees_are_one_set_and_unreadable_files_are_listed(toy_model: Path, tree: Path, tmp_path: Path) -> None:
     (tmp_path / "mine/TURTLE").mkdir(parents=True)
     Image.new("RGB", (30, 30), COLOURS["Turtle"]).save(tmp_path / "mine/TURTLE/1.png")
@@ -104,7 +122,8 @@ def test_figures_agree_with_scikit_learn() -> None:
     rng = np.random.default_rng(0)
     probabilities = rng.dirichlet(np.ones(6) * 0.4, 300)
     truth = np.where(rng.random(300) < 0.5, probabilities.argmax(axis=1), rng.integers(0, 6, 300))
-    found = score(probabilities, truth, list("abcdef"), Thresholds(0.6, 0.4))
+    unknown = rng.random(300)
+    found = score(probabilities, unknown, truth, list("abcdef"), Thresholds(0.6, 0.8))
     given_labels = probabilities.argmax(axis=1)
     precision, recall, f1, support = precision_recall_fscore_support(truth, given_labels, zero_division=0)
     assert found["accuracy"] == accuracy_score(truth, given_labels)
@@ -114,7 +133,8 @@ def test_figures_agree_with_scikit_learn() -> None:
     assert [s.f1 for s in found["per_class"]] == pytest.approx(f1)
     assert [s.support for s in found["per_class"]] == support.tolist()
     assert found["macro_f1"] == pytest.approx(f1.mean())
-    shown = probabilities.max(axis=1) >= 0.6
+    shown = (probabilities.max(axis=1) >= 0.6) & (unknown <= 0.8)
+    assert found["refused_share"] == pytest.approx((unknown > 0.8).mean())
     assert found["shown_share"] == pytest.approx(shown.mean())
     assert found["shown_accuracy"] == pytest.approx((given_labels == truth)[shown].mean())
 

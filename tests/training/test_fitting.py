@@ -30,18 +30,20 @@ def test_an_epoch_shows_every_picture_once_by_some_view_in_another_order() -> No
     batches = ViewBatches(marked(50, 4), np.zeros(50, int), np.ones(2, np.float32), 8, seed=0)
     assert len(batches) == 7
     first = epoch_of(batches)
-    batches.on_epoch_end()
+    batches.show(1)
     second = epoch_of(batches)
     for epoch in (first, second):
         assert sorted(epoch[:, 0]) == list(range(50))
         assert set(epoch[:, 1]) == {0, 1, 2, 3}
         assert epoch.dtype == np.float32
     assert not np.array_equal(first, second)
+    batches.show(0)
+    assert np.array_equal(epoch_of(batches), first), "an epoch depends on its number alone"
 
 
 def test_validation_shows_the_plain_view_in_order() -> None:
     batches = ViewBatches(marked(5, 3), np.zeros(5, int), np.ones(2, np.float32), 2, seed=None)
-    batches.on_epoch_end()
+    batches.show(3)
     assert epoch_of(batches).tolist() == [[i, 0] for i in range(5)]
 
 
