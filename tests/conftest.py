@@ -54,7 +54,7 @@ def toy_run(toy_photographs: Path, tmp_path_factory: pytest.TempPathFactory) -> 
             out=tmp_path_factory.mktemp("runs") / "toy",
             weights="none",
             image_size=32,
-            head_epochs=4,
+            head_epochs=8,
             epochs=2,
             batch_size=8,
             dense_units=16,

@@ -92,7 +92,7 @@ def test_the_saved_model_says_of_the_validation_pictures_what_the_state_reports(
 
 
 def test_it_has_learnt_to_tell_the_colours_apart(toy_run: Path) -> None:
-    assert read_json(toy_run / "state.json")["validation"]["accuracy"] > 0.5, "one in three would be chance"
+    assert read_json(toy_run / "state.json")["validation"]["accuracy"] >= 0.6
 
 
 def test_calibration_pictures_fit_the_model(toy_run: Path) -> None:
@@ -107,7 +107,7 @@ def test_the_history_has_every_epoch_of_both_stages(toy_run: Path) -> None:
     with (toy_run / "history.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [(row["stage"], row["epoch"]) for row in rows] == [
-        *(("head", str(i + 1)) for i in range(4)),
+        *(("head", str(i + 1)) for i in range(8)),
         *(("fine-tune", str(i + 1)) for i in range(2)),
     ]
     assert all(float(row["loss"]) > 0 and 0 <= float(row["val_accuracy"]) <= 1 for row in rows)
