@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import logging
+import math
 import os
 import signal
 import sys
@@ -144,6 +145,11 @@ def process(
 @click.option("--host", default="127.0.0.1", help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, help="Port to listen on; 0 for any free one.")
 @click.option("--once", is_flag=True, help="Play recorded sources once instead of over and over.")
+@click.option(
+    "--library", type=PATH, help="Keep a library of recorded dives in this folder, with uploads and a player."
+)
+@click.option("--upload-limit-gb", type=float, default=64.0, help="Most that one uploaded file may have.")
+@click.option("--library-quota-gb", type=float, default=0.0, help="Most that the library may hold; 0 for no limit.")
 @provider_option
 @gpu_option
 def serve(
@@ -152,10 +158,13 @@ def serve(
     host: str,
     port: int,
     once: bool,
+    library: Path | None,
+    upload_limit_gb: float,
+    library_quota_gb: float,
     provider: str,
     require_gpu: bool,
 ) -> None:
-    """Show live sources with label and heat map in the browser."""
+    """Show live sources, and a library of recorded dives, with label and heat map in the browser."""
     import server
     from realtime.engine import bundled_model
 
@@ -167,6 +176,9 @@ def serve(
         provider=provider,
         require_gpu=require_gpu,
         loop=not once,
+        library=library,
+        upload_limit=_bytes(upload_limit_gb),
+        quota=_bytes(library_quota_gb),
     )
 
     def ready(url: str) -> None:
@@ -378,6 +390,10 @@ def _utc(text: str | None) -> datetime | None:
     if moment.tzinfo is None:
         raise SettingsError(f"--start: {text!r} does not say its zone; add Z for UTC, or an offset such as +03:00")
     return moment.astimezone(UTC)
+
+
+def _bytes(gigabytes: float) -> int:
+    return round(gigabytes * 1e9) if math.isfinite(gigabytes) else -1
 
 
 def _named_sources(given: Sequence[str]) -> dict[str, str]:

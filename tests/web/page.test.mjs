@@ -7,16 +7,33 @@ import { test } from "node:test";
 const WEB = new URL("../../web/", import.meta.url);
 const served = readdirSync(WEB).filter((name) => /\.(html|css|js|svg)$/.test(name));
 const read = (name) => readFileSync(new URL(name, WEB), "utf8");
-const html = read("index.html");
+const PAGES = ["index.html", "dives.html"];
 
-test("the whole page is under 150 kB", () => {
-  const total = served.reduce((sum, name) => sum + statSync(new URL(name, WEB)).size, 0);
-  assert.ok(total < 150_000, `${total} bytes`);
+/** Every file that a page loads, itself among them. */
+function loadedBy(page) {
+  const found = new Set([page]);
+  for (const name of found) {
+    if (name.endsWith(".html")) {
+      for (const [, other] of read(name).matchAll(/(?:src|href)="assets\/([^"]+)"/g)) found.add(other);
+    } else if (name.endsWith(".js")) {
+      for (const [, other] of read(name).matchAll(/from "\.\/([^"]+)"/g)) found.add(other);
+    }
+  }
+  return [...found];
+}
+
+test("every page is under 150 kB", () => {
+  for (const page of PAGES) {
+    const total = loadedBy(page).reduce((sum, name) => sum + statSync(new URL(name, WEB)).size, 0);
+    assert.ok(total < 150_000, `${page}: ${total} bytes`);
+  }
 });
 
 test("no script or style is inline", () => {
-  assert.doesNotMatch(html, /<script(?![^>]*\ssrc=)/);
-  assert.doesNotMatch(html, /<style|\sstyle=|\son\w+=/);
+  for (const page of PAGES) {
+    assert.doesNotMatch(read(page), /<script(?![^>]*\ssrc=)/);
+    assert.doesNotMatch(read(page), /<style|\sstyle=|\son\w+=/);
+  }
   const forbidden = /setAttribute\("style"|innerHTML|\beval\(|new Function/;
   for (const name of served) assert.doesNotMatch(read(name), forbidden, name);
 });
@@ -26,21 +43,27 @@ test("nothing comes from another server", () => {
   for (const name of served) assert.doesNotMatch(read(name).replaceAll(itsNamespace, ""), /https?:\/\//, name);
 });
 
-test("every file that the page names exists, and no file is left over", () => {
-  const named = new Set(["index.html"]);
-  for (const [, name] of html.matchAll(/(?:src|href)="assets\/([^"]+)"/g)) named.add(name);
-  for (const name of served.filter((each) => each.endsWith(".js"))) {
-    for (const [, other] of read(name).matchAll(/from "\.\/([^"]+)"/g)) named.add(other);
-  }
+test("every file that a page names exists, and no file is left over", () => {
+  const named = new Set(PAGES.flatMap(loadedBy));
   assert.deepEqual([...named].sort(), [...served].sort());
 });
 
-test("every element that the scripts and labels ask for is on the page, once", () => {
-  const ids = [...html.matchAll(/\sid="([^"]+)"/g)].map(([, id]) => id);
-  assert.equal(new Set(ids).size, ids.length);
-  const wanted = [...(read("app.js") + read("render.js")).matchAll(/\$\("([^"]+)"\)/g)].map(([, id]) => id);
-  const referred = [...html.matchAll(/(?:aria-labelledby|aria-describedby|for)="([^"]+)"/g)].map(([, id]) => id);
-  assert.deepEqual([...wanted, ...referred].filter((id) => !ids.includes(id)), []);
+test("what the page of the dives loads is announced, so that it comes in one go", () => {
+  const announced = [...read("dives.html").matchAll(/modulepreload" href="assets\/([^"]+)"/g)].map(([, name]) => name);
+  const modules = loadedBy("dives.html").filter((name) => name.endsWith(".js") && !["theme.js", "dives-app.js"].includes(name));
+  assert.deepEqual(announced.sort(), modules.sort());
+});
+
+test("every element that the scripts and labels ask for is on its page, once", () => {
+  const scripts = { "index.html": ["app.js", "render.js"], "dives.html": ["dives-app.js"] };
+  for (const page of PAGES) {
+    const html = read(page);
+    const ids = [...html.matchAll(/\sid="([^"]+)"/g)].map(([, id]) => id);
+    assert.equal(new Set(ids).size, ids.length);
+    const wanted = [...scripts[page].map(read).join("").matchAll(/\$\("([^"]+)"\)/g)].map(([, id]) => id);
+    const referred = [...html.matchAll(/(?:aria-labelledby|aria-describedby|\sfor|\slist)="([^"]+)"/g)].map(([, id]) => id);
+    assert.deepEqual([...wanted, ...referred].filter((id) => !ids.includes(id)), [], page);
+  }
 });
 
 test("text stands out by at least 4.5 to 1 in both themes", () => {
