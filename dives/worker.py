@@ -157,7 +157,8 @@ def _plainly(error: Exception, folder: Path) -> str:
     """Without the place of the library, which is nobody's business, and with the name that people gave the file."""
     if isinstance(error, SourceError):
         return error.reason
-    return str(error).replace(f"{folder}{os.sep}", "").replace(str(folder), "the dive")
+    text = str(error).replace("give the same again, or run without --resume to start anew", "start it anew")
+    return text.replace(f"{folder}{os.sep}", "").replace(str(folder), "the dive")
 
 
 if __name__ == "__main__":

@@ -187,7 +187,10 @@ def delete(desk: DeskDep, dive_id: str) -> None:
     except TimeoutError as error:
         raise HTTPException(409, "the work on it does not end; try again in a moment") from error
     desk.dive(dive_id)
-    desk.library.delete(dive_id)
+    try:
+        desk.library.delete(dive_id)
+    except OSError as error:  # Windows does not move what somebody is playing
+        raise HTTPException(409, f"it cannot be deleted now ({(error.strerror or str(error)).lower()})") from error
 
 
 @router.post("/{dive_id}/cancel")

@@ -51,6 +51,7 @@ export const TEXT = {
   "phase.start": "starting",
   "phase.classify": "classifying",
   "phase.write": "writing results",
+  "phase.stills": "keeping stills",
   "phase.overlay": "drawing the overlay video",
   "phase.copy": "making a copy for browsers",
   work: "{phase}, {share}",

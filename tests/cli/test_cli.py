@@ -68,6 +68,8 @@ def test_one_bad_file_is_reported_and_does_not_stop_the_rest(tmp_path, model):
         (["serve", "--source", "cam=ftp://camera.local/1"], "rtsp"),
         (["serve", "--source", "rtsp://admin:hunter2@camera.local/1"], "received 'rtsp://***@camera.local/1'"),
         (["serve", "--port", "70000"], "70000"),
+        (["serve", "--library", "dives", "--upload-limit-gb", "0"], "upload limit"),
+        (["serve", "--library", "dives", "--library-quota-gb", "nan"], "quota"),
         (["swim"], "swim"),
         (["doctor", "--provider", "abacus"], "abacus"),
     ],

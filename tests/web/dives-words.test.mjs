@@ -77,7 +77,7 @@ test("an upload says how far it is and what comes next", () => {
 test("what can be done depends on how a dive stands", () => {
   assert.deepEqual(actionsOf(dive()), []);
   assert.deepEqual(actionsOf(dive({ state: "running" })), ["stop"]);
-  assert.deepEqual(actionsOf(dive({ state: "failed", has_results: false })), ["again"]);
+  assert.deepEqual(actionsOf(dive({ state: "failed", width: null })), ["again"]);
   assert.equal(countWords(1, [dive(), dive()], 0), "1 of 2");
 });
 
