@@ -183,6 +183,8 @@ def serve(
 
     def ready(url: str) -> None:
         print(f"Reeflens is at {url}", flush=True)
+        if library is not None:
+            print(f"Your dives are at {url}dives", flush=True)
         notes.print("Press Ctrl-C to stop.", highlight=False)
 
     server.serve(settings, ready)

@@ -20,6 +20,7 @@ import secrets
 import shutil
 import sqlite3
 import threading
+import zlib
 from collections import Counter
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -40,7 +41,6 @@ log = logging.getLogger(__name__)
 
 DATABASE, LOCK, DIVES, TRASH = "library.db", "library.lock", "dives", "trash"
 FACTS, ORIGINAL, RESULTS, THUMBNAIL, COPY = "dive.json", "original", "results", "thumbnail.jpg", "copy.mp4"
-TABLE_VERSION = 1  # of the table: another one is made anew
 FACTS_VERSION = 1  # of dive.json
 MAX_TITLE = 200
 QUEUED, RUNNING, CANCELLED = "queued", "running", "cancelled"
@@ -58,6 +58,7 @@ CREATE TABLE dives (
   turn INTEGER NOT NULL DEFAULT 0
 )
 """
+TABLE_VERSION = zlib.crc32(_TABLE.encode()) >> 1  # one with other columns is another one, and is made anew
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

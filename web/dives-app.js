@@ -38,8 +38,9 @@ let toastTimer = 0;
 
 // Asking the server
 
-async function ask(path, options = {}) {
-  const answer = await fetch(path, options);
+const ask = async (path, options = {}) => read(await fetch(path, options));
+
+async function read(answer) {
   if (answer.ok) return answer.status === 204 ? null : answer.json();
   const detail = (await answer.json().catch(() => ({}))).detail;
   throw Object.assign(new Error(typeof detail === "string" ? detail : `${answer.status}`), { status: answer.status });
@@ -64,7 +65,9 @@ async function poll() {
 async function loadLibrary() {
   let library;
   try {
-    library = await ask("api/dives");
+    const early = globalThis.libraryAsked; // asked while the page was loading (dives-early.js)
+    globalThis.libraryAsked = null;
+    library = await (early ? read(await early) : ask("api/dives"));
   } catch (error) {
     if (error.status === 404) {
       $("no-library").hidden = false;

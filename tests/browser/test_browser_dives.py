@@ -110,9 +110,14 @@ def open_first(page) -> None:
     )
 
 
+def offset_of(page) -> float:
+    """What the browser's clock shows at media time 0."""
+    return page.evaluate("async () => (await (await fetch(`api/dives/${location.hash.slice(1)}`)).json()).offset_s")
+
+
 def seek(page, media_s: float) -> dict:
     """Sets the clock of the video and waits until the page shows what belongs to that picture."""
-    page.evaluate("s => { document.querySelector('#video').currentTime = s; }", media_s)
+    page.evaluate("s => { document.querySelector('#video').currentTime = s; }", media_s + offset_of(page))
     page.wait_for_function(
         """s => Math.abs(Number(document.querySelector('#stage').dataset.at) - s) < 0.05
           && !document.querySelector('#video').seeking""",
@@ -140,7 +145,7 @@ def dives(served, browser):
     """All sent by way of the page itself, with every picture to be looked at."""
     url, folder = served
     with opened_page(browser, url) as page:
-        assert "No dives yet" in page.inner_text("#no-cards")
+        page.wait_for_function("() => document.querySelector('#no-cards').textContent.includes('No dives yet')")
         page.select_option("#every", "")
         send(page, folder / "reef.mp4", folder / "odd.mkv", folder / "late.mp4")
         wait_for_cards(page, 3)
@@ -170,7 +175,7 @@ def test_after_every_seek_the_overlay_is_that_of_the_picture(dives, browser, nam
         wait_for_cards(page, 3)
         page.fill("#search", name)
         open_first(page)
-        length = page.evaluate("document.querySelector('#video').duration")
+        length = page.evaluate("document.querySelector('#video').duration") - offset_of(page)
         for share in (0.93, 0.05, 0.5, 0.501, 0.33, 0.77, 0.12, 0.999, 0.0, 0.61):
             seen = seek(page, round(share * (length - 0.05), 3))
             assert seen["label"] == LABELS[seen["brightest"]], seen
