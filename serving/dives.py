@@ -214,14 +214,16 @@ def again(desk: DeskDep, dive_id: str, wanted: Again) -> DiveSummary:
     return summary(desk.dive(dive_id), desk.jobs.progress())
 
 
-@router.api_route("/{dive_id}/thumbnail", methods=["GET", "HEAD"])
+@router.head("/{dive_id}/thumbnail", include_in_schema=False)
+@router.get("/{dive_id}/thumbnail")
 def thumbnail(desk: DeskDep, dive_id: str, request: Request) -> Response:
     """A picture to know it by."""
     desk.dive(dive_id)
     return _send(desk.library.folder(dive_id) / THUMBNAIL, "image/jpeg", request)
 
 
-@router.api_route("/{dive_id}/video", methods=["GET", "HEAD"])
+@router.head("/{dive_id}/video", include_in_schema=False)
+@router.get("/{dive_id}/video")
 def video(desk: DeskDep, dive_id: str, request: Request) -> Response:
     """What browsers play: the original, or the copy made of it. Answers requests for ranges."""
     row = desk.dive(dive_id)
@@ -233,7 +235,8 @@ def video(desk: DeskDep, dive_id: str, request: Request) -> Response:
     return _send(path, VIDEO_TYPES.get(path.suffix, "video/mp4"), request)
 
 
-@router.api_route("/{dive_id}/original", methods=["GET", "HEAD"])
+@router.head("/{dive_id}/original", include_in_schema=False)
+@router.get("/{dive_id}/original")
 def original(desk: DeskDep, dive_id: str, request: Request) -> Response:
     """The file as it was sent."""
     row = desk.dive(dive_id)
@@ -252,7 +255,8 @@ def track(desk: DeskDep, dive_id: str) -> dict[str, Any]:
     return {**index, "edition": f"{(folder / DATA).stat().st_mtime_ns:x}"}
 
 
-@router.api_route("/{dive_id}/track/{edition}", methods=["GET", "HEAD"])
+@router.head("/{dive_id}/track/{edition}", include_in_schema=False)
+@router.get("/{dive_id}/track/{edition}")
 def track_bytes(desk: DeskDep, dive_id: str, edition: str, request: Request) -> Response:
     """The bytes of the track, to be asked for chunk by chunk as a range."""
     desk.dive(dive_id)
@@ -306,7 +310,8 @@ def files(desk: DeskDep, dive_id: str) -> list[ResultFile]:
     return [ResultFile(name=name, bytes=path.stat().st_size) for name, path in found.items()]
 
 
-@router.api_route("/{dive_id}/files/{name:path}", methods=["GET", "HEAD"])
+@router.head("/{dive_id}/files/{name:path}", include_in_schema=False)
+@router.get("/{dive_id}/files/{name:path}")
 def file(desk: DeskDep, dive_id: str, name: str, request: Request, show: bool = False) -> Response:
     """One of them. show: a picture to show, not to keep."""
     row = desk.dive(dive_id)

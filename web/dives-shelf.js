@@ -22,7 +22,7 @@ const put = (element, text) => {
   if (element.textContent !== text) element.textContent = text;
 };
 
-const FIRST = 30; // cards: a screen full
+const FIRST = 24; // cards: a screen full
 const MORE = 60; // per picture of the screen, until all are there
 
 export class Shelf {
