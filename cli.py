@@ -90,6 +90,11 @@ def app(context: click.Context, config: Path | None, verbose: bool) -> None:
 @click.option("--every", type=float, metavar="SECONDS", help="Classify one frame per so many seconds.")
 @click.option("--overlay", is_flag=True, help="Also write overlay.mp4, the video with its heat map.")
 @click.option("--start", metavar="UTC", help="When the recording began, such as 2026-05-01T09:30:00Z.")
+@click.option(
+    "--divelog", type=PATH, metavar="FILE", help="Subsurface XML, UDDF, or CSV of time, depth_m, temperature_c."
+)
+@click.option("--divelog-offset", type=float, default=0.0, metavar="SECONDS", help="How far its clock is ahead.")
+@click.option("--join", is_flag=True, help="Put the chapters of one recording end to end, as one dive.")
 @click.option("--resume", is_flag=True, help="Continue what was interrupted.")
 @provider_option
 @gpu_option
@@ -101,24 +106,39 @@ def process(
     every: float | None,
     overlay: bool,
     start: str | None,
+    divelog: Path | None,
+    divelog_offset: float,
+    join: bool,
     resume: bool,
     provider: str,
     require_gpu: bool,
     as_json: bool,
 ) -> None:
-    """Classify recorded dives (videos, or folders of pictures); write tables, subtitles and heat maps."""
+    """Classify recorded dives (videos, folders of videos or of pictures, "quoted*patterns"); write tables, subtitles
+    and heat maps.
+    """
+    from dives.chapters import join_chapters
+    from dives.divelog import DiveLog
+    from dives.find import find_recordings
     from dives.folders import dive_folders
     from dives.process import ProcessOptions
     from dives.process import process as process_dive
     from realtime.engine import Engine, bundled_model
 
-    options = ProcessOptions(every_s=every, overlay=overlay, start_utc=_utc(start), resume=resume)
+    log = DiveLog.read(divelog, offset_s=divelog_offset) if divelog is not None else None
+    options = ProcessOptions(every_s=every, overlay=overlay, start_utc=_utc(start), resume=resume, divelog=log)
+    recordings = find_recordings(sources)
+    dives = {paths[0]: paths for paths in (join_chapters(recordings) if join else [(path,) for path in recordings])}
+    if options.start_utc is not None and len(dives) > 1:
+        raise SettingsError(f"--start: says when one recording began, and {len(dives)} were given; process them singly")
     rows: list[dict[str, Any]] = []
     with Engine.open(model or bundled_model(), provider=provider, require_gpu=require_gpu) as engine, _reporter() as to:
         to.say(_where_it_runs(engine.provider.name, engine.provider.note))
-        for source, folder in dive_folders(sources, out):
+        for source, folder in dive_folders(list(dives), out):
+            if len(dives[source]) > 1:
+                to.say(f"{source.name}: one dive of {len(dives[source])} files, up to {dives[source][-1].name}")
             try:
-                run = process_dive(source, folder, engine, options, _dive_progress(source.name, to))
+                run = process_dive(dives[source], folder, engine, options, _dive_progress(source.name, to))
                 rows.append(_dive_row(source, run, engine.contract.labels))
             except ReeflensError as error:  # one bad file does not stop the rest
                 rows.append({"source": str(source), "state": "failed", "reason": str(error)})
@@ -130,6 +150,31 @@ def process(
         print(json.dumps(rows, indent=1))
     if any(row["reason"] for row in rows):
         raise SystemExit(1)
+
+
+@app.command()
+@click.argument("sources", metavar="SOURCE...", type=PATH, nargs=-1, required=True)
+@click.option("--out", metavar="TREE", type=PATH, required=True, help="The class-per-folder tree to add to.")
+@click.option(
+    "--frames", type=click.IntRange(0, 100), default=4, help="At most so many frames beside a sighting's best."
+)
+@json_flag
+def collect(sources: tuple[Path, ...], out: Path, frames: int, as_json: bool) -> None:
+    """Turn corrected sightings into photographs for `train`; SOURCE holds results of `process` or `serve --record`."""
+    from dives.collect import collect as collect_pictures
+
+    done = collect_pictures(sources, out, frames=frames, say=lambda folder: notes.print(folder, highlight=False))
+    for problem in done.problems:
+        notes.print(f"left out: {problem}", highlight=False, markup=False, soft_wrap=True)
+    if as_json:
+        counts = {"added": done.added, "moved": done.moved, "removed": done.removed, "left_out": done.problems}
+        print(json.dumps({"pictures": dict(sorted(done.pictures.items())), **counts}, indent=1))
+        return
+    for name, count in sorted(done.pictures.items()):
+        print(f"{name}: {count}")
+    if not done.pictures:
+        print("nobody has corrected or confirmed a sighting here yet")
+    print(f"{done.added} added, {done.moved} moved, {done.removed} removed -> {out}")
 
 
 @app.command()
@@ -150,6 +195,10 @@ def process(
 )
 @click.option("--upload-limit-gb", type=float, default=64.0, help="Most that one uploaded file may have.")
 @click.option("--library-quota-gb", type=float, default=0.0, help="Most that the library may hold; 0 for no limit.")
+@click.option("--record", type=PATH, metavar="DIR", help="Write tables, sightings and stills here while sources run.")
+@click.option(
+    "--record-clips", type=float, metavar="SECONDS", help="Also record so much video before and after each sighting."
+)
 @provider_option
 @gpu_option
 def serve(
@@ -161,6 +210,8 @@ def serve(
     library: Path | None,
     upload_limit_gb: float,
     library_quota_gb: float,
+    record: Path | None,
+    record_clips: float | None,
     provider: str,
     require_gpu: bool,
 ) -> None:
@@ -179,6 +230,8 @@ def serve(
         library=library,
         upload_limit=_bytes(upload_limit_gb),
         quota=_bytes(library_quota_gb),
+        record=record,
+        clips_s=record_clips,
     )
 
     def ready(url: str) -> None:

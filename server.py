@@ -10,7 +10,7 @@ import signal
 import socket
 import threading
 from collections import ChainMap
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -24,22 +24,28 @@ from uvicorn.config import WS_PROTOCOLS
 
 from dives.jobs import JobQueue, JobSettings
 from dives.library import Library
+from dives.recording import Recording
 from dives.uploads import Limits, Uploads
 from realtime.addresses import check_camera, is_camera, redact, usb_device
 from realtime.cameras import NetworkStream, UsbCamera
 from realtime.engine import Engine
 from realtime.errors import SettingsError, SourceError
-from realtime.live import LiveRunner
+from realtime.frames import Frame, FrameResult
+from realtime.live import LiveRunner, LiveStatus
 from realtime.reconnecting import Reconnecting
 from realtime.scene import TestScene
 from realtime.sources import Paced, Source, open_recorded
-from serving import dives, live, status, uploads, webcam, wire
+from serving import dives, live, metrics, sightings, status, uploads, webcam, wire
 from serving.access import WILDCARDS, Access
+from serving.ages import FrameAges
+from serving.answers import problem
 from serving.bridge import Bridge, Outlet
 from serving.camera import Cameras
 from serving.desk import Desk
 from serving.hub import Hub
+from serving.logbook import Logbook
 from serving.page import page_router
+from serving.recorder import Recorder
 from serving.station import Station
 
 SCENE = "scene"
@@ -48,6 +54,8 @@ SCENE = "scene"
 DISMISS_S = 0.5
 DRAIN_S = 1
 STOP_S = 1.2
+LAST_WORDS_S = 2.0  # for the disk to take what was seen last; a few milliseconds as a rule
+MOST_CLIP_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +67,8 @@ class ServerSettings:
     their end. host: "0.0.0.0" or "::" for all addresses. port: 0 for any free one.
     provider, require_gpu: as for Engine.open. max_viewers: over all sources. library: the folder of recorded dives,
     None for none; with one, and no sources, nothing is shown live. upload_limit, quota: bytes of one file, and of all;
-    quota 0 for as much as the disk holds.
+    quota 0 for as much as the disk holds. record: a folder to write to what is seen while the sources run. clips_s:
+    seconds of video to record before and after each sighting, up to MOST_CLIP_S.
     """
 
     model: Path
@@ -73,6 +82,8 @@ class ServerSettings:
     library: Path | None = None
     upload_limit: int = 64_000_000_000
     quota: int = 0
+    record: Path | None = None
+    clips_s: float | None = None
 
     def __post_init__(self) -> None:
         if not self.sources and self.library is None:
@@ -83,6 +94,10 @@ class ServerSettings:
             raise SettingsError(f"max_viewers: expected at least 1, received {self.max_viewers}")
         if self.upload_limit < 1 or self.quota < 0:
             raise SettingsError("upload limit and quota: expected a number of bytes")
+        if self.clips_s is not None and not 0.0 < self.clips_s <= MOST_CLIP_S:
+            raise SettingsError(f"--record-clips: expected more than 0 and up to {MOST_CLIP_S:.0f} seconds")
+        if self.clips_s is not None and self.record is None:
+            raise SettingsError("--record-clips: say where with --record")
         for name, place in self.sources.items():
             _check_source(name, place)
 
@@ -91,7 +106,7 @@ def create_app(settings: ServerSettings) -> FastAPI:
     """The application. Its lifespan opens the model and the sources, and stops them within STOP_S seconds.
 
     Entering the lifespan raises ContractError or ProviderError when the model does not run, LibraryError when the
-    library cannot be used.
+    library cannot be used, ResultsError when the folder to record to cannot be.
     """
 
     @contextlib.asynccontextmanager
@@ -112,7 +127,17 @@ def create_app(settings: ServerSettings) -> FastAPI:
             outlets: ChainMap[str, Outlet] = ChainMap(hubs, cameras.connected)  # type: ignore[arg-type]  # only read
             bridge = Bridge(asyncio.get_running_loop(), outlets)
             openers = {name: partial(_open, name, place, settings.loop) for name, place in settings.sources.items()}
-            runner = LiveRunner(engine, openers, bridge.on_result, bridge.on_status)
+            recorder = await asyncio.to_thread(_recorder, settings, engine.contract.labels)
+            registry = metrics.new_registry()
+            ages = FrameAges(registry, settings.sources)
+            logbook = Logbook(settings.sources, engine.contract.labels, recorder)
+
+            def on_result(frame: Frame, result: FrameResult, status: LiveStatus) -> None:
+                ages.on_result(result)
+                logbook.on_result(frame, result)
+                bridge.on_result(frame, result, status)
+
+            runner = LiveRunner(engine, openers, on_result, bridge.on_status)
             for name, hub in hubs.items():
                 hub.on_wanted = partial(runner.explain, name)
             app.state.station = Station(
@@ -123,9 +148,14 @@ def create_app(settings: ServerSettings) -> FastAPI:
                 hubs=hubs,
                 cameras=cameras,
                 runner=runner,
+                logbook=logbook,
+                registry=registry,
                 status=lambda: {name: found for name, found in runner.status().items() if name in hubs},
                 max_viewers=settings.max_viewers,
             )
+            registry.register(metrics.StationCollector(app.state.station))
+            await asyncio.to_thread(logbook.start)
+            stack.push_async_callback(asyncio.to_thread, logbook.stop, LAST_WORDS_S)
             stack.push_async_callback(asyncio.to_thread, runner.stop, STOP_S)
             stack.push_async_callback(app.state.station.dismiss_viewers, DISMISS_S)
             app.state.desk = await asyncio.to_thread(_open_desk, library, settings, engine, runner) if library else None
@@ -143,6 +173,8 @@ def create_app(settings: ServerSettings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url="/api/openapi.json",
+        description="How a Reeflens server is doing, and what it has seen. Live pictures come over a websocket.",
+        responses={403: problem("This page, or this host name, may not use the server.")},
     )
     app.add_middleware(Access, bound_host=settings.host)
     app.include_router(live.router)
@@ -150,6 +182,8 @@ def create_app(settings: ServerSettings) -> FastAPI:
     app.include_router(status.router)
     app.include_router(dives.router)
     app.include_router(uploads.router)
+    app.include_router(sightings.router)
+    app.include_router(metrics.router)
     app.include_router(page_router(files("web")))
     return app
 
@@ -165,7 +199,7 @@ def serve(
 
     on_ready: called once with the page's address when it can be opened. log_level: of uvicorn's own loggers, whose
     handlers are the caller's affair. Raises SettingsError when the address cannot be listened on, ContractError or
-    ProviderError when the model does not run.
+    ProviderError when the model does not run, ResultsError when the folder to record to cannot be used.
     """
     app = create_app(settings)
     with _listen(settings.host, settings.port) as listener:
@@ -260,6 +294,13 @@ def _check_source(name: str, place: str) -> None:
     except OSError as error:
         reason = "no such file or folder" if isinstance(error, FileNotFoundError) else (error.strerror or "").lower()
         raise SourceError(name, f"{path}: {reason}") from error
+
+
+def _recorder(settings: ServerSettings, labels: Sequence[str]) -> Recorder | None:
+    if settings.record is None:
+        return None
+    folder = Recording.open(settings.record.expanduser(), settings.sources, labels)
+    return Recorder(folder, clips_s=settings.clips_s)
 
 
 def _open(name: str, place: str, loop: bool) -> Source:

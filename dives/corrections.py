@@ -17,10 +17,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+from dives import run_record
 from dives.locking import lock
 from realtime.errors import ResultsError
 from realtime.frames import iso_utc
-from realtime.sightings import Sighting
 
 NAME = "corrections.jsonl"
 MAX_LABEL, MAX_BY, MAX_NOTE = 200, 200, 2000  # characters
@@ -42,8 +42,8 @@ _UNDO = "undo"
 class SightingKey:
     """What names a sighting across processings.
 
-    file: the recording that ``peak_frame`` is counted in, as sightings.csv names it; "" when there is only one. label:
-    the model's. start_s, end_s, peak_s: media times of the dive. Two keys are of the same sighting when file, label and
+    file: the recording that ``peak_frame`` is counted in, as sightings.csv names it; "" when it does not. label: the
+    model's. start_s, end_s, peak_s: media times of the dive. Two keys are of the same sighting when file, label and
     peak frame agree; the times serve to find it again when another model or sampling moved the peak.
     """
 
@@ -206,24 +206,18 @@ def corrected(sightings: Sequence[SightingKey], corrections: Sequence[Correction
     return Corrected(tuple(words), tuple(left_over))
 
 
-def key_of(sighting: Sighting, labels: Sequence[str], file: str = "") -> SightingKey:
-    """The key of a sighting of the second pass, equal to the one that ``read_keys`` gives."""
-    return SightingKey(
-        file,
-        labels[sighting.label_index],
-        sighting.peak_frame,
-        *(round(value, 6) for value in (sighting.start_s, sighting.end_s, sighting.peak_s)),
-    )
-
-
 def read_keys(folder: Path) -> list[SightingKey]:
-    """The keys of a folder's sightings.csv, line by line. Raises ResultsError."""
+    """The keys of a folder's sightings.csv, line by line. Raises ResultsError.
+
+    A live source counts frames anew whenever the server starts; there the start of a sighting stands for the file.
+    """
     path = folder / "sightings.csv"
+    live = not (folder / run_record.NAME).exists()
     try:
         with path.open(encoding="utf-8", newline="") as file:
             return [
                 SightingKey(
-                    file=line.get("file") or "",
+                    file=(line["start_utc"] if live else line.get("peak_file")) or "",
                     label=line["label"],
                     peak_frame=int(line["peak_frame"]),
                     start_s=float(line["start_s"]),

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from dives.chapters import JoinedVideo
+from dives.divelog import DiveLog
 from dives.fingerprint import fingerprint
 from dives.journal import Journal
+from dives.occurrences import NAME as OCCURRENCES
+from dives.occurrences import write_occurrences
 from dives.partial import SUFFIX, writing
 from dives.progress import Meter, Progress
 from dives.run_record import COMPLETE, INCOMPLETE, RunLog, RunRecord, read_run, versions
@@ -43,13 +48,15 @@ class ProcessOptions:
 
     every_s: classify the first frame at or after each multiple of this many seconds of media time; None for every
     frame. overlay: also make overlay.mp4. start_utc: wall clock at media time 0, with its zone; outranks the
-    container's. resume: go on after what was classified before, instead of anew.
+    container's. resume: go on after what was classified before, instead of anew. divelog: depth and temperature, joined
+    by the wall clock.
     """
 
     every_s: float | None = None
     overlay: bool = False
     start_utc: datetime | None = None
     resume: bool = False
+    divelog: DiveLog | None = None
 
     def __post_init__(self) -> None:
         if self.every_s is not None and not 0.0 < self.every_s < float("inf"):
@@ -81,7 +88,7 @@ class DiveRun:
 
 
 def process(
-    source: Path,
+    source: Path | Sequence[Path],
     out: Path,
     engine: Engine,
     options: ProcessOptions,
@@ -89,29 +96,42 @@ def process(
 ) -> DiveRun:
     """Processes the video or folder of pictures ``source`` into the folder ``out`` and returns how it went.
 
-    progress is called on this thread, a few times a second. Raises SourceError, before ``out`` is touched, when the
-    source gives no frame at all, and ResultsError when ``out`` cannot be written, is in use, or holds a run that cannot
-    be continued with these options. A source that breaks half-way raises nothing: see DiveRun. KeyboardInterrupt goes
-    on to the caller when the tables of what is classified are written. Without ``options.resume`` earlier results of
-    ``out`` are removed once the source has opened.
+    Several videos are the chapters of one dive, in order: see JoinedVideo. Their gaps make the dive incomplete.
+    progress is called on this thread, a few times a second. Raises, before ``out`` is touched, SourceError when the
+    source gives no frame at all and DiveLogError when the log is of another time; and ResultsError when ``out`` cannot
+    be written, is in use, or holds a run that cannot be continued with these options. A source that breaks half-way
+    raises nothing: see DiveRun. KeyboardInterrupt goes on to the caller when the tables of what is classified are
+    written. Without ``options.resume`` earlier results of ``out`` are removed once the source has opened.
     """
     began_s = time.monotonic()
-    open_source = partial(_open_source, source, options)
-    with open_source() as opened, _open_journal(source, out, engine, options) as journal:
+    paths = (source,) if isinstance(source, Path) else tuple(source)
+    open_source = partial(_open_source, paths, options)
+    with ExitStack() as stack:
+        opened = stack.enter_context(open_source())
+        info = opened.info
+        profile = options.divelog.during(opened.name, info.start_utc, info.duration_s) if options.divelog else None
+        journal = stack.enter_context(_open_journal(paths, out, engine, options))
         earlier = read_run(out) if options.resume else None
         if earlier is not None and not (
             earlier["state"] == COMPLETE and earlier["counts"]["classified"] == journal.records
         ):
             earlier = None
-        with RunLog(out, _new_record(source, opened, engine, options, journal)) as run:
+        with RunLog(out, _new_record(paths, opened, engine, options, journal)) as run:
             if earlier is None:
                 _clear(out)
                 reading = _classify(opened, engine, journal, options.every_s, progress, run.record.counts)
+                if isinstance(opened, JoinedVideo):  # what is known only now: gaps, and where each chapter begins
+                    run.record.source = {**run.record.source, **_joined(opened)}
             else:
                 reading = _Reading(continued_from=journal.records)
                 run.record.counts = earlier["counts"]
-            dive = Dive(out, opened.name, engine.contract, opened.info, journal.records, merge_gap(options.every_s))
+                if "chapters" in earlier["source"]:
+                    run.record.source = {**run.record.source, "chapters": earlier["source"]["chapters"]}
+            dive = Dive(
+                out, opened.name, engine.contract, opened.info, journal.records, merge_gap(options.every_s), profile
+            )
             sightings = _write(dive, journal, [table() for table in TABLES], progress, "write")
+            write_occurrences(out)
             if options.overlay and not reading.interrupted and not (out / OverlayMp4.name).exists():
                 _write(dive, journal, [OverlayMp4(open_source)], progress, "overlay")
             wall_s = time.monotonic() - began_s
@@ -140,13 +160,16 @@ def process(
         )
 
 
-def _open_source(source: Path, options: ProcessOptions) -> Source:
-    if options.start_utc is not None and source.is_dir():
-        raise SourceError(str(source), "--start is for a video; the pictures of a folder have no common clock")
-    return open_recorded(source, name=str(source), start=options.start_utc)
+def _open_source(paths: Sequence[Path], options: ProcessOptions) -> Source:
+    name = str(paths[0])
+    if len(paths) > 1:
+        return JoinedVideo(paths, name=name, start=options.start_utc)
+    if options.start_utc is not None and paths[0].is_dir():
+        raise SourceError(name, "--start is for a video; the pictures of a folder have no common clock")
+    return open_recorded(paths[0], name=name, start=options.start_utc)
 
 
-def _open_journal(source: Path, out: Path, engine: Engine, options: ProcessOptions) -> Journal:
+def _open_journal(paths: Sequence[Path], out: Path, engine: Engine, options: ProcessOptions) -> Journal:
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -154,7 +177,7 @@ def _open_journal(source: Path, out: Path, engine: Engine, options: ProcessOptio
     return Journal.open(
         out / JOURNAL,
         facts={
-            "the source": fingerprint(source),
+            "the source": _fingerprint(paths),
             "the model": f"sha256 {engine.sha256}",
             "--every": options.every_s,
             "--start": iso_utc(options.start_utc) or None,
@@ -166,24 +189,42 @@ def _open_journal(source: Path, out: Path, engine: Engine, options: ProcessOptio
     )
 
 
-def _new_record(source: Path, opened: Source, engine: Engine, options: ProcessOptions, journal: Journal) -> RunRecord:
+def _fingerprint(paths: Sequence[Path]) -> str:
+    """Of all chapters. One that is not there is a gap; once it is back, the dive is another."""
+    if len(paths) == 1:
+        return fingerprint(paths[0])
+    parts = []
+    for path in paths:
+        try:
+            parts.append(fingerprint(path))
+        except SourceError as error:
+            parts.append(error.reason)
+    return " + ".join(parts)
+
+
+def _new_record(
+    paths: Sequence[Path], opened: Source, engine: Engine, options: ProcessOptions, journal: Journal
+) -> RunRecord:
     info, provider = opened.info, engine.provider
     return RunRecord(
         source={
-            "name": source.name,
-            "path": str(source.resolve()),
+            "name": paths[0].name,
+            "path": str(paths[0].resolve()),
+            "fingerprint": _fingerprint(paths),
             "kind": info.kind,
             "codec": info.codec,
             "size_hw": list(info.size_hw),
             "rate": info.rate,
             "duration_s": info.duration_s,
             "frames": info.frames,
+            **(_joined(opened) if isinstance(opened, JoinedVideo) else {}),
         },
         time={"start_utc": iso_utc(info.start_utc), "utc_source": info.utc_source},
         model={
             "name": engine.path.name,
             "sha256": engine.sha256,
             "labels": list(engine.contract.labels),
+            "taxonomy": dict(engine.contract.taxonomy),
             "precision": engine.contract.precision,
             "provider": provider.name,
             "provider_share": round(provider.share, 4),
@@ -195,10 +236,30 @@ def _new_record(source: Path, opened: Source, engine: Engine, options: ProcessOp
             "start_utc": iso_utc(options.start_utc),
             "overlay": options.overlay,
             "resume": options.resume,
+            "divelog": options.divelog.name if options.divelog else "",
+            "divelog_offset_s": options.divelog.offset_s if options.divelog else 0.0,
         },
         timing={"begun_utc": iso_utc(datetime.now(UTC))},
         versions=versions(),
     )
+
+
+def _joined(opened: JoinedVideo) -> dict[str, Any]:
+    return {
+        "chapters": [
+            {
+                "name": chapter.path.name,
+                "path": str(chapter.path.resolve()),
+                "offset_s": round(chapter.offset_s, 6),
+                "length_s": round(chapter.length_s, 6),
+                "frames": chapter.frames,
+                "first_frame": chapter.first_frame,
+                "problem": chapter.problem,
+            }
+            for chapter in opened.chapters
+        ],
+        "gaps": [asdict(gap) for gap in sorted(opened.gaps, key=lambda gap: gap.at_s)],
+    }
 
 
 @dataclass(slots=True)
@@ -254,9 +315,10 @@ def _classify(
 def _counts(opened: Source, segment: Segment) -> dict[str, Any]:
     skipped: dict[str, int] = {"between samples": segment.unsampled}
     counts: dict[str, Any] = {"decoded": segment.decoded, "skipped": skipped}
-    if isinstance(opened, VideoFile):
+    if isinstance(opened, VideoFile | JoinedVideo):
         skipped["damaged packets"] = opened.damaged_packets
         counts["guessed_stamps"] = opened.guessed_stamps
+        counts["restarts"] = opened.restarts
     if isinstance(opened, PictureFolder):
         skipped["unreadable files"] = len(opened.skipped)
         counts["unreadable"] = [{"name": name, "reason": reason} for name, reason in opened.skipped]
@@ -282,7 +344,7 @@ def _write(
 
 
 def _result_names() -> list[str]:
-    return [*(table.name for table in TABLES), OverlayMp4.name]
+    return [*(table.name for table in TABLES), OCCURRENCES, OverlayMp4.name]
 
 
 def _clear(out: Path) -> None:

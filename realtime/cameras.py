@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -24,6 +24,7 @@ import av
 import cv2
 
 from realtime.addresses import redact
+from realtime.backlog import Backlog
 from realtime.errors import CameraError, Cause
 from realtime.frames import Frame, Picture
 from realtime.mediaclock import MediaClock
@@ -36,6 +37,7 @@ OPEN_S, READ_S = 5.0, 5.0
 DIAGNOSIS_S = 1.0
 EMPTY_READS = 10  # so many in a row and a plugged-in camera is gone; some give one or two while they warm up
 ASK_HW = (720, 1280)
+KEY_FRAME_S = 10.0  # a stream without a key frame for so long has none, and mends its picture by and by
 
 # What a stream may open in turn: a playlist or a redirect must not reach a file of this machine.
 _PROTOCOLS = {
@@ -47,13 +49,17 @@ _PROTOCOLS = {
 
 
 class _Camera:
-    """What both kinds share: numbering, stamping and the end. damaged: what came and could not be decoded."""
+    """What both kinds share: numbering, stamping and the end.
+
+    damaged: what came and could not be decoded. late: frames that were not decoded because newer ones had come.
+    """
 
     info: SourceInfo
 
     def __init__(self, name: str, clock: Callable[[], float]) -> None:
         self.name = name
         self.damaged = 0
+        self.late = 0
         self._clock = clock
         self._media = MediaClock()
         self._index = 0
@@ -71,14 +77,14 @@ class _Camera:
         """Ends the iteration at the next frame, or when the read time-out is over; the iterating thread cleans up."""
         self._stop.set()
 
-    def _frame(self, picture: Picture, stamp_s: float | None) -> Frame:
-        captured_s = self._clock()
+    def _frame(self, picture: Picture, stamp_s: float | None, late_s: float = 0.0) -> Frame:
+        captured_s = self._clock() - late_s
         frame = Frame(
             source=self.name,
             index=self._index,
             media_s=self._media.step(stamp_s, captured_s),
             picture=picture,
-            utc=datetime.now(UTC),
+            utc=datetime.now(UTC) - timedelta(seconds=late_s),
             utc_source="clock",
             captured_s=captured_s,
         )
@@ -90,8 +96,9 @@ class NetworkStream(_Camera):
     """A stream by RTSP, or by HTTP as MJPEG, MPEG-TS or HLS; passwords in ``url`` stay there.
 
     open_s, read_s: seconds for connecting until the stream is known, and for each read. Whatever delivers faster than
-    it was recorded (HLS, a file on a web server) is held to its own pace. Iterating ends well at the end of a recording
-    only. Raises CameraError, with its cause, from the constructor and from the iterator.
+    it was recorded (HLS, a file on a web server) is held to its own pace. Where decoding is slower than the camera, or
+    the network held frames up, frames are let go by until the picture is of now again. Iterating ends well at the end
+    of a recording only. Raises CameraError, with its cause, from the constructor and from the iterator.
     """
 
     def __init__(
@@ -136,9 +143,11 @@ class NetworkStream(_Camera):
 
     def _read(self) -> Iterator[Frame]:
         begun_s, first_s = self._clock(), None
+        backlog, skipping_since_s = Backlog(), None
         packets = self._container.demux()  # of every stream: one with sound but no picture must not hold us in there
         while not self._stop.is_set():
             error = None
+            asked_s = self._clock()
             try:
                 packet = next(packets, None)
             except (av.error.FFmpegError, OSError, ValueError) as caught:
@@ -151,6 +160,16 @@ class NetworkStream(_Camera):
                 raise CameraError(self.name, Cause.ENDED, "the camera ended the stream")
             if packet.stream is not self._stream:
                 continue
+            if self._stamped and not self._paced and packet.dts is not None and packet.time_base is not None:
+                now_s = self._clock()
+                if backlog.step(float(packet.dts * packet.time_base), now_s, now_s - asked_s):
+                    skipping_since_s = skipping_since_s if skipping_since_s is not None else now_s
+                # What follows a gap can be decoded from the next key frame on.
+                elif packet.is_keyframe or (skipping_since_s is not None and now_s - skipping_since_s > KEY_FRAME_S):
+                    skipping_since_s = None
+                if skipping_since_s is not None and not packet.is_keyframe:
+                    self.late += 1
+                    continue
             try:
                 decoded = [picture for picture in packet.decode() if isinstance(picture, av.VideoFrame)]
             except (av.error.FFmpegError, ValueError):
@@ -165,7 +184,7 @@ class NetworkStream(_Camera):
                         begun_s, first_s = self._clock(), stamp_s
                     elif self._stop.wait(max(0.0, early_s)):
                         return
-                yield self._frame(VideoPicture(picture), stamp_s)
+                yield self._frame(VideoPicture(picture), stamp_s, backlog.late_s)
 
     def _open(self, open_s: float) -> av.container.InputContainer:
         scheme = urlsplit(self._url).scheme.lower()

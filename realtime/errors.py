@@ -10,6 +10,7 @@ ReeflensError           one sentence for the user; the command exits with 1
 ├── ExportError         the exported graph does not agree with the trained model
 ├── ResultsError        results cannot be written or continued
 ├── LibraryError        a library of dives cannot be opened, or something in it cannot be read
+├── DiveLogError        a dive log cannot be read, or is of another time
 └── SettingsError       a setting is unknown or contradictory
 """
 
@@ -78,6 +79,10 @@ class ResultsError(ReeflensError):
 
 class LibraryError(ReeflensError):
     """A library of dives cannot be opened, is in use, or holds something that cannot be read."""
+
+
+class DiveLogError(ReeflensError):
+    """A dive computer's log cannot be read, or none of its dives overlaps the recording."""
 
 
 class SettingsError(ReeflensError):

@@ -31,7 +31,8 @@ class LiveStatus:
     camera's trouble. captured: frames read. dropped: frames overwritten by a newer one before they were classified.
     damaged: what came and could not be decoded. reconnects: times a camera came back by a new connection. stalls:
     times one fell silent. classified: results given. rate: results/s over the last two seconds. size_hw: of the
-    picture, pixels.
+    picture, pixels. late: those of ``dropped`` that were overtaken on the way out of a camera's own thread; the others
+    were overtaken while the model was busy. engine_s: seconds that the model has worked for this source.
     """
 
     state: str
@@ -46,12 +47,15 @@ class LiveStatus:
     damaged: int = 0
     reconnects: int = 0
     stalls: int = 0
+    late: int = 0
+    engine_s: float = 0.0
 
 
 OnResult = Callable[[Frame, FrameResult, LiveStatus], None]
 OnStatus = Callable[[str, LiveStatus], None]
 OVER = ("ended", "failed", "stopped")
 CAMERA_STATES = ("connecting", "live", "stalled", "retrying")
+STATES = (*CAMERA_STATES, *OVER)
 
 
 class _Feed:
@@ -88,9 +92,10 @@ class _Feed:
             self.status,
             rate=self.rate(now_s),
             dropped=self.slot.overwritten + health.late,
-            damaged=health.damaged,
+            damaged=health.damaged + int(getattr(self.source, "damaged", 0)),
             reconnects=health.reconnects,
             stalls=health.stalls,
+            late=health.late,
         )
 
     def leave(self) -> None:
@@ -271,6 +276,7 @@ class LiveRunner:
     def _serve(self, feed: _Feed) -> None:
         try:
             frame = feed.slot.get(timeout=0.0)
+            begun_s = self._clock()
             result = feed.pipeline.step(frame, feed.explain)
         except Closed:
             self._end(feed, "stopped" if feed.leaving.is_set() else "ended", "")
@@ -281,7 +287,8 @@ class LiveRunner:
         now_s = self._clock()
         with self._lock:
             feed.times_s.append(now_s)
-            feed.status = replace(feed.status, classified=feed.status.classified + 1)
+            engine_s = feed.status.engine_s + max(0.0, now_s - begun_s)
+            feed.status = replace(feed.status, classified=feed.status.classified + 1, engine_s=engine_s)
             # A camera tells itself when it is live: the last frame before a loss may be classified after it.
             began = feed.camera is None and feed.status.state != "live"
             if began:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import av
 import cv2
 import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
 from numpy.typing import NDArray
 
-from realtime.preprocess import resize_av, resize_rgb, upright
+from realtime.preprocess import resize_av, resize_rgb, scale_av, upright
 
 
 class VideoPicture:
-    """A decoded video frame, kept as the decoder gave it (YUV, maybe rotated)."""
+    """A decoded video frame, kept as the decoder gave it (YUV, maybe rotated). Safe to read from several threads."""
 
     __slots__ = ("_frame",)
 
@@ -34,8 +32,7 @@ class VideoPicture:
     def rgb(self, max_side: int | None = None) -> NDArray[np.uint8]:
         """uint8 [H, W, 3] RGB, upright, no side longer than ``max_side``."""
         height, width = _fit(self._frame.height, self._frame.width, max_side)
-        picture: Any = self._frame.reformat(width, height, "rgb24", interpolation="AREA").to_ndarray()
-        return upright(picture, self._frame.rotation)
+        return upright(scale_av(self._frame, width, height), self._frame.rotation)
 
     def yuv420p(self, size_hw: tuple[int, int]) -> av.VideoFrame:
         """The picture upright in ``size_hw`` (both even), 8 bits, BT.709, for an encoder; may be the same frame."""

@@ -7,11 +7,13 @@ grid is the same share of the picture on every frame. Colour order and mean are 
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import av
 import cv2
 import numpy as np
+from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 
@@ -39,8 +41,22 @@ def resize_av(frame: av.VideoFrame, size: int) -> NDArray[np.uint8]:
     One pass through swscale from YUV: 1-2 ms for 720p where a full BGR picture and cv2 take 10-22 ms. Agrees with
     ``resize_rgb`` of the full picture to one or two grey levels on average, without a cast.
     """
-    small: Any = frame.reformat(size, size, "rgb24", interpolation="AREA").to_ndarray()
-    return upright(small, frame.rotation)
+    return upright(scale_av(frame, size, size), frame.rotation)
+
+
+_own = threading.local()
+
+
+def scale_av(frame: av.VideoFrame, width: int, height: int) -> NDArray[np.uint8]:
+    """A decoded frame as uint8 [height, width, 3] RGB, lying as it was decoded. Any number of threads may ask at once.
+
+    ``frame.reformat`` keeps a scaler with the frame, and two threads that use it (the viewers' JPEG, a sighting's
+    still) hang or crash. One scaler per thread is also what lets it be used again for the next frame.
+    """
+    if not hasattr(_own, "scaler"):
+        _own.scaler = VideoReformatter()
+    scaled: Any = _own.scaler.reformat(frame, width, height, "rgb24", interpolation="AREA").to_ndarray()
+    return np.asarray(scaled)
 
 
 def upright(rgb: NDArray[np.uint8], rotation: int) -> NDArray[np.uint8]:

@@ -69,8 +69,8 @@ class Health:
 
     state: "connecting", "live", "stalled", "retrying", "ended", "failed" or "stopped". cause, reason: why, as a word of
     realtime.errors.Cause and as a sentence; empty while all is well. reconnects: times it came back by a new
-    connection. stalls: times it fell silent. late: frames overtaken on the way out of its thread. damaged: what could
-    not be decoded.
+    connection. stalls: times it fell silent. late: frames let go by undecoded, or overtaken on the way out of its
+    thread. damaged: what could not be decoded.
     """
 
     state: str = "connecting"
@@ -217,6 +217,10 @@ class _Attempt:
     def damaged(self) -> int:
         return int(getattr(self.source, "damaged", 0))
 
+    @property
+    def late(self) -> int:
+        return self.slot.overwritten + int(getattr(self.source, "late", 0))
+
     def abandon(self) -> None:
         """Asks it to end, whenever what it hangs in lets it go; nothing of it is seen any more."""
         self._abandoned.set()
@@ -269,6 +273,7 @@ class Reconnecting:
         self._attempt: _Attempt | None = None
         self._hanging: list[threading.Thread] = []
         self._late = self._damaged = 0  # of the connections before this one
+        self._counting = threading.Lock()  # so that nobody sees a connection counted twice, or not at all
         self._on_change: Callable[[Health], None] = lambda health: None
         self._told = self._machine.health
         self._info = SourceInfo(kind=kind, size_hw=(0, 0))
@@ -281,10 +286,11 @@ class Reconnecting:
     @property
     def health(self) -> Health:
         """Now; from any thread."""
-        attempt, health = self._attempt, self._machine.health
-        late, damaged = self._late, self._damaged
-        if attempt is not None:
-            late, damaged = late + attempt.slot.overwritten, damaged + attempt.damaged
+        health = self._machine.health
+        with self._counting:
+            late, damaged = self._late, self._damaged
+            if self._attempt is not None:
+                late, damaged = late + self._attempt.late, damaged + self._attempt.damaged
         return replace(health, late=late, damaged=damaged)
 
     def watch(self, on_change: Callable[[Health], None]) -> None:
@@ -374,9 +380,10 @@ class Reconnecting:
     def _leave(self) -> None:
         if (attempt := self._attempt) is not None:
             attempt.abandon()
-            self._late += attempt.slot.overwritten
-            self._damaged += attempt.damaged
-            self._attempt = None
+            with self._counting:
+                self._late += attempt.late
+                self._damaged += attempt.damaged
+                self._attempt = None
             self._hanging = [thread for thread in (*self._hanging, attempt.thread) if thread.is_alive()]
 
     def _crowded(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from realtime.frames import FrameResult
 
@@ -29,6 +29,11 @@ class Sighting:
     frames: int
     start_utc: datetime | None
     end_utc: datetime | None
+
+    @property
+    def peak_utc(self) -> datetime | None:
+        """The wall clock at the peak, when known."""
+        return None if self.start_utc is None else self.start_utc + timedelta(seconds=self.peak_s - self.start_s)
 
 
 class SightingTracker:

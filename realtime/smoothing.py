@@ -15,7 +15,7 @@ from realtime.contract import ModelContract
 from realtime.frames import StableLabel
 
 TIME_CONSTANT_S = 0.5  # a new animal is believed after roughly this long
-RELEASE = 0.85  # a shown label stays until it falls to this share of the threshold it had to reach
+RELEASE = 0.85  # a shown label stays until it falls to this share of its threshold, or unknown rises by as much
 TAKEOVER = 0.1  # and until another, itself above the threshold, is more probable by this much
 FORGET_S = 5.0  # after a gap this long, or a step back in time, what was before says nothing
 
@@ -23,11 +23,20 @@ FORGET_S = 5.0  # after a gap this long, or a step back in time, what was before
 class Smoother:
     """The memory of one source; ``step`` it with every classified frame in order of time. Not thread-safe."""
 
-    def __init__(self, contract: ModelContract, *, time_constant_s: float = TIME_CONSTANT_S) -> None:
+    def __init__(
+        self,
+        contract: ModelContract,
+        *,
+        time_constant_s: float = TIME_CONSTANT_S,
+        release: float = RELEASE,
+        takeover: float = TAKEOVER,
+    ) -> None:
         if not time_constant_s > 0.0:
             raise ValueError(f"time_constant_s: expected a number above 0, received {time_constant_s}")
         self._thresholds = contract.thresholds
         self._time_constant_s = time_constant_s
+        self._release = release
+        self._takeover = takeover
         self._mean: NDArray[np.float64] | None = None
         self._unknown = 0.0
         self._last_s = 0.0
@@ -59,6 +68,9 @@ class Smoother:
         enters = mean[best] >= self._thresholds.show and self._unknown <= self._thresholds.unknown
         if self._shown is None:
             return best if enters else None
-        if best != self._shown and enters and mean[best] - mean[self._shown] >= TAKEOVER:
+        if best != self._shown and enters and mean[best] - mean[self._shown] >= self._takeover:
             return best
-        return self._shown if mean[self._shown] >= RELEASE * self._thresholds.show else (best if enters else None)
+        stays = mean[self._shown] >= self._release * self._thresholds.show
+        if stays and self._unknown <= self._thresholds.unknown / self._release:
+            return self._shown
+        return best if enters else None

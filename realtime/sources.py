@@ -6,10 +6,12 @@ ways: it stops (the end), or it raises SourceError after the last good frame (th
 
 from __future__ import annotations
 
+import itertools
 import logging
 import re
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -23,10 +25,13 @@ from numpy.typing import NDArray
 
 from realtime.decode import EXTENSIONS, UndecodableError, decode, strict_decoding
 from realtime.errors import SourceError
+from realtime.fileclock import FileClock
 from realtime.frames import Frame
 from realtime.pictures import ArrayPicture, VideoPicture
 
 log = logging.getLogger(__name__)
+
+UNKNOWN_INTERVAL_S = 1.0 / 30.0  # between frames, when a file says nothing of its rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +95,9 @@ class VideoFile(_Closing):
     """A recorded video, every frame, in the order in which the decoder gives them (which is that of display).
 
     Frame k is the k-th frame that decodes, counted from 0. ``media_s`` is its presentation time stamp relative to
-    the start of the container, which is what a browser's ``currentTime`` shows. A frame without a stamp
-    takes the time of the one before plus one announced frame interval; ``guessed_stamps`` counts them. A packet that
-    does not decode is skipped and counted in ``damaged_packets``.
+    the start of the container, which is what a browser's ``currentTime`` shows. It never goes back: see FileClock for
+    stamps that are missing or do; ``guessed_stamps`` and ``restarts`` count these. A packet that does not
+    decode is skipped and counted in ``damaged_packets``.
 
     start: the wall clock at media time 0; it outranks what the container says. Must carry its zone.
     Raises SourceError when there is no such file, no permission, no video in it, or no decodable frame.
@@ -102,8 +107,9 @@ class VideoFile(_Closing):
         self.path = Path(path)
         self.name = name if name is not None else self.path.name
         self.damaged_packets = 0
-        self.guessed_stamps = 0
         self._stop = threading.Event()
+        self._claim_lock = threading.Lock()
+        self._claimed = False
         self._container = _open_container(self.path, self.name)
         streams = self._container.streams.video
         # A cover picture in an audio file is a video stream to ffmpeg.
@@ -114,6 +120,7 @@ class VideoFile(_Closing):
         self._stream = playable[0]
         self._stream.thread_type = "AUTO"
         self._origin_s = (self._container.start_time or 0) / av.time_base
+        self._length_s = self._container.duration / av.time_base if self._container.duration else None
         self._frames = self._decode()
         try:
             self._first = next(self._frames, None)
@@ -124,22 +131,21 @@ class VideoFile(_Closing):
             self._container.close()
             raise SourceError(self.name, "no frame in this file can be decoded")
         self.info = self._announced(self._first, start)
+        self._interval_s = 1.0 / self.info.rate if self.info.rate else UNKNOWN_INTERVAL_S
+        self._clock = FileClock(self._interval_s)
 
     def __iter__(self) -> Iterator[Frame]:
-        if self._first is None:
+        if not self._claim():
+            if self._stop.is_set():
+                return
             raise RuntimeError("a source is iterated once")
-        first, self._first = self._first, None
-        interval_s = 1.0 / self.info.rate if self.info.rate else 1.0 / 30.0
-        media_s, index = -interval_s, 0
+        first, self._first = [self._first] if self._first is not None else [], None
+        media_s, index = 0.0, 0
         try:
-            for decoded in _chain(first, self._frames):
+            for decoded in itertools.chain(first, self._frames):
                 if self._stop.is_set():
                     return
-                if decoded.time is None:
-                    self.guessed_stamps += 1
-                    media_s += interval_s
-                else:
-                    media_s = decoded.time - self._origin_s
+                media_s = self._clock.step(None if decoded.time is None else decoded.time - self._origin_s)
                 yield Frame(
                     source=self.name,
                     index=index,
@@ -153,19 +159,52 @@ class VideoFile(_Closing):
         finally:
             self._container.close()
 
+    @property
+    def guessed_stamps(self) -> int:
+        """Frames so far whose time is not that of a stamp of their own."""
+        return self._clock.guessed
+
+    @property
+    def restarts(self) -> int:
+        """How often so far the stamps began anew."""
+        return self._clock.restarts
+
+    @property
+    def length_s(self) -> float | None:
+        """How long the container says the recording is, sound included, in seconds; None when it does not say."""
+        return self._length_s
+
     def close(self) -> None:
-        """Stops the iteration; a file never blocks for long."""
+        """Stops the iteration; a file never blocks for long. From any thread, and safe to call twice.
+
+        The iterating thread releases the file: closed under a decoder at work, a container takes the process with it.
+        """
         self._stop.set()
-        if self._first is not None:  # never iterated: nobody else will close it
+        if self._claim():  # never iterated, and now it never will be
+            self._first = None
             self._frames.close()
             self._container.close()
-            self._first = None
+
+    def _claim(self) -> bool:
+        """Whether the caller is the first; it alone may touch, and must release, the container."""
+        with self._claim_lock:
+            claimed, self._claimed = self._claimed, True
+            return not claimed
 
     def _decode(self) -> Generator[av.VideoFrame]:
+        # AVI has no presentation stamps, and ffmpeg's guesses are in order of decoding. But its packets are counted,
+        # and the k-th frame to be shown is due when the k-th packet is.
+        counted = self._container.format.name == "avi"
+        due: deque[int | None] = deque()
         try:
             for packet in self._container.demux(self._stream):
+                if counted and packet.size:
+                    due.append(packet.dts)
                 try:
-                    yield from packet.decode()
+                    for frame in packet.decode():
+                        if counted:
+                            frame.pts = due.popleft() if due else None
+                        yield frame
                 except av.error.InvalidDataError:
                     self.damaged_packets += 1
         except av.error.FFmpegError as error:
@@ -198,10 +237,9 @@ class VideoFile(_Closing):
 
     def _check_length(self, last_s: float, frames: int) -> None:
         """A cut file often just ends: ffmpeg reports no error, but the announced end was never reached."""
-        duration_s, rate = self.info.duration_s, self.info.rate
+        duration_s, interval_s = self.info.duration_s, self._interval_s
         if duration_s is None or self._container.format.name in ("mpegts", "mpeg"):
             return  # these have no header that announces a length; theirs is estimated from the bytes found
-        interval_s = 1.0 / rate if rate else 1.0 / 30.0
         missing_s = duration_s - (last_s + interval_s)
         if missing_s > max(0.5, 0.02 * duration_s, 3 * interval_s):
             raise SourceError(
@@ -227,7 +265,7 @@ class PictureFolder(_Closing):
             files = [entry for entry in self.path.iterdir() if entry.is_file() and not entry.name.startswith(".")]
         except OSError as error:
             raise SourceError(self.name, _os_reason(error)) from error
-        files.sort(key=lambda entry: _natural(entry.name))
+        files.sort(key=lambda entry: natural_order(entry.name))
         self._paths = [entry for entry in files if entry.suffix.lower() in EXTENSIONS]
         first = next((rgb for rgb in map(self._read, self._paths) if rgb is not None), None)
         if first is None:
@@ -271,8 +309,9 @@ class Paced(_Closing):
     """Plays a recorded source at its own pace, as if a camera sent it now.
 
     open_source: opens the source; called again for every round when ``loop`` is set. Frame numbers and media time go on
-    over the rounds. A reader that falls behind by more than a second is not chased: the schedule moves.
-    Raises what ``open_source`` raises, from the constructor or, in a later round, from the iterator.
+    over the rounds. A reader that falls behind by more than a second is not chased: the schedule moves. A recording
+    that breaks off is played up to there, round after round. damaged: breaks, and packets that did not decode, over all
+    rounds. Raises what ``open_source`` raises, from the constructor or, in a later round, from the iterator.
     """
 
     LATE_S = 1.0
@@ -285,37 +324,47 @@ class Paced(_Closing):
         self._clock = clock
         self._stop = threading.Event()
         self._started = False
+        self.damaged = 0
         self._current = open_source()
         self.name = self._current.name
         self.info = self._current.info
 
     def __iter__(self) -> Iterator[Frame]:
         self._started = True
-        index, offset_s = 0, 0.0
+        index, offset_s, broke = 0, 0.0, False
         due_zero_s = self._clock()
         interval_s = 1.0 / self.info.rate if self.info.rate else 1.0 / 30.0
         while True:
-            first_s, last_s = None, 0.0
-            with self._current as source:
-                for frame in source:
-                    first_s = frame.media_s if first_s is None else first_s
-                    last_s = frame.media_s - first_s
-                    media_s = offset_s + last_s
-                    wait_s = due_zero_s + media_s - self._clock()
-                    if wait_s < -self.LATE_S:
-                        due_zero_s -= wait_s
-                    if self._stop.wait(max(0.0, wait_s)):
-                        return
-                    yield Frame(
-                        source=frame.source,
-                        index=index,
-                        media_s=media_s,
-                        picture=frame.picture,
-                        utc=datetime.now(UTC),
-                        utc_source="clock",
-                        captured_s=self._clock(),
-                    )
-                    index += 1
+            first_s, last_s, damaged_before = None, 0.0, self.damaged
+            try:
+                with self._current as source:
+                    for frame in source:
+                        self.damaged = damaged_before + getattr(source, "damaged_packets", 0)
+                        first_s = frame.media_s if first_s is None else first_s
+                        last_s = frame.media_s - first_s
+                        media_s = offset_s + last_s
+                        wait_s = due_zero_s + media_s - self._clock()
+                        if wait_s < -self.LATE_S:
+                            due_zero_s -= wait_s
+                        if self._stop.wait(max(0.0, wait_s)):
+                            return
+                        yield Frame(
+                            source=frame.source,
+                            index=index,
+                            media_s=media_s,
+                            picture=frame.picture,
+                            utc=datetime.now(UTC),
+                            utc_source="clock",
+                            captured_s=self._clock(),
+                        )
+                        index += 1
+            except SourceError as error:
+                if not self._loop or first_s is None:
+                    raise
+                if not broke:  # said once, not in every round
+                    log.warning("source %s begins anew before its end: %s", self.name, error.reason)
+                broke = True
+                self.damaged += 1
             if not self._loop or self._stop.is_set() or first_s is None:
                 return
             offset_s += last_s + interval_s
@@ -332,6 +381,12 @@ def open_recorded(path: Path | str, *, name: str | None = None, start: datetime 
     """A folder as PictureFolder, anything else as VideoFile. Raises SourceError as these do."""
     path = Path(path)
     return PictureFolder(path, name=name) if path.is_dir() else VideoFile(path, name=name, start=start)
+
+
+def natural_order(name: str) -> list[tuple[int, int, str]]:
+    """A key to sort names by: numbers in them count as numbers (dive2 before dive10), case does not count."""
+    parts = re.split(r"(\d+)", name.casefold())
+    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part]
 
 
 def _open_container(path: Path, name: str) -> av.container.InputContainer:
@@ -377,8 +432,3 @@ def _container_utc(metadata: dict[str, str]) -> datetime | None:
 def _natural(name: str) -> list[tuple[int, int, str]]:
     parts = re.split(r"(\d+)", name.casefold())
     return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part]
-
-
-def _chain(first: av.VideoFrame, rest: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
-    yield first
-    yield from rest

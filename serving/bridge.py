@@ -22,7 +22,7 @@ class Outlet(Protocol):
     def publish(self, frame: Frame, result: FrameResult, status: LiveStatus) -> None:
         """A result."""
 
-    def set_state(self, state: str, reason: str) -> None:
+    def set_status(self, status: LiveStatus) -> None:
         """A change of state."""
 
     def overtake(self, times: int) -> None:
@@ -75,7 +75,7 @@ class Bridge:
             self._scheduled = False
         for source, status in states.items():
             if (outlet := self._outlets.get(source)) is not None:
-                outlet.set_state(status.state, status.reason)
+                outlet.set_status(status)
         for source, (frame, result, status) in results.items():
             if (outlet := self._outlets.get(source)) is not None:
                 outlet.publish(frame, result, status)

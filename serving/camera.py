@@ -12,7 +12,7 @@ import itertools
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -118,14 +118,14 @@ class Camera:
             self._answers.append((sent, result if sent.index == frame.index else None, status))
         self._wake.set()
 
-    def set_state(self, state: str, reason: str) -> None:
+    def set_status(self, status: LiveStatus) -> None:
         """The source's state changed. One that failed ends the connection, with what was wrong with the picture."""
-        if state == "live":
-            self._texts.append(wire.status(state, reason))
-        elif state == "failed" and self._source.broken:
+        if status.state == "live":
+            self._texts.append(wire.status(self._counted(status)))
+        elif status.state == "failed" and self._source.broken:
             self._end = CameraClosed(wire.CLOSE_MALFORMED, f"jpeg: {self._source.broken}")
-        elif state == "failed":
-            self._end = CameraClosed(wire.CLOSE_FAILED, reason)
+        elif status.state == "failed":
+            self._end = CameraClosed(wire.CLOSE_FAILED, status.reason)
         self._wake.set()
 
     def overtake(self, times: int) -> None:
@@ -171,14 +171,16 @@ class Camera:
         result = result.explaining(self._explain, self._explained_before)
         header = wire.result_header(
             result,
+            self._counted(status),
             seq=sent.seq,
             age_ms=max(0.0, self._clock() - sent.received_s) * 1000.0,
             jpeg_hw=None,
-            rate=status.rate,
-            captured=self._received,
-            dropped=self._skipped,
         )
         return wire.encode_result({**header, "source": wire.CAMERA, "t": sent.t}, result.cam, None)
+
+    def _counted(self, status: LiveStatus) -> LiveStatus:
+        """In the page's terms: its pictures that were received, and those answered as skipped."""
+        return replace(status, captured=self._received, dropped=self._skipped, late=0)
 
 
 class Cameras:

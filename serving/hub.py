@@ -112,7 +112,7 @@ class Hub:
         self._viewers: set[Viewer] = set()
         self._newest: _Item | None = None
         self._encoding: _Item | None = None
-        self._state = ("connecting", "")
+        self._status = LiveStatus("connecting")
         self._empty = asyncio.Event()
         self._empty.set()
 
@@ -123,7 +123,7 @@ class Hub:
 
     def join(self) -> Viewer:
         """A new viewer; leaving its ``with`` block takes it out again. It starts with the newest result."""
-        viewer = Viewer(self, [self._greeting, wire.status(*self._state)])
+        viewer = Viewer(self, [self._greeting, wire.status(self._status, self.counts.overtaken)])
         self._viewers.add(viewer)
         self._empty.clear()
         self._update_wanted()
@@ -141,12 +141,12 @@ class Hub:
         """Counts results that a newer one replaced before they could be published."""
         self.counts.overtaken += times
 
-    def set_state(self, state: str, reason: str) -> None:
-        """Tells everyone how the source is doing, when that changed."""
-        if (state, reason) != self._state:
-            self._state = (state, reason)
+    def set_status(self, status: LiveStatus) -> None:
+        """Tells everyone how the source is doing, when its state changed or the reason for it."""
+        before, self._status = self._status, status
+        if (status.state, status.cause, status.reason) != (before.state, before.cause, before.reason):
             for viewer in self._viewers:
-                viewer._tell_state(wire.status(state, reason))
+                viewer._tell_state(wire.status(status, self.counts.overtaken))
 
     def close(self) -> None:
         """Every viewer's ``next`` raises HubClosed from now on."""
@@ -212,12 +212,11 @@ class Hub:
         result = item.result.explaining(viewer._explain, viewer._explained_before)
         header = wire.result_header(
             result,
+            item.status,
             seq=item.seq,
             age_ms=max(0.0, self._clock() - item.captured_s) * 1000.0,
             jpeg_hw=jpeg.size_hw if jpeg else None,
-            rate=item.status.rate,
-            captured=item.status.captured,
-            dropped=item.status.dropped,
+            overtaken=self.counts.overtaken,
         )
         return wire.encode_result(header, result.cam, jpeg.data if jpeg else None)
 

@@ -1,9 +1,11 @@
-"""The page and its files, from the web folder; nothing else of the disk."""
+"""The page and its files, from the web folder, compressed where the browser takes it; nothing else of the disk."""
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import re
+from functools import lru_cache
 from importlib.resources.abc import Traversable
 from pathlib import PurePosixPath
 
@@ -15,7 +17,9 @@ MEDIA_TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".css": "text/css; charset=utf-8",
     ".svg": "image/svg+xml",
+    ".json": "application/json",
 }
+_PRIVATE = frozenset({"package.json"})  # for Node's test runner
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
@@ -41,14 +45,35 @@ def page_router(folder: Traversable) -> APIRouter:
 
 def _answer(folder: Traversable, name: str, request: Request) -> Response:
     media_type = MEDIA_TYPES.get(PurePosixPath(name).suffix)
-    file = folder / name if media_type and _NAME.fullmatch(name) else None
+    allowed = media_type and _NAME.fullmatch(name) and name not in _PRIVATE
+    file = folder / name if allowed else None
     if file is None or not file.is_file():
         raise HTTPException(404, f"there is no {name!r} here")
     content = file.read_bytes()
-    etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+    tag = hashlib.sha256(content).hexdigest()[:32]
     # no-cache: keep it, but ask each time. An edit, or another version of Reeflens, shows at the next reload.
-    headers = {"etag": etag, "cache-control": "no-cache"}
-    known = {tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")}
-    if etag in known:
+    headers = {"cache-control": "no-cache", "vary": "accept-encoding"}
+    if _takes_gzip(request.headers.get("accept-encoding", "")):
+        content = _compressed(content)
+        tag += "-gzip"  # other bytes, so another tag
+        headers["content-encoding"] = "gzip"
+    headers["etag"] = f'"{tag}"'
+    known = {each.strip().removeprefix("W/") for each in request.headers.get("if-none-match", "").split(",")}
+    if headers["etag"] in known:
+        headers.pop("content-encoding", None)
         return Response(status_code=304, headers=headers)
     return Response(content, media_type=media_type, headers=headers)
+
+
+def _takes_gzip(accepted: str) -> bool:
+    """Whether an Accept-Encoding header names gzip, and not with a weight of zero."""
+    for each in accepted.lower().split(","):
+        name, _, weight = each.partition(";")
+        if name.strip() in ("gzip", "*"):
+            return not re.fullmatch(r"\s*q\s*=\s*0(\.0*)?\s*", weight)
+    return False
+
+
+@lru_cache(maxsize=128)
+def _compressed(content: bytes) -> bytes:
+    return gzip.compress(content, mtime=0)

@@ -10,12 +10,14 @@ from typing import Annotated, cast
 
 from fastapi import Depends
 from fastapi.requests import HTTPConnection
+from prometheus_client import CollectorRegistry
 
 from realtime.contract import ModelContract
 from realtime.engine import ProviderReport
 from realtime.live import LiveStatus
 from serving.camera import Cameras, Runner
 from serving.hub import Hub
+from serving.logbook import Logbook
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -23,7 +25,8 @@ class Station:
     """Put on ``app.state.station`` by the lifespan; the routes below it only read.
 
     model: file name of the model. status: how every source is doing now, by name. runner: classifies them, and the
-    pages' own cameras. max_viewers: over all sources and cameras. started_s: monotonic.
+    pages' own cameras. logbook: what was seen on the sources. registry: what `GET /metrics` tells. max_viewers: over
+    all sources and cameras. started_s: monotonic.
     """
 
     version: str
@@ -33,6 +36,8 @@ class Station:
     hubs: Mapping[str, Hub]
     cameras: Cameras
     runner: Runner
+    logbook: Logbook
+    registry: CollectorRegistry
     status: Callable[[], Mapping[str, LiveStatus]]
     max_viewers: int
     started_s: float = field(default_factory=time.monotonic)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import asdict
 from typing import Literal
 
 from fastapi import APIRouter, Response
@@ -11,12 +12,13 @@ from pydantic import BaseModel
 
 from realtime.contract import ModelContract
 from realtime.live import LiveStatus
+from serving import wire
 from serving.hub import Hub, HubCounts
 from serving.station import Station, StationDep
 
 State = Literal["connecting", "live", "stalled", "retrying", "ended", "failed", "stopped"]
 
-router = APIRouter()
+router = APIRouter(tags=["status"])
 
 
 class Provider(BaseModel):
@@ -43,8 +45,9 @@ class SourceStatus(BaseModel):
     """One source; the fields are those of realtime.live.LiveStatus.
 
     cause: of a camera's trouble, as one word of realtime.errors.Cause, else empty. dropped: frames overwritten before
-    they were classified; damaged: what could not be decoded. reconnects, stalls: of a camera, since the start. rate:
-    results/s over two seconds.
+    they were classified; drops: the same by cause, "engine" (it was busy) and "capture" (on the way out of the camera's
+    own thread), and "delivery": results that a newer one replaced before they could be published. damaged: what could
+    not be decoded. reconnects, stalls: of a camera, since the start. rate: results/s over two seconds.
     """
 
     state: State
@@ -53,6 +56,7 @@ class SourceStatus(BaseModel):
     kind: str
     captured: int
     dropped: int
+    drops: dict[str, int]
     damaged: int
     reconnects: int
     stalls: int
@@ -63,6 +67,20 @@ class SourceStatus(BaseModel):
     messages: Messages
 
 
+class RecordingState(BaseModel):
+    """What is written to the disk; the fields are those of serving.recorder.RecordingStatus, without secrets."""
+
+    state: Literal["off", "on", "retrying"]
+    reason: str
+    rows: int
+    sightings: int
+    stills: int
+    clips: int
+    errors: int
+    waiting: int
+    lost: dict[str, int]
+
+
 class ServerStatus(BaseModel):
     """The whole server. model: file name. cameras: pages that have their own camera classified."""
 
@@ -71,6 +89,7 @@ class ServerStatus(BaseModel):
     provider: Provider
     uptime_s: float
     cameras: int
+    recording: RecordingState
     sources: dict[str, SourceStatus]
 
 
@@ -105,6 +124,7 @@ async def server_status(station: StationDep) -> ServerStatus:
         ),
         uptime_s=time.monotonic() - station.started_s,
         cameras=len(station.cameras.connected),
+        recording=RecordingState.model_validate(asdict(station.logbook.recording())),
         sources={name: _source(status, station.hubs[name]) for name, status in station.status().items()},
     )
 
@@ -130,7 +150,7 @@ async def healthz() -> str:
     return "ok"
 
 
-@router.get("/readyz", responses={503: {"model": Readiness}})
+@router.get("/readyz", responses={503: {"model": Readiness, "description": "There is nothing to watch (yet)."}})
 async def readyz(station: StationDep, response: Response) -> Readiness:
     """200 when at least one source gives, or gave, results; else 503 with the reason."""
     readiness = _readiness(station)
@@ -158,6 +178,7 @@ def _source(status: LiveStatus, hub: Hub) -> SourceStatus:
         kind=status.kind,
         captured=status.captured,
         dropped=status.dropped,
+        drops=wire.counters(status, hub.counts.overtaken)["drops"],
         damaged=status.damaged,
         reconnects=status.reconnects,
         stalls=status.stalls,

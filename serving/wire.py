@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from realtime.contract import ModelContract
 from realtime.frames import FrameResult, iso_utc
 from realtime.jpeg import MAX_JPEG_BYTES, jpeg_size
+from realtime.live import LiveStatus
 
 VERSION = 1
 TOP_K = 5
@@ -95,20 +96,34 @@ class Explain:
     label_index: int
 
 
+def counters(status: LiveStatus, overtaken: int) -> dict[str, Any]:
+    """What was counted of a source since the start, as results and statuses carry it.
+
+    overtaken: results that a newer one replaced before they could be published.
+    """
+    return {
+        "captured": status.captured,
+        "dropped": status.dropped,
+        "drops": {"engine": status.dropped - status.late, "capture": status.late, "delivery": overtaken},
+        "damaged": status.damaged,
+        "reconnects": status.reconnects,
+        "stalls": status.stalls,
+    }
+
+
 def result_header(
     result: FrameResult,
+    status: LiveStatus,
     *,
     seq: int,
     age_ms: float,
     jpeg_hw: tuple[int, int] | None,
-    rate: float,
-    captured: int,
-    dropped: int,
+    overtaken: int = 0,
 ) -> dict[str, Any]:
     """The header of a result.
 
-    age_ms: capture to now. jpeg_hw: pixels of the JPEG that follows, None without one. rate: results/s.
-    captured, dropped: counters of the source.
+    status: of its source, when it was classified. age_ms: capture to now. jpeg_hw: pixels of the JPEG that follows,
+    None without one. overtaken: see ``counters``.
     """
     return {
         "v": VERSION,
@@ -130,9 +145,8 @@ def result_header(
             "probability": round(result.stable.probability, 6),
             "since_s": round(result.stable.since_s, 6),
         },
-        "rate": round(rate, 2),
-        "captured": captured,
-        "dropped": dropped,
+        "rate": round(status.rate, 2),
+        **counters(status, overtaken),
     }
 
 
@@ -210,9 +224,10 @@ def hello(source: str, contract: ModelContract, provider: str, model: str) -> st
     )
 
 
-def status(state: str, reason: str) -> str:
-    """The state of the viewer's source, after hello and whenever it changes."""
-    return _dump({"type": "status", "state": state, "reason": reason})
+def status(now: LiveStatus, overtaken: int = 0) -> str:
+    """How the viewer's source is doing, after hello and whenever its state changes. overtaken: see ``counters``."""
+    state = {"state": now.state, "cause": now.cause, "reason": now.reason}
+    return _dump({"type": "status", **state, **counters(now, overtaken)})
 
 
 def notice(text: str, explain: int) -> str:
@@ -271,6 +286,9 @@ def _check_header(header: Mapping[str, Any]) -> None:
     for names, accepts, expected in _FIELDS:
         for name in names:
             _expect(name, header.get(name, _ABSENT), accepts, expected)
+    for name, accepts, expected in _LATER_FIELDS:
+        if name in header:
+            _expect(name, header[name], accepts, expected)
 
 
 def _expect(name: str, value: object, accepts: Callable[[Any], bool], expected: str) -> None:
@@ -314,6 +332,10 @@ def _is_top(value: Any) -> bool:
     )
 
 
+def _is_drops(value: Any) -> bool:
+    return isinstance(value, dict) and all(_is_count(count) for count in value.values())
+
+
 def _is_stable(value: Any) -> bool:
     return (
         isinstance(value, dict)
@@ -334,6 +356,11 @@ _FIELDS: tuple[tuple[tuple[str, ...], Callable[[Any], bool], str], ...] = (
     (("jpeg",), lambda value: value is None or _is_size(value), "[height, width] in pixels, or null"),
     (("top",), _is_top, "a list of [index, probability]"),
     (("stable",), _is_stable, "{index, probability, since_s}"),
+)
+# Added since the first servers of this version, which do not send them.
+_LATER_FIELDS: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
+    ("drops", _is_drops, "counts by cause"),
+    *((name, _is_count, "an integer from 0") for name in ("damaged", "reconnects", "stalls")),
 )
 
 

@@ -138,7 +138,8 @@ def _without_contradictions(photographs: Photographs, labels: Sequence[str], rep
 def _own_validation(
     options: TrainOptions, labels: Sequence[str], pool: Photographs, report: dict[str, Any], reporter: Reporter
 ) -> tuple[Photographs, Photographs, NDArray[np.int64]]:
-    groups = group_duplicates(pool.pixel_hashes, pool.fingerprints)
+    # Frames of one dive share water, light and background: they stand on one side, as duplicates do.
+    groups = group_duplicates(pool.pixel_hashes, pool.fingerprints, named=[file.group for file in pool.files])
     held = grouped_split(pool.labels, groups, labels, options.val_share, options.seed)
     train_rows, held_rows = np.flatnonzero(~held), np.flatnonzero(held)
     # Decoded a second time: a validation picture goes through the resize exactly once, as frames of a video do.
@@ -160,6 +161,8 @@ def _given_validation(
     twins = near_any(pool.fingerprints, validation.fingerprints)
     at = {pixel_hash: i for i, pixel_hash in enumerate(validation.pixel_hashes)}
     twins |= {i: at[h] for i, h in enumerate(pool.pixel_hashes) if h in at}
+    held = {file.group: j for j, file in enumerate(validation.files) if file.group}
+    twins |= {i: held[file.group] for i, file in enumerate(pool.files) if file.group in held}
     report["duplicates_of_validation"] = [_twin(pool, i, validation, j, labels) for i, j in sorted(twins.items())]
     train = pool.take(np.array([i for i in range(len(pool)) if i not in twins], np.int64))
     _at_least_one("training", train, labels)

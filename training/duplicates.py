@@ -30,12 +30,12 @@ def contradictions(pixel_hashes: Sequence[str], labels: NDArray[np.int64]) -> ND
 
 
 def group_duplicates(
-    pixel_hashes: Sequence[str], fingerprints: NDArray[np.uint8], near: int = NEAR
+    pixel_hashes: Sequence[str], fingerprints: NDArray[np.uint8], near: int = NEAR, *, named: Sequence[str] = ()
 ) -> NDArray[np.int64]:
     """int64 [N]: a group number per picture, the smallest row of its group.
 
     Identical pixels, and fingerprints (uint8 [N, 32]) at most ``near`` bits apart, share a group, also by way of a
-    third picture.
+    third picture; so do pictures of one name in ``named``, which has N names or none, "" for a picture of its own.
     """
     parent = np.arange(len(pixel_hashes))
 
@@ -55,6 +55,10 @@ def group_duplicates(
     for a, b in _near_pairs(fingerprints, fingerprints, near):
         if a < b:
             join(a, b)
+    first_called: dict[str, int] = {}
+    for row, name in enumerate(named):
+        if name:
+            join(first_called.setdefault(name, row), row)
     return np.array([root(row) for row in range(len(parent))], np.int64)
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import os
-import re
 import stat
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,21 +17,28 @@ from numpy.typing import NDArray
 
 from realtime.decode import EXTENSIONS, UndecodableError, decode, strict_decoding
 from realtime.errors import DataError
+from realtime.labels import label_key
 from realtime.preprocess import resize_rgb
 from training.duplicates import FINGERPRINT_BYTES, fingerprint
 from training.progress import Reporter, Silent
 
+GROUPS_FILE = "pictures.csv"  # beside the class folders: a line per picture that has a group
 MAX_FILE_BYTES = 256 * 2**20  # read whole into memory, by several threads at once
 _SPLIT_NAMES = {"train", "training", "val", "valid", "validation", "test"}
 
 
 @dataclass(frozen=True, slots=True)
 class PhotoFile:
-    """One file of a tree. path: relative to the tree, with forward slashes. label: index into the labels."""
+    """One file of a tree.
+
+    path: relative to the tree, with forward slashes. label: index into the labels. group: what the tree's pictures.csv
+    says it belongs to, such as a dive; "" for nothing.
+    """
 
     tree: Path
     path: str
     label: int
+    group: str = ""
 
     @property
     def full(self) -> Path:
@@ -89,27 +95,23 @@ class Photographs:
         )
 
 
-def label_key(name: str) -> str:
-    """What two spellings of a class have in common: case, ``_``, ``-`` and spaces do not count."""
-    # macOS stores accents as separate characters (NFD), everyone else as one (NFC)
-    plain = unicodedata.normalize("NFC", name).casefold()
-    return re.sub(r"[\s_-]+", "", plain) or plain
-
-
 def find_photographs(trees: Sequence[Path], labels: Sequence[str] | None = None) -> Catalogue:
     """Lists the pictures of one or more class-per-folder trees; folders inside a class folder belong to the class.
 
     Without ``labels`` the classes of all trees are merged by ``label_key`` under the name seen first, in the order of
     their keys. With ``labels`` every folder must be one of them. Files that are no pictures are listed as skipped;
     those whose name starts with a dot are passed over. Raises DataError for a tree that cannot be read or has no
-    class folder, for a class without pictures, and for a folder that is none of ``labels``.
+    class folder, for a class without pictures, for a folder that is none of ``labels``, and for a GROUPS_FILE that is
+    no table.
     """
     known = {label_key(label): label for label in labels} if labels is not None else None
     names: dict[str, str] = {}
     found: list[tuple[str, Path, str]] = []
     skipped: list[Skipped] = []
     seen: set[Path] = set()
+    groups: dict[Path, dict[str, str]] = {}
     for tree in trees:
+        groups[tree] = _groups(tree)
         for folder in _class_folders(tree, skipped):
             key = label_key(folder.name)
             if known is not None and key not in known:
@@ -129,7 +131,7 @@ def find_photographs(trees: Sequence[Path], labels: Sequence[str] | None = None)
         have = ", ".join(f"{names[key]} {counts[key]}" for key in order if key in names)
         raise DataError(f"class folder without pictures: {_list(empty)} (pictures found: {have})")
     index = {key: i for i, key in enumerate(order)}
-    files = tuple(PhotoFile(tree, path, index[key]) for key, tree, path in found)
+    files = tuple(PhotoFile(tree, path, index[key], groups[tree].get(path, "")) for key, tree, path in found)
     display = tuple(known.values()) if known is not None else tuple(names[key] for key in order)
     return Catalogue(display, files, tuple(skipped))
 
@@ -199,12 +201,26 @@ def data_hash(file_hashes: Iterable[str], names: Iterable[str]) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
+def _groups(tree: Path) -> dict[str, str]:
+    """Picture -> group of a tree's GROUPS_FILE; empty when there is none."""
+    try:
+        with (tree / GROUPS_FILE).open(encoding="utf-8-sig", newline="") as file:
+            return {line["picture"]: line["group"] for line in csv.DictReader(file) if line["group"]}
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except (OSError, UnicodeDecodeError, KeyError, csv.Error) as error:
+        raise DataError(
+            f"{tree / GROUPS_FILE}: expected a table with the columns picture and group ({error})"
+        ) from error
+
+
 def _class_folders(tree: Path, skipped: list[Skipped]) -> list[Path]:
     try:
         entries = sorted(entry for entry in tree.iterdir() if not entry.name.startswith("."))
     except OSError as error:
         raise DataError(f"{tree}: expected a folder with one folder per class ({error.strerror})") from error
-    skipped.extend(Skipped(str(entry), "lies outside any class folder") for entry in entries if not entry.is_dir())
+    loose = [entry for entry in entries if not entry.is_dir() and entry.name != GROUPS_FILE]
+    skipped.extend(Skipped(str(entry), "lies outside any class folder") for entry in loose)
     if not (folders := [entry for entry in entries if entry.is_dir()]):
         raise DataError(f"{tree}: expected one folder per class, found {len(entries)} files and no folder")
     return folders

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from training.photographs import label_key
+from realtime.labels import label_key
 
 # As narrow as the photographs of such a class usually allow, no narrower: Seal also holds sea lions.
 _TAXA = {

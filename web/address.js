@@ -1,11 +1,12 @@
 // The page's own addresses: the chosen source lives in the URL's hash, everything else beside the page.
 
+import { t } from "./text.js";
+
 /** This device's own camera among the sources; no source of the server can be called so. */
 export const CAMERA = "~camera";
-export const CAMERA_NAME = "This camera";
 
 /** What a source is called on the page. */
-export const sourceName = (source) => (source === CAMERA ? CAMERA_NAME : source);
+export const sourceName = (source) => (source === CAMERA ? t("camera.name") : source);
 
 /** "#reef" -> "reef"; null when the hash names none. */
 export function sourceInHash(hash) {

@@ -1,33 +1,42 @@
 // The page put together: sockets, clock, canvases and keys at the rim, one state in the middle.
 
 import { CAMERA, hashFor, liveUrl, sourceInHash, sourceName, webcamUrl } from "./address.js";
-import { askForCamera, listCameras } from "./camera.js";
+import { COLOURS } from "./colourmap.js";
 import { Connection } from "./connection.js";
 import { classRows, MOST_PROBABLE } from "./explained.js";
-import { NAMES } from "./eye.js";
-import { Eyepiece } from "./eyepiece.js";
-import { Film } from "./film.js";
+import { CONTROLS, isNeutral } from "./eye.js";
 import { commandFor } from "./keys.js";
 import { NewestFrame } from "./newest.js";
 import { recall, remember } from "./preferences.js";
-import { createRenderer } from "./render.js";
+import { createRenderer, LISTED } from "./render.js";
 import { Replay } from "./replay.js";
-import { INITIAL, OPACITY_STEP, reduce, sameLabels } from "./state.js";
-import { decodeJpeg, Stage } from "./stage.js";
-import { composeStill, download } from "./still.js";
-import { Webcam } from "./webcam.js";
+import { INITIAL, OPACITY_STEP, reduce, sameLabels, sightingsOf } from "./state.js";
+import { cover, decodeJpeg, Stage } from "./stage.js";
+import { speak, t } from "./text.js";
 import { stillWords } from "./words.js";
 
 const READ_MS = 250; // figures change four times a second: faster cannot be read
-const LIST_MS = 5_000; // the other sources' states
+const LIST_MS = 5_000; // the other sources' states, and the sightings' newer peaks
 const TOAST_MS = 4_000;
 
 const $ = (id) => document.getElementById(id);
 const now = () => performance.now();
 
+const world = {
+  openSocket: (url) => new WebSocket(url),
+  now,
+  setTimer: (callback, ms) => setTimeout(callback, ms),
+  clearTimer: (id) => clearTimeout(id),
+  random: Math.random,
+};
+
 let state = { ...INITIAL, theme: document.documentElement.dataset.theme };
 let connection = null;
 let toastTimer = 0;
+let stepOwn = null; // sightings of this device's own camera, where that was chosen
+let eyepiece = null; // of those who want a clearer picture
+let glances = null; // where there are several sources
+let glancedMs = -Infinity; // when the chosen source's own tile was drawn
 
 const renderer = createRenderer(document);
 const stage = new Stage({
@@ -38,13 +47,11 @@ const stage = new Stage({
   heat: $("heat"),
   plain: $("plain"),
 });
-const eyepiece = new Eyepiece($("stage"), [$("look-red"), $("look-green"), $("look-blue")], now);
 const frames = {
   decode: decodeJpeg,
   nextFrame: (callback) => requestAnimationFrame(callback),
   cancelFrame: (id) => cancelAnimationFrame(id),
 };
-const film = new Film($("own"));
 const replay = new Replay({ ...frames, draw: drawKept, unreadable: () => dispatch({ type: "unreadable" }) });
 const newest = new NewestFrame({
   ...frames,
@@ -60,10 +67,20 @@ function dispatch(event) {
   const before = state;
   state = reduce(before, event);
   if (state === before) return;
-  stage.show(state.view, state.opacity);
-  if (state.eye !== before.eye) eyepiece.set(state.eye, state.shown && $("picture"));
+  stage.show(state);
+  if (state.eye !== before.eye) wear();
   // Drawn frames come too fast to read: their figures wait for the next READ_MS, a new answer does not.
-  if (event.type !== "drawn" || isNews(before.shown, state.shown)) renderer.render(state, now());
+  const news = event.type === "drawn" && isNews(before.shown, state.shown);
+  if (event.type !== "drawn" || news) renderer.render(state, now());
+  if (news) loadSightings(); // a label that came or went is a sighting that began or ended
+}
+
+async function wear() {
+  if (eyepiece === null && !isNeutral(state.eye)) {
+    const { Eyepiece } = await import("./eyepiece.js");
+    eyepiece ??= new Eyepiece($("stage"), [$("look-red"), $("look-green"), $("look-blue")], now);
+  }
+  eyepiece?.set(state.eye, state.shown && $("picture"));
 }
 
 function isNews(before, shown) {
@@ -73,15 +90,21 @@ function isNews(before, shown) {
 function draw(message, bitmap) {
   const { header, cam, receivedMs } = message;
   stage.draw(message, bitmap);
-  eyepiece.see($("picture"));
+  eyepiece?.see($("picture"));
   replay.drawn(message);
   connection?.ack(header.seq);
   const atMs = now();
   const rttMs = connection?.rttMs ?? null;
   const ageMs = ageAt(atMs, message, rttMs);
-  dispatch({ type: "drawn", header, cam, ageMs, atMs, receivedMs });
-  const [sighting] = state.sightings.entries;
-  if (sighting?.open && sighting.peak_frame === header.frame && bitmap !== null) {
+  const own = state.source === CAMERA ? stepOwn(state.own, header, state.model.labels[header.stable.index] ?? "") : null;
+  dispatch({ type: "drawn", header, cam, ageMs, atMs, receivedMs, own });
+  if (atMs - glancedMs > LIST_MS / 2 && bitmap !== null && state.source !== CAMERA) {
+    glancedMs = atMs;
+    const tile = renderer.tileOf(state.source);
+    if (tile !== null) stage.thumbnail(tile);
+  }
+  const [sighting] = state.own.entries;
+  if (state.source === CAMERA && sighting?.ongoing && sighting.peak_frame === header.frame && bitmap !== null) {
     const canvas = renderer.thumbnailOf(sighting.id);
     if (canvas !== null) stage.thumbnail(canvas);
   }
@@ -100,7 +123,7 @@ function drawKept(message, bitmap) {
   // A live picture was quicker than this one.
   if (!state.paused && state.shown !== null && state.shown.atMs >= receivedMs) return;
   stage.draw(message, bitmap);
-  eyepiece.see($("picture"), true);
+  eyepiece?.see($("picture"), true);
   const ageMs = ageAt(receivedMs, message, state.rttMs ?? 0);
   dispatch({ type: "stepped", header, cam, ageMs, atMs: receivedMs, place: replay.place });
 }
@@ -111,11 +134,16 @@ function choose(source) {
   if (source === state.source) return;
   disconnect();
   dispatch({ type: "choose", source });
-  document.title = source === null ? "Reeflens" : `${sourceName(source)} – Reeflens`;
+  titled();
+  glance();
   if (source !== null) connect();
 }
 
-function connect() {
+function titled() {
+  document.title = state.source === null ? "Reeflens" : `${sourceName(state.source)} – Reeflens`;
+}
+
+async function connect() {
   const handlers = {
     link: (link) => {
       // What an earlier socket brought must not be acknowledged on this one: the server never sent it here.
@@ -127,11 +155,12 @@ function connect() {
       dispatch({ type: "hello", hello });
       if (state.explain !== MOST_PROBABLE) connection.explain(state.explain);
       loadServer();
+      loadSightings();
     },
     status: (status) => dispatch({ type: "status", status }),
-    notice: ({ text, explain }) => {
-      dispatch({ type: "explains", index: explain });
-      say(`No heat map of that class: ${text}`);
+    notice: (message) => {
+      dispatch({ type: "explains", index: message.explain });
+      say(t("said.no-map"));
     },
     rtt: (ms) => dispatch({ type: "rtt", ms }),
     result: (message) => {
@@ -140,22 +169,33 @@ function connect() {
       newest.push(message);
     },
   };
-  const world = {
-    openSocket: (url) => new WebSocket(url),
-    now,
-    setTimer: (callback, ms) => setTimeout(callback, ms),
-    clearTimer: (id) => clearTimeout(id),
-    random: Math.random,
-  };
-  connection = state.source === CAMERA ? ownCamera(handlers, world) : serverSource(handlers, world);
+  if (state.source !== CAMERA) {
+    connection = new Connection(liveUrl(document.baseURI, state.source), handlers, world);
+  } else {
+    let made;
+    try {
+      made = await ownCamera(handlers);
+    } catch {
+      const reason = { key: "closed.1006" }; // its code could not be loaded
+      if (state.source === CAMERA) dispatch({ type: "link", link: { ...INITIAL.link, phase: "closed", reason } });
+      return;
+    }
+    if (state.source !== CAMERA || connection !== null) return; // another one was chosen meanwhile
+    connection = made;
+    connection.setHidden(document.hidden);
+  }
   connection.open();
 }
 
-function serverSource(handlers, world) {
-  return new Connection(liveUrl(document.baseURI, state.source), handlers, world);
-}
-
-function ownCamera(handlers, world) {
+/** Its code is loaded by those who choose it. */
+async function ownCamera(handlers) {
+  const [{ askForCamera, listCameras }, { Film }, { Webcam }, { stepSightings }] = await Promise.all([
+    import("./camera.js"),
+    import("./film.js"),
+    import("./webcam.js"),
+    import("./sightings.js"),
+  ]);
+  stepOwn = stepSightings;
   const found = navigator.mediaDevices; // undefined where the page is neither on https nor on localhost
   const devices = found && {
     ask: (deviceId) => askForCamera(found, deviceId),
@@ -166,11 +206,9 @@ function ownCamera(handlers, world) {
     },
   };
   const cameras = (event) => dispatch({ type: "cameras", ...event });
-  const more = { film, devices: devices ?? null, secure: isSecureContext };
+  const more = { film: new Film($("own")), devices: devices ?? null, secure: isSecureContext };
   const remembered = recall("camera") ?? "";
-  const camera = new Webcam(webcamUrl(document.baseURI), remembered, { ...handlers, cameras }, { ...world, ...more });
-  camera.setHidden(document.hidden);
-  return camera;
+  return new Webcam(webcamUrl(document.baseURI), remembered, { ...handlers, cameras }, { ...world, ...more });
 }
 
 function disconnect() {
@@ -180,13 +218,14 @@ function disconnect() {
   newest.resume();
   replay.clear();
   stage.clear();
-  eyepiece.see(null);
+  eyepiece?.see(null);
 }
 
 function tryAgain() {
   loadSources();
   if (["closed", "no-camera", "resting"].includes(state.link.phase)) {
     connection?.close();
+    connection = null;
     connect();
   } else {
     connection?.retryNow();
@@ -194,15 +233,19 @@ function tryAgain() {
 }
 
 async function fetchJson(path) {
-  const response = await fetch(path, { headers: { accept: "application/json" }, signal: AbortSignal.timeout(8_000) });
-  if (!response.ok) throw new Error(`${path} answered ${response.status}`);
+  return answered(await fetch(path, { signal: AbortSignal.timeout(8_000) }));
+}
+
+async function answered(response) {
+  if (!response.ok) throw new Error(`${response.url} answered ${response.status}`);
   return response.json();
 }
 
-async function loadSources() {
+async function loadSources(early) {
   try {
-    const sources = await fetchJson("api/sources");
+    const sources = early ? await answered(await early) : await fetchJson("api/sources");
     dispatch({ type: "sources", sources });
+    glance();
   } catch (error) {
     dispatch({ type: "sources-failed", reason: error.message });
     return;
@@ -214,11 +257,48 @@ async function loadSources() {
   }
 }
 
+/** Looks at all sources but the chosen one. */
+async function glance() {
+  const others = (state.sources ?? []).map(({ name }) => name).filter((name) => name !== state.source);
+  if (glances === null && others.length === 0) return;
+  if (glances === null) {
+    const { Glances } = await import("./glances.js");
+    const urlOf = (name) => liveUrl(document.baseURI, name);
+    glances ??= new Glances(urlOf, glanced, { ...world, hidden: () => document.hidden });
+    return glance(); // the choice may be another by now
+  }
+  glances.watch(others);
+}
+
+async function glanced(name, message, label) {
+  dispatch({ type: "glance", name, label });
+  try {
+    const bitmap = await decodeJpeg(message);
+    const tile = renderer.tileOf(name);
+    if (bitmap !== null && tile !== null && name !== state.source) cover(tile, bitmap);
+    bitmap?.close();
+  } catch {
+    // A tile keeps the picture before; on the stage it would be counted.
+  }
+}
+
 async function loadServer() {
   try {
     dispatch({ type: "server", server: await fetchJson("api/status") });
   } catch {
     // The hello already named the provider; this only adds details to the facts.
+  }
+}
+
+/** The chosen source's sightings, those from before this page opened among them. */
+async function loadSightings() {
+  const { source } = state;
+  if (source === null || source === CAMERA) return;
+  try {
+    const list = await fetchJson(`api/sightings?source=${encodeURIComponent(source)}&limit=${LISTED}`);
+    dispatch({ type: "sightings", source, list });
+  } catch {
+    // The list stays as it is; it is asked for again every LIST_MS, and the connection has its own words.
   }
 }
 
@@ -270,18 +350,31 @@ function setTheme(theme) {
 
 function change(event) {
   dispatch(event);
-  remember("view", state.view);
-  remember("opacity", state.opacity);
+  for (const name of ["view", "opacity", "colours"]) remember(name, state[name]);
+}
+
+async function setLanguage(language) {
+  try {
+    const catalogue = await fetchJson(`assets/${language}.json`);
+    remember("language", language);
+    speak(language, catalogue);
+    dispatch({ type: "language", language });
+    titled();
+  } catch (error) {
+    renderer.render(state, now());
+    say(t("said.language", { why: error.message }));
+  }
 }
 
 async function saveStill() {
-  if (state.shown === null) return;
-  const { lines, fileName } = stillWords(state);
   try {
-    download(await composeStill(stage.layers(), lines, eyepiece.look), fileName);
-    say(`Saved ${fileName}`);
+    const { composeStill, download } = await import("./still.js");
+    if (state.shown === null) return;
+    const { lines, fileName } = stillWords(state); // in one turn with the drawing, or it might speak of another frame
+    download(await composeStill(stage.layers(), lines, eyepiece?.look), fileName);
+    say(t("said.saved", { name: fileName }));
   } catch (error) {
-    say(`The still could not be saved: ${error.message}`);
+    say(t("said.not-saved", { why: error.message }));
   }
 }
 
@@ -290,7 +383,7 @@ async function fullScreen() {
     if (document.fullscreenElement) await document.exitFullscreen();
     else await $("stage").requestFullscreen();
   } catch (error) {
-    say(`Full screen is not possible: ${error.message}`);
+    say(t("said.not-full", { why: error.message }));
   }
 }
 
@@ -322,6 +415,10 @@ const COMMANDS = {
   still: saveStill,
   "full-screen": fullScreen,
   view: () => change({ type: "next-view" }),
+  colours: () => {
+    const next = COLOURS[(COLOURS.indexOf(state.colours) + 1) % COLOURS.length];
+    change({ type: "colours", colours: next });
+  },
   back: () => step(-1),
   forward: () => step(1),
   ...Object.fromEntries(Array.from({ length: 6 }, (_, row) => [`explain-${row}`, () => explainRow(row)])),
@@ -329,7 +426,7 @@ const COMMANDS = {
 };
 
 document.addEventListener("keydown", (event) => {
-  if ($("dialog").open) return;
+  if (document.querySelector("dialog[open]")) return;
   const { key, ctrlKey, metaKey, altKey, repeat, target } = event;
   const command = commandFor({
     key,
@@ -355,6 +452,15 @@ $("retry").addEventListener("click", tryAgain);
 $("theme").addEventListener("click", () => setTheme(state.theme === "dark" ? "light" : "dark"));
 $("views").addEventListener("change", (event) => change({ type: "view", view: event.target.value }));
 $("opacity").addEventListener("input", (event) => change({ type: "opacity", value: event.target.valueAsNumber / 100 }));
+
+$("colours").addEventListener("change", (event) => change({ type: "colours", colours: event.target.value }));
+$("language").addEventListener("change", (event) => setLanguage(event.target.value));
+
+$("sightings").addEventListener("click", ({ target }) => {
+  const at = [...$("sightings").children].indexOf(target.closest("li"));
+  const entry = sightingsOf(state)[at];
+  if (entry?.still) renderer.show(entry);
+});
 
 $("camera").addEventListener("change", (event) => {
   remember("camera", event.target.value);
@@ -384,43 +490,62 @@ $("top").addEventListener("click", (event) => {
 });
 $("most-probable").addEventListener("click", () => explain(MOST_PROBABLE));
 
-for (const name of Object.keys(NAMES)) {
+for (const name of CONTROLS) {
   const settings = ({ target }) => ({ [name]: target.valueAsNumber / 100 });
   $(`eye-${name}`).addEventListener("input", (event) => changeEye({ type: "eye", settings: settings(event) }));
 }
 $("eye-reset").addEventListener("click", () => changeEye({ type: "eye-reset" }));
-$("eye").addEventListener("keydown", (event) => {
-  if (event.key !== "Escape" || !$("eye").open) return;
-  $("eye").open = false;
-  $("eye-title").focus();
-});
+
+for (const panel of document.querySelectorAll(".pop")) {
+  panel.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || !panel.open) return;
+    panel.open = false;
+    panel.querySelector("summary").focus();
+  });
+  panel.addEventListener("toggle", () => renderer.render(state, now()));
+}
 
 // What the browser does
 
 addEventListener("hashchange", () => choose(sourceInHash(location.hash) ?? state.source));
 addEventListener("online", () => connection?.retryNow());
 document.addEventListener("visibilitychange", () => {
-  if (connection instanceof Webcam) connection.setHidden(document.hidden);
+  connection?.setHidden?.(document.hidden);
   if (document.hidden) return;
   dispatch({ type: "seen-again", atMs: now() });
   connection?.retryNow();
+  loadSightings();
 });
 // A page kept for the back button must not keep a viewer's place on the server.
-addEventListener("pagehide", () => connection?.close());
+addEventListener("pagehide", () => {
+  connection?.close();
+  glances?.watch([]);
+});
 addEventListener("pageshow", (event) => {
+  connection = event.persisted ? null : connection;
+  if (event.persisted) glance();
   if (event.persisted && state.source !== null) connect();
 });
 
 // Start
 
 if (recall("view") !== null) dispatch({ type: "view", view: recall("view") });
+if (recall("colours") !== null) dispatch({ type: "colours", colours: recall("colours") });
 if (recall("opacity") !== null) dispatch({ type: "opacity", value: Number.parseFloat(recall("opacity")) });
 if (recall("eye") !== null) dispatch({ type: "eye", settings: parsed(recall("eye")) });
-stage.show(state.view, state.opacity);
-renderer.render(state, now());
-choose(sourceInHash(location.hash));
-loadSources();
+stage.show(state);
+choose(sourceInHash(location.hash)); // before the words are there: pictures take longer
+loadSources(window.early.sources);
+try {
+  speak(document.documentElement.lang, await answered(await window.early.catalogue)); // asked for by early.js
+} catch {
+  setTimeout(() => location.reload(), LIST_MS); // the server went away just now; without words there is no page
+}
+dispatch({ type: "language", language: document.documentElement.lang });
+titled();
 setInterval(() => renderer.render(state, now()), READ_MS);
 setInterval(() => {
-  if (!document.hidden) loadSources();
+  if (document.hidden) return;
+  loadSources();
+  loadSightings();
 }, LIST_MS);

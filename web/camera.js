@@ -1,4 +1,4 @@
-// The browser's cameras: asked for, listed, and in words when there is none. Everything it touches is handed in.
+// The browser's cameras: asked for, listed, and why there is none. Everything it touches is handed in.
 
 /**
  * A stream of one camera.
@@ -21,38 +21,34 @@ export async function askForCamera(devices, deviceId) {
   }
 }
 
-/** The cameras as [{id, name}]; their names are known only after a permission, so a number stands in for one. */
+/** The cameras as [{id, name}]; a name is "" until their use has been permitted. */
 export async function listCameras(devices) {
   const found = (await devices.enumerateDevices()).filter(({ kind }) => kind === "videoinput");
-  return found.map(({ deviceId, label }, i) => ({ id: deviceId, name: label || `Camera ${i + 1}` }));
+  return found.map(({ deviceId, label }) => ({ id: deviceId, name: label }));
 }
 
-/** Why a page that finds no `navigator.mediaDevices` has none. */
-export function noDevices(secure) {
-  if (secure) return "this browser has no camera for pages";
-  return "browsers give a camera only to pages on https or on localhost, and this address is neither";
-}
+export const NO_CAMERA = Object.freeze({ key: "camera.none" });
+export const UNPLUGGED = Object.freeze({ key: "camera.unplugged" });
 
-/** What a failed askForCamera means, and what to do. */
+/** Why a page that finds no `navigator.mediaDevices` has none; a reason, as text.js puts them into words. */
+export const noDevices = (secure) => ({ key: secure ? "camera.unsupported" : "camera.insecure" });
+
+/** What a failed askForCamera means, and what to do; a reason. */
 export function cameraTrouble(error) {
   switch (error.name) {
     case "NotAllowedError":
     case "PermissionDeniedError":
-      if (/system/i.test(error.message)) return "the operating system does not let this browser use the camera";
-      return "it was not allowed; allow the camera for this page in the browser's settings, then try again";
+      return { key: /system/i.test(error.message) ? "camera.system" : "camera.denied" };
     case "SecurityError":
-      return "the browser does not let this page use a camera";
+      return { key: "camera.forbidden" };
     case "NotFoundError":
     case "DevicesNotFoundError":
       return NO_CAMERA;
     case "NotReadableError":
     case "TrackStartError":
     case "AbortError":
-      return "the camera does not answer; another program may be using it";
+      return { key: "camera.busy" };
     default:
-      return `the browser says: ${error.message || error.name}`;
+      return { key: "camera.other", why: error.message || error.name };
   }
 }
-
-export const NO_CAMERA = "none is connected to this device";
-export const UNPLUGGED = "the camera was unplugged or taken away";

@@ -15,6 +15,7 @@
 // back at the same moment, and starts over only after SETTLED_MS of being live: a server that accepts and then
 // dies must not be asked twice a second.
 
+import { duration } from "./format.js";
 import { decodeResult, decodeText, encodeFrame, WireError } from "./wire.js";
 
 export const HELLO_MS = 8_000;
@@ -24,27 +25,15 @@ export const WAIT_FIRST_MS = 500;
 export const WAIT_MAX_MS = 15_000;
 export const SETTLED_MS = 10_000;
 
-// Close codes after which asking again would be answered the same, and what they mean in words.
-export const REFUSALS = new Map([
-  [1008, "the server does not accept this page's address"],
-  [1009, "a message of this page was too big for the server"],
-  [4400, "the server could not read a message of this page"],
-  [4404, "no such source"],
-]);
-
-const LOSSES = new Map([
-  [1001, "the server is going away"],
-  [1006, "no connection to the server"],
-  [1011, "the server failed"],
-  [1012, "the server restarts"],
-  [1013, "too many viewers"],
-]);
+// Close codes after which asking again would be answered the same, and those that pass. closed.CODE says what they mean.
+export const REFUSALS = new Set([1008, 1009, 4400, 4404]);
+const LOSSES = new Set([1001, 1006, 1011, 1012, 1013]);
 
 const RTT_WEIGHT = 0.3; // of the newest measurement: calm enough to read, quick enough to follow a link that fills up
 const OURS = 4000; // close code for "I give this one up", from the range that pages may use
 
 /**
- * Handlers: link({phase, reason, attempt, retryAtMs}) at every change of state, hello(message), status(message),
+ * Handlers: link({phase, reason, attempt, retryAtMs}) at every change of state (reason: see text.js), hello(message), status(message),
  * notice(message) of a request that was refused, rtt(milliseconds), result({header, cam, jpeg, receivedMs}),
  * skipped(message) of a picture that was sent and never classified.
  *
@@ -119,7 +108,7 @@ export class Connection {
       socket = this.#world.openSocket(this.#url);
     } catch (error) {
       // Only an address that the browser will not open at all throws here: a further try would throw as well.
-      this.#enter("closed", `the browser refuses the address (${error.message})`);
+      this.#enter("closed", { key: "lost.address", why: error.message });
       return;
     }
     this.#socket = socket;
@@ -130,8 +119,8 @@ export class Connection {
     };
     socket.onmessage = current((event) => this.#receive(event.data));
     socket.onclose = current((event) => this.#closed(event.code, event.reason));
-    socket.onerror = current(() => this.#lost(LOSSES.get(1006)));
-    this.#after(HELLO_MS, () => this.#lost(`no answer within ${HELLO_MS / 1000} s`));
+    socket.onerror = current(() => this.#lost(closing(1006)));
+    this.#after(HELLO_MS, () => this.#lost({ key: "lost.hello", time: duration(HELLO_MS / 1000) }));
   }
 
   #receive(data) {
@@ -142,7 +131,7 @@ export class Connection {
       else throw new WireError("a result before hello");
     } catch (error) {
       if (!(error instanceof WireError)) throw error;
-      this.#lost(`a message that this page cannot read (${error.message})`);
+      this.#lost({ key: "lost.message", why: error.message });
     }
   }
 
@@ -179,7 +168,7 @@ export class Connection {
   #ping() {
     const nowMs = this.#world.now();
     if (this.#unansweredMs !== null && nowMs - this.#unansweredMs >= PONG_MS) {
-      this.#lost(`no answer for ${Math.round((nowMs - this.#unansweredMs) / 1000)} s`);
+      this.#lost({ key: "lost.pong", time: duration((nowMs - this.#unansweredMs) / 1000) });
       return;
     }
     this.#unansweredMs ??= nowMs;
@@ -196,16 +185,16 @@ export class Connection {
   #closed(code, reason) {
     if (REFUSALS.has(code)) {
       this.#release(OURS, "");
-      this.#enter("closed", reason || REFUSALS.get(code));
+      this.#enter("closed", closing(code, reason));
     } else {
-      this.#lost(reason || LOSSES.get(code) || `the server closed the connection (code ${code})`);
+      this.#lost(closing(code, reason));
     }
   }
 
   #lost(reason) {
     const settled = this.#phase === "live" && this.#world.now() - this.#liveSinceMs >= SETTLED_MS;
     this.#attempt = settled ? 1 : this.#attempt + 1;
-    this.#release(OURS, "given up by the page");
+    this.#release(OURS, "given-up");
     const ceiling = Math.min(WAIT_MAX_MS, WAIT_FIRST_MS * 2 ** Math.min(this.#attempt - 1, 16));
     const waitMs = ceiling * (0.5 + 0.5 * this.#world.random());
     this.#enter("waiting", reason, this.#world.now() + waitMs);
@@ -241,4 +230,10 @@ export class Connection {
     for (const id of this.#timers) this.#world.clearTimer(id);
     this.#timers.clear();
   }
+}
+
+/** Why a connection ended: the server's own words where they say more than the code. */
+function closing(code, detail = "") {
+  const meaning = REFUSALS.has(code) || LOSSES.has(code) ? code : "other";
+  return { key: `closed.${meaning}`, code: String(code), detail };
 }

@@ -1,5 +1,6 @@
 // The page of the dives put together: the library, and the player of the dive that the address names (#ID).
 
+import { COLOURS } from "./colourmap.js";
 import { HELP, commandFor } from "./dives-keys.js";
 import { filtered, placeAt, speciesOf } from "./dives-found.js";
 import { Line } from "./dives-line.js";
@@ -10,8 +11,9 @@ import { t } from "./dives-text.js";
 import { Track } from "./dives-track.js";
 import { Sending, isSame } from "./dives-upload.js";
 import { bytes, dateWords, workShare, workWords } from "./dives-words.js";
-import { labelText, mediaTime, percent } from "./format.js";
+import { mediaTime, percent } from "./format.js";
 import { recall, remember } from "./preferences.js";
+import { labelText, speak } from "./text.js";
 
 const BUSY_MS = 1_000; // between two looks at the server while something goes on there
 const IDLE_MS = 10_000;
@@ -30,7 +32,11 @@ const state = {
   sightings: [],
   shown: [], // those of them that the filter leaves
   began: new Map(), // job -> when this page first saw it, for the time left
-  view: { on: recall("overlay") !== "off", opacity: Number.parseFloat(recall("opacity") ?? "0.6") },
+  view: {
+    on: recall("overlay") !== "off",
+    opacity: Number.parseFloat(recall("opacity") ?? "0.6"),
+    colours: COLOURS.includes(recall("colours")) ? recall("colours") : COLOURS[0], // chosen on the live page
+  },
 };
 
 let pollTimer = 0;
@@ -65,8 +71,8 @@ async function poll() {
 async function loadLibrary() {
   let library;
   try {
-    const early = globalThis.libraryAsked; // asked while the page was loading (dives-early.js)
-    globalThis.libraryAsked = null;
+    const early = window.early.library; // asked while the page was loading (dives-early.js)
+    window.early.library = null;
     library = await (early ? read(await early) : ask("api/dives"));
   } catch (error) {
     if (error.status === 404) {
@@ -330,7 +336,7 @@ function openVideo(dive) {
   state.hasVideo = known;
   player.open({ source: source || null, size: [dive.width ?? 16, dive.height ?? 9], offsetS: dive.offset_s, rate: dive.rate });
   state.hasTrack = false;
-  player.show(state.view.on, state.view.opacity);
+  player.show(state.view.on, state.view.opacity, state.view.colours);
 }
 
 async function loadResults(id) {
@@ -566,7 +572,7 @@ function setView(change) {
   $("opacity").value = String(Math.round(100 * state.view.opacity));
   $("opacity").disabled = !state.view.on;
   $("opacity-text").textContent = percent(state.view.opacity);
-  player.show(state.view.on, state.view.opacity);
+  player.show(state.view.on, state.view.opacity, state.view.colours);
 }
 
 function toSighting(by) {
@@ -671,6 +677,7 @@ function say(text, kind = "") {
 
 // Start
 
+speak("en", await (await window.early.catalogue).json());
 for (const element of document.querySelectorAll("[data-text]")) element.textContent = t(element.dataset.text);
 for (const element of document.querySelectorAll("[data-label]")) {
   element.setAttribute("aria-label", t(element.dataset.label));

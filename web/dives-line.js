@@ -1,7 +1,7 @@
 // The timeline: the dive from left to right, every sighting a stretch in the colour of what is there.
 
 import { hueOf, truthOf } from "./dives-found.js";
-import { labelText, mediaTime } from "./format.js";
+import { mediaTime } from "./format.js";
 
 const LEAST_PX = 3; // a sighting of one frame in an hour must still be seen
 
@@ -91,6 +91,3 @@ export class Line {
     this.#tip.style.left = `${Math.min(width - half, Math.max(half, event.clientX - left))}px`;
   }
 }
-
-/** A sighting's label as people read it. */
-export const shown = (label) => (label === null ? "" : labelText(label));

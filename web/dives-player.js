@@ -2,6 +2,7 @@
 //
 // requestVideoFrameCallback tells which picture is on the screen; where a browser has none, the clock of the video does.
 
+import { colourTable, COLOURS } from "./colourmap.js";
 import { heatPixels } from "./heatmap.js";
 import { fit } from "./layout.js";
 
@@ -14,6 +15,7 @@ export class Player {
   #offsetS = 0;
   #ratio = [16, 9];
   #opacity = 0.6;
+  #colours = COLOURS[0];
   #on = true;
   #shown = null; // the row on the stage
   #drawn = ""; // what the canvas holds
@@ -86,9 +88,10 @@ export class Player {
     return this.#shown;
   }
 
-  show(on, opacity) {
+  show(on, opacity, colours) {
     this.#on = on;
     this.#opacity = opacity;
+    this.#colours = colours;
     this.#drawn = "";
     this.#drawHeat();
   }
@@ -156,7 +159,7 @@ export class Player {
     const key = `${row.chunk} ${row.row} ${this.#opacity}`;
     if (key === this.#drawn) return;
     this.#drawn = key;
-    const { pixels, width, height } = heatPixels(row.cam, row.grid, row.grid, this.#opacity);
+    const { pixels, width, height } = heatPixels(row.cam, row.grid, row.grid, this.#opacity, colourTable(this.#colours));
     if (this.#heat.width !== width || this.#heat.height !== height) [this.#heat.width, this.#heat.height] = [width, height];
     this.#heat.getContext("2d").putImageData(new ImageData(pixels, width, height), 0, 0);
   }

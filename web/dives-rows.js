@@ -3,7 +3,8 @@
 
 import { hueOf, truthOf, windowOf } from "./dives-found.js";
 import { t } from "./dives-text.js";
-import { labelText, mediaTime, percent } from "./format.js";
+import { mediaTime, percent } from "./format.js";
+import { labelText } from "./text.js";
 
 export const ROW_HEIGHT = 96; // as in dives.css
 

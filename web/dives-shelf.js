@@ -2,7 +2,8 @@
 
 import { t } from "./dives-text.js";
 import { bytes, dateWords, matching, speciesWords, stateWords, uploadWords, workShare } from "./dives-words.js";
-import { labelText, mediaTime } from "./format.js";
+import { mediaTime } from "./format.js";
+import { labelText } from "./text.js";
 
 const make = (tag, className = "", text = "") => {
   const element = document.createElement(tag);

@@ -1,7 +1,8 @@
 // A dive, an upload and their work in words. Pure.
 
 import { t } from "./dives-text.js";
-import { duration, labelText, percent, rate } from "./format.js";
+import { duration, percent, rate } from "./format.js";
+import { labelText } from "./text.js";
 
 /** 1536 -> "1.5 kB"; thousands, as disks and browsers count. */
 export function bytes(count) {

@@ -1,9 +1,10 @@
-// Puts the look of eye.js on the stage: an SVG filter, which the browser applies where it puts the picture on the screen.
+// Puts the look of look.js on the stage: an SVG filter, which the browser applies where it puts the picture on the screen.
 //
 // The canvas itself keeps the original, so thumbnails and everything that is read from it stay untouched. Inline styles
 // are forbidden here; a filter element and a data attribute are not.
 
-import { glide, isNeutral, lookOf, measure, NEUTRAL, needsMeasuring } from "./eye.js";
+import { isNeutral, NEUTRAL } from "./eye.js";
+import { glide, lookOf, measure, needsMeasuring } from "./look.js";
 
 const MEASURE_MS = 250;
 const SHARE = 0.3; // of a new measurement: a second to follow, too slow to flicker

@@ -4,8 +4,6 @@
 // their cells and are held beyond the outermost ones. Opacity follows the value: an empty map leaves the picture as
 // it is. Pure: typed arrays in, typed arrays out; realtime/overlay.py does the same for files.
 
-import { INFERNO } from "./colourmap.js";
-
 // Pixels per cell: enough that the browser's own scaling to the stage adds no visible steps, and for the finer grids of
 // bigger networks no more pixels than a frame's time allows.
 const FACTOR = 16;
@@ -18,17 +16,18 @@ const CUBIC = -0.75; // the cubic kernel's slope, that of OpenCV's INTER_CUBIC
  * @param {number} rows
  * @param {number} columns
  * @param {number} opacity of a cell at full scale, in [0, 1]
+ * @param {Uint8Array} table red, green, blue of every value
  * @returns {{pixels: Uint8ClampedArray, width: number, height: number}} RGBA, not premultiplied
  */
-export function heatPixels(cam, rows, columns, opacity) {
+export function heatPixels(cam, rows, columns, opacity, table) {
   const { values, width, height } = enlarge(cam, rows, columns);
   const pixels = new Uint8ClampedArray(values.length * 4);
   for (let i = 0; i < values.length; i++) {
     const value = values[i];
     if (value === 0) continue;
-    pixels[4 * i] = INFERNO[3 * value];
-    pixels[4 * i + 1] = INFERNO[3 * value + 1];
-    pixels[4 * i + 2] = INFERNO[3 * value + 2];
+    pixels[4 * i] = table[3 * value];
+    pixels[4 * i + 1] = table[3 * value + 1];
+    pixels[4 * i + 2] = table[3 * value + 2];
     pixels[4 * i + 3] = value * opacity;
   }
   return { pixels, width, height };
@@ -87,7 +86,7 @@ function cubic(distance) {
 
 const FAINT = 26; // a tenth of full scale: below it nothing can be seen on the stage
 
-/** Where the map is strongest, in words for those who cannot see it; null when it is as good as empty. */
+/** Where the map is strongest: "centre", "upper", "left", "lower-right", ...; null when it is as good as empty. */
 export function whereStrongest(cam, rows, columns) {
   let peak = 0;
   for (let i = 1; i < cam.length; i++) if (cam[i] > cam[peak]) peak = i;
@@ -95,7 +94,5 @@ export function whereStrongest(cam, rows, columns) {
   const third = (cell, cells) => Math.min(2, Math.floor(((cell + 0.5) / cells) * 3));
   const vertical = ["upper", "", "lower"][third(Math.floor(peak / columns), rows)];
   const horizontal = ["left", "", "right"][third(peak % columns, columns)];
-  if (!vertical && !horizontal) return "in the centre";
-  if (!horizontal) return vertical === "upper" ? "at the top" : "at the bottom";
-  return vertical ? `in the ${vertical} ${horizontal}` : `on the ${horizontal}`;
+  return [vertical, horizontal].filter(Boolean).join("-") || "centre";
 }

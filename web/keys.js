@@ -8,6 +8,7 @@ const COMMANDS = new Map([
   ["s", "still"],
   ["f", "full-screen"],
   ["v", "view"],
+  ["c", "colours"],
   ["ArrowLeft", "back"],
   ["ArrowRight", "forward"],
   ...["0", "1", "2", "3", "4", "5"].map((digit) => [digit, `explain-${digit}`]),
@@ -20,7 +21,7 @@ const SPACE_IS_THEIRS = new Set(["BUTTON", "SUMMARY", "SELECT", "TEXTAREA"]);
 
 /**
  * @param {{key, ctrlKey, metaKey, altKey, repeat, altGraph, tag, type}} press tag and type: of the element in focus
- * @returns {string|null} pause, overlay, fainter, stronger, still, full-screen, view, help, back, forward, explain-0 to
+ * @returns {string|null} pause, overlay, fainter, stronger, still, full-screen, view, colours, help, back, forward, explain-0 to
  *   explain-5; null: not ours
  */
 export function commandFor(press) {

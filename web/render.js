@@ -4,29 +4,30 @@
 
 import { CAMERA, hashFor, sourceName } from "./address.js";
 import { classRows, MOST_PROBABLE, ROWS } from "./explained.js";
-import { isNeutral, NAMES } from "./eye.js";
+import { colourTable } from "./colourmap.js";
+import { CONTROLS, isNeutral } from "./eye.js";
 import { percent } from "./format.js";
-import { labelOf, taxonOf } from "./state.js";
+import { labelOf, sightingsOf, taxonOf } from "./state.js";
+import { LANGUAGES, t } from "./text.js";
 import {
   agoWords,
   announcement,
   answerWords,
   chipWords,
   connectionWords,
-  countWords,
   factRows,
   heatWords,
   isPresent,
-  sightingTime,
+  lossWords,
+  sightingWords,
   sourceWords,
 } from "./words.js";
 
+export const LISTED = 100; // sightings on the page
+const TILE = [128, 72];
 const THUMBNAIL = [192, 108]; // twice its size on the page, for screens with two pixels per pixel
 
-const COUNTS_MEAN =
-  "Dropped: the model had no time for the frame. Skipped: classified, but this page was shown a newer one instead.";
-
-/** Binds to the document; returns {render(state, nowMs), thumbnailOf(id), say(text)}. */
+/** Binds to the document; returns {render(state, nowMs), thumbnailOf(id), tileOf(source), show(entry), say(text)}. */
 export function createRenderer(document) {
   const $ = (id) => document.getElementById(id);
   const make = (tag, className = "", text = "") => {
@@ -53,8 +54,13 @@ export function createRenderer(document) {
   const extraRow = makeRow("extra");
   const noneRow = makeRow("none");
   const entries = new Map(); // sighting id -> its elements
+  const drawn = {}; // what the parts that cost something were drawn from
+  const legend = $("legend").getContext("2d");
+  $("language").append(...Object.entries(LANGUAGES).map(([code, name]) => new Option(name, code)));
 
   function render(state, nowMs) {
+    if (state.language === "") return; // its words are still on the way
+    if (drawn.language !== state.language) translate(state.language);
     renderConnection(state, nowMs);
     renderSources(state);
     renderChips(state, nowMs);
@@ -63,15 +69,23 @@ export function createRenderer(document) {
     renderSightings(state);
     renderControls(state);
     renderCamera(state);
-    if ($("dialog").open) renderFacts(state);
+    if ($("dialog").open) renderRows($("facts"), factRows(state));
+  }
+
+  /** Everything that index.html leaves to the catalogue. */
+  function translate(language) {
+    drawn.language = language;
+    drawn.sightings = null;
+    $("language").value = document.documentElement.lang = language;
+    for (const element of document.querySelectorAll("[data-t]")) put(element, t(element.dataset.t));
+    for (const element of document.querySelectorAll("[data-title]")) element.title = t(element.dataset.title);
+    for (const element of document.querySelectorAll("[data-name]")) element.ariaLabel = t(element.dataset.name);
   }
 
   function renderConnection(state, nowMs) {
     const words = connectionWords(state, nowMs);
     put($("link-text"), words.brief);
     $("link").dataset.tone = words.tone;
-    put($("counts"), countWords(state));
-    $("counts").title = COUNTS_MEAN;
     $("stage").dataset.fresh = words.fresh ? "yes" : "no";
     $("stage").dataset.picture = state.shown === null ? "no" : "yes";
     const [height, width] = state.shown?.header.size ?? [9, 16];
@@ -79,8 +93,8 @@ export function createRenderer(document) {
     $("stage").style.setProperty("--ratio", String((height * down) / (width * across)));
     $("notice").hidden = words.fresh;
     const ago = agoWords(state, nowMs);
-    const now = words.fresh || state.shown === null ? "Now" : "Last picture";
-    put($("now-title"), state.paused ? ["Paused", ago].filter(Boolean).join(", ") : now);
+    const now = t(words.fresh || state.shown === null ? "now" : "now.last");
+    put($("now-title"), state.paused && ago ? t("now.paused", { ago }) : now);
     renderReplay(state, ago);
     put($("notice-text"), words.full);
     $("retry").hidden = !words.retry;
@@ -93,7 +107,7 @@ export function createRenderer(document) {
     const [last, at] = [String(Math.max(0, place.count - 1)), String(place.at)];
     if ($("place").max !== last) $("place").max = last;
     if ($("place").value !== at) $("place").value = at;
-    $("place").setAttribute("aria-valuetext", `${ago}, frame ${shown.header.frame}`);
+    $("place").setAttribute("aria-valuetext", t("replay.place", { ago, frame: String(shown.header.frame) }));
     $("place").disabled = place.count < 2;
     put($("ago"), ago);
     // aria-disabled, not disabled: a button that is held down must not lose the focus at the end
@@ -101,31 +115,37 @@ export function createRenderer(document) {
     $("forward").ariaDisabled = String(place.at >= place.count - 1);
   }
 
-  function renderSources({ sources, source }) {
+  function renderSources({ sources, source, glances }) {
     const known = sources ?? [];
     // A source that the address names and the server does not list stays visible: it is what is being tried.
     const missing = source !== null && source !== CAMERA && !known.some(({ name }) => name === source);
-    const listed = missing ? [...known, { name: source, state: sources === null ? "" : "not listed" }] : [...known];
+    const listed = missing ? [...known, { name: source, state: sources === null ? "" : "unlisted" }] : [...known];
     // Last, and not before the others: what a finger is on its way to must not move.
-    if (sources !== null || source === CAMERA) listed.push({ name: CAMERA, kind: "this device", state: "" });
+    if (sources !== null || source === CAMERA) listed.push({ name: CAMERA, kind: "device", state: "" });
     const list = $("sources");
     while (list.children.length > listed.length) list.lastChild.remove();
     listed.forEach((entry, i) => {
       if (!list.children[i]) {
-        const link = make("a");
-        link.append(make("b"), make("small"));
+        const [link, canvas] = [make("a"), make("canvas")];
+        [canvas.width, canvas.height] = TILE;
+        link.append(canvas, make("b"), make("small"));
         const item = make("li");
         item.append(link);
         list.append(item);
       }
       const link = list.children[i].firstChild;
       const href = hashFor(entry.name);
-      if (link.getAttribute("href") !== href) link.setAttribute("href", href);
+      const [canvas, name, words] = link.children;
+      if (link.getAttribute("href") !== href) {
+        link.setAttribute("href", href);
+        link.dataset.seen = "no"; // another source's picture
+      }
+      canvas.hidden = entry.name === CAMERA; // nobody looks through it before it is chosen
       if (entry.name === source) link.setAttribute("aria-current", "true");
       else link.removeAttribute("aria-current");
       link.title = entry.reason ?? "";
-      put(link.firstChild, sourceName(entry.name));
-      put(link.lastChild, sourceWords(entry) || "\u00a0");
+      put(name, sourceName(entry.name));
+      put(words, sourceWords(entry, glances[entry.name]) || "\u00a0");
     });
   }
 
@@ -137,6 +157,9 @@ export function createRenderer(document) {
     put($("age-note"), words.ageNote);
     put($("device"), words.device);
     put($("device-note"), words.deviceNote);
+    const losses = lossWords(state);
+    put($("lost"), losses.total);
+    if ($("losses").open) renderRows($("loss-rows"), losses.rows);
   }
 
   function renderAnswer(state) {
@@ -149,7 +172,8 @@ export function createRenderer(document) {
     put($("closest"), words.note);
     put($("announce"), announcement(state));
     put($("subtitle"), [words.title, words.probability].filter(Boolean).join(" "));
-    $("picture").setAttribute("aria-label", state.source === null ? "No picture" : `Picture of ${sourceName(state.source)}`);
+    const picture = state.source === null ? t("picture.none") : t("picture.of", { name: sourceName(state.source) });
+    $("picture").setAttribute("aria-label", picture);
   }
 
   function renderFrame(state) {
@@ -167,12 +191,12 @@ export function createRenderer(document) {
     extraRow.row.classList.toggle("vacant", extra === null);
     renderClass(extraRow, state, extra?.index ?? null, "");
     renderBar(extraRow, null);
-    if (Number.isFinite(extra?.below)) put(extraRow.share, percent(extra.below).replace(/^(?!<)/, "≤\u202f"));
-    put(noneRow.name, "None of these");
+    if (Number.isFinite(extra?.below)) put(extraRow.share, percent(extra.below).replace(/^(?!<)/, "≤"));
+    put(noneRow.name, t("top.none"));
     renderBar(noneRow, header?.unknown ?? null, thresholds.unknown); // "none of my classes"
     press($("most-probable"), state.explain === MOST_PROBABLE);
-    const from = header && Number.isFinite(thresholds.show) ? `A label appears from ${percent(thresholds.show)} and stays a little below it` : "";
-    put($("show-from"), from);
+    const known = header && Number.isFinite(thresholds.show);
+    put($("show-from"), known ? t("top.from", { share: percent(thresholds.show) }) : "");
     put($("heat-words"), heatWords(state));
   }
 
@@ -183,7 +207,7 @@ export function createRenderer(document) {
     bar.disabled = index === null;
     bar.dataset.class = index === null ? "" : String(index);
     press(bar, index !== null && index === state.explain);
-    const title = index === null ? [] : [taxonOf(state, index), `Heat map of ${labelOf(state, index)} ${key}`];
+    const title = index === null ? [] : [taxonOf(state, index), [t("top.map", { label: labelOf(state, index) }), key].join(" ")];
     bar.title = title.filter(Boolean).join("\n");
   }
 
@@ -200,68 +224,88 @@ export function createRenderer(document) {
   }
 
   function renderSightings(state) {
-    const { sightings, sources } = state;
+    const listed = sightingsOf(state);
+    // A hundred entries, four times a second: only when something is different.
+    const key = [listed, state.feed.state];
+    if (key.every((value, i) => value === drawn.sightings?.[i])) return;
+    drawn.sightings = key;
     const list = $("sightings");
-    const kept = new Set(sightings.entries.map(({ id }) => id));
+    const kept = new Set(listed.map(({ id }) => id));
     for (const [id, { item }] of entries) {
       if (kept.has(id)) continue;
       item.remove();
       entries.delete(id);
     }
-    for (const entry of [...sightings.entries].reverse()) {
-      if (!entries.has(entry.id)) {
-        entries.set(entry.id, sightingItem());
-        list.prepend(entries.get(entry.id).item);
-      }
-      const { item, name, where, when, canvas } = entries.get(entry.id);
+    listed.forEach((entry, i) => {
+      if (!entries.has(entry.id)) entries.set(entry.id, sightingItem(entry));
+      const { item, button, name, when, note, picture } = entries.get(entry.id);
+      if (list.children[i] !== item) list.insertBefore(item, list.children[i] ?? null);
       const present = isPresent(entry, state);
+      const words = sightingWords(entry, present);
       item.dataset.open = present ? "yes" : "no";
-      put(name, entry.label);
-      put(where, sources?.length > 1 ? entry.source : "");
-      put(when, `${sightingTime(entry, present)} · best ${percent(entry.peak_probability)}`);
+      put(name, words.label);
+      put(when, words.when);
+      put(note, words.note);
       when.title = [entry.start_utc, entry.end_utc].filter(Boolean).join(" – ");
-      canvas.setAttribute("aria-label", `${entry.label}, frame ${entry.peak_frame} of ${entry.source}`);
-    }
-    $("no-sightings").hidden = sightings.total > 0;
-    const gone = sightings.total - sightings.entries.length;
-    const number = gone > 0 ? `latest ${kept.size} of ${sightings.total}` : `${kept.size}`;
-    put($("sightings-count"), sightings.total === 0 ? "" : number);
+      button.disabled = !entry.still; // one of this device's own camera has no more than its thumbnail
+      button.ariaLabel = entry.still ? `${t("sighting.open", words)}, ${words.note}` : null;
+      if (entry.still && picture.getAttribute("src") !== entry.still) picture.src = entry.still;
+    });
+    $("no-sightings").hidden = listed.length > 0;
+    const number = listed.length < LISTED ? String(listed.length || "") : t("sightings.latest", { n: LISTED });
+    put($("sightings-count"), number);
   }
 
-  function sightingItem() {
-    const item = make("li");
-    const canvas = make("canvas");
-    [canvas.width, canvas.height] = THUMBNAIL;
-    canvas.setAttribute("role", "img");
-    const text = make("div");
-    const [title, name, where, when] = [make("p", "name"), make("span"), make("span", "where"), make("p", "when")];
-    title.append(name, where);
-    text.append(title, when);
-    item.append(canvas, text);
-    return { item, canvas, name, where, when };
+  function sightingItem({ still }) {
+    const [item, button, text] = [make("li"), make("button"), make("span", "text")];
+    const picture = make(still ? "img" : "canvas");
+    [picture.width, picture.height] = THUMBNAIL;
+    if (still) [picture.loading, picture.alt] = ["lazy", ""]; // far down the list nothing is fetched
+    const [name, when, note] = [make("span", "name"), make("span", "when"), make("span", "when")];
+    button.type = "button";
+    text.append(name, when, note);
+    button.append(picture, text);
+    item.append(button);
+    return { item, button, picture, name, when, note };
+  }
+
+  /** One sighting, larger: its still with the heat map, and the clip when there is one. */
+  function show(entry) {
+    const words = sightingWords(entry, entry.ongoing);
+    put($("sighting-title"), words.label);
+    const more = [t("sighting.mean", { share: percent(entry.mean_probability) }), t("sighting.frames", { n: entry.frames })];
+    put($("sighting-words"), [words.when, words.note, ...more].join(" · "));
+    const frame = String(entry.peak_frame);
+    $("sighting-still").alt = t("sighting.still", { label: words.label, frame, source: entry.source });
+    $("sighting-still").src = entry.overlay ?? entry.still;
+    $("sighting-clip").hidden = !entry.clip;
+    if (entry.clip) $("sighting-clip").href = entry.clip;
+    $("sighting").showModal();
   }
 
   function renderControls(state) {
     for (const input of $("views").querySelectorAll("input")) input.checked = input.value === state.view;
     const share = Math.round(state.opacity * 100);
     if (Number($("opacity").value) !== share) $("opacity").value = String(share);
-    $("opacity").disabled = state.view === "camera";
+    $("opacity").disabled = $("colours").disabled = state.view === "camera";
+    renderLegend(state.colours);
     put($("opacity-text"), percent(state.opacity));
     $("opacity").setAttribute("aria-valuetext", percent(state.opacity));
     $("pause").dataset.paused = state.paused ? "yes" : "no";
     $("pause").disabled = state.shown === null && !state.paused;
-    put($("pause-text"), state.paused ? "Go on" : "Pause");
-    $("pause").setAttribute("aria-label", state.paused ? "Go on" : "Pause"); // the text hides where room is short
+    const pause = t(state.paused ? "go-on" : "pause");
+    put($("pause-text"), pause);
+    $("pause").setAttribute("aria-label", pause); // the text hides where room is short
     $("still").disabled = state.shown === null;
-    for (const name of Object.keys(NAMES)) {
+    for (const name of CONTROLS) {
       const [input, shown] = [$(`eye-${name}`), String(Math.round(100 * state.eye[name]))];
       if (input.value !== shown) input.value = shown;
       input.setAttribute("aria-valuetext", percent(state.eye[name]));
     }
     const untouched = isNeutral(state.eye);
     $("eye").dataset.on = untouched ? "no" : "yes";
-    $("eye-title").setAttribute("aria-label", untouched ? "Clearer picture" : "Clearer picture, on");
-    const other = state.theme === "dark" ? "Light theme" : "Dark theme";
+    $("eye-title").setAttribute("aria-label", t(untouched ? "eye.name" : "eye.on"));
+    const other = t(state.theme === "dark" ? "theme.light" : "theme.dark");
     $("theme").setAttribute("aria-label", other);
     $("theme").title = other;
   }
@@ -269,18 +313,18 @@ export function createRenderer(document) {
   function renderCamera({ source, cameras, paused }) {
     $("stage").dataset.own = source === CAMERA && !paused ? "yes" : "no";
     $("camera").hidden = source !== CAMERA || cameras.list.length < 2;
-    const kept = [...$("camera").options].map(({ value, text }) => `${value} ${text}`).join();
-    if (kept !== cameras.list.map(({ id, name }) => `${id} ${name}`).join()) {
-      $("camera").replaceChildren(...cameras.list.map(({ id, name }) => new Option(name, id)));
+    const names = cameras.list.map(({ name }, i) => name || t("camera.number", { n: i + 1 }));
+    const key = names.join();
+    if (drawn.cameras !== key) {
+      drawn.cameras = key;
+      $("camera").replaceChildren(...cameras.list.map(({ id }, i) => new Option(names[i], id)));
     }
     if ($("camera").value !== cameras.id) $("camera").value = cameras.id;
   }
 
-  function renderFacts(state) {
-    const list = $("facts");
-    const facts = factRows(state);
-    while (list.children.length > facts.length) list.lastChild.remove();
-    facts.forEach(([name, value], i) => {
+  function renderRows(list, rows) {
+    while (list.children.length > rows.length) list.lastChild.remove();
+    rows.forEach(([name, value], i) => {
       if (!list.children[i]) {
         const row = make("div");
         row.append(make("dt"), make("dd"));
@@ -291,13 +335,28 @@ export function createRenderer(document) {
     });
   }
 
+  function renderLegend(colours) {
+    if (drawn.colours === colours) return;
+    drawn.colours = $("colours").value = colours;
+    const [pixels, table] = [new ImageData(256, 1), colourTable(colours)];
+    for (let i = 0; i < 256; i++) pixels.data.set([...table.subarray(3 * i, 3 * i + 3), 255], 4 * i);
+    legend.putImageData(pixels, 0, 0);
+  }
+
   /** The canvas of one sighting; null when it is not on the page. */
-  const thumbnailOf = (id) => entries.get(id)?.canvas ?? null;
+  const thumbnailOf = (id) => entries.get(id)?.picture ?? null;
+
+  /** The canvas of a source's tile, to be drawn on; null when it has none. */
+  function tileOf(source) {
+    const link = $("sources").querySelector(`a[href="${CSS.escape(hashFor(source))}"]`);
+    if (link !== null) link.dataset.seen = "yes";
+    return link?.firstChild ?? null;
+  }
 
   /** One sentence that passes: a still was saved, or could not be. */
   const say = (text) => put($("toast"), text);
 
-  return { render, thumbnailOf, say };
+  return { render, thumbnailOf, tileOf, show, say };
 }
 
 function put(element, text) {

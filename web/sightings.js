@@ -1,35 +1,29 @@
-// Stable labels become sightings: this animal, from here to there, seen best at this frame.
+// Stable labels of this device's own camera become sightings: this animal, from here to there, seen best at this frame.
+// Those of all other sources come from the server, which forgets a page's camera when it goes.
 //
-// The same rule as realtime/sightings.py, with two differences that a page needs: a viewer who joins, pauses or
-// reconnects has gaps, which the server's `since_s` bridges; and the list keeps the latest KEPT, for a page may stay
-// open for days. Pure: a list and a frame in, a list out, newest first.
+// The same rule as realtime/sightings.py, with two differences that a page needs: a viewer who pauses or reconnects has
+// gaps, which the server's `since_s` bridges; and the list keeps the latest KEPT, for a page may stay open for days.
+// Entries have the fields of GET /api/sightings. Pure: a list and a frame in, a list out, newest first.
+
+import { endSighting } from "./state.js";
 
 export const KEPT = 100;
 export const MERGE_GAP_S = 2; // an animal that is lost for less than this is the same sighting
 
-/** {entries, total}: entries newest first, the first one may be open; total counts those no longer kept as well. */
-export const NO_SIGHTINGS = Object.freeze({ entries: Object.freeze([]), total: 0 });
-
 /**
  * @param {{entries: object[], total: number}} sightings
  * @param {object} frame {source, frame, media_s, utc, top, stable} as in the wire's header
- * @param {string} label the stable label's name; not read when stable.index is null
+ * @param {string} label the model's own; not read when stable.index is null
  */
 export function stepSightings(sightings, frame, label) {
   const { entries, total } = sightings;
   const [first, ...older] = entries;
-  const open = first?.open ? first : null;
+  const open = first?.ongoing ? first : null;
   const goesOn = open !== null && continues(open, frame);
   if (frame.stable.index === null) return goesOn || open === null ? sightings : endSighting(sightings);
   if (goesOn) return { entries: [extend(open, frame), ...older], total };
   const entry = begin(frame, label, total + 1);
   return { entries: [entry, ...endSighting(sightings).entries].slice(0, KEPT), total: total + 1 };
-}
-
-/** The open sighting, if there is one, is over: another source, or the stream ended. */
-export function endSighting(sightings) {
-  const [first, ...older] = sightings.entries;
-  return first?.open ? { ...sightings, entries: [{ ...first, open: false }, ...older] } : sightings;
 }
 
 function continues(open, frame) {
@@ -53,7 +47,7 @@ function begin(frame, label, id) {
     peak_frame: frame.frame,
     peak_s: frame.media_s,
     peak_probability: probabilityOf(frame),
-    open: true,
+    ongoing: true,
   };
 }
 

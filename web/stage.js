@@ -3,6 +3,7 @@
 // It draws what it is given and keeps the last frame, so that a change of view or opacity, a still or a thumbnail
 // works on a frozen picture as well. Bitmaps are freed by who decoded them (newest.js).
 
+import { colourTable } from "./colourmap.js";
 import { heatPixels } from "./heatmap.js";
 import { fit } from "./layout.js";
 
@@ -11,6 +12,15 @@ const PANE_GAP = 12;
 /** JPEG bytes -> a promise of an ImageBitmap, or of null when there are none. */
 export function decodeJpeg({ jpeg }) {
   return jpeg === null ? Promise.resolve(null) : createImageBitmap(new Blob([jpeg], { type: "image/jpeg" }));
+}
+
+/** Draws a picture on all of `canvas`: cropped at the sides, never stretched. */
+export function cover(canvas, picture) {
+  const scale = Math.max(canvas.width / picture.width, canvas.height / picture.height);
+  const [w, h] = [canvas.width / scale, canvas.height / scale];
+  const context = canvas.getContext("2d");
+  context.imageSmoothingQuality = "high"; // eight times smaller: the default leaves jagged edges
+  context.drawImage(picture, (picture.width - w) / 2, (picture.height - h) / 2, w, h, 0, 0, canvas.width, canvas.height);
 }
 
 export class Stage {
@@ -23,6 +33,7 @@ export class Stage {
   #last = null; // {header, cam} of the frame on the stage
   #view = "overlay";
   #opacity = 0;
+  #colours = "";
 
   /** @param {{room, panes, second, picture, heat, plain}} elements room: what the panes must fit into */
   constructor(elements) {
@@ -48,11 +59,12 @@ export class Stage {
     this.#drawPlain();
   }
 
-  /** Applies a view and an opacity to what is on the stage and to what comes. */
-  show(view, opacity) {
-    if (view === this.#view && opacity === this.#opacity) return;
+  /** Applies a view, an opacity and a colour map to what is on the stage and to what comes. */
+  show({ view, opacity, colours }) {
+    if (view === this.#view && opacity === this.#opacity && colours === this.#colours) return;
     this.#view = view;
     this.#opacity = opacity;
+    this.#colours = colours;
     this.#heat.hidden = view === "camera";
     this.#second.hidden = view !== "both";
     this.#layOut();
@@ -67,14 +79,9 @@ export class Stage {
     }
   }
 
-  /** The picture without its map, covering `canvas`: cropped at the sides, never stretched. */
+  /** The picture without its map, covering `canvas`. */
   thumbnail(canvas) {
-    const { width, height } = this.#picture;
-    const scale = Math.max(canvas.width / width, canvas.height / height);
-    const [w, h] = [canvas.width / scale, canvas.height / scale];
-    const context = canvas.getContext("2d");
-    context.imageSmoothingQuality = "high"; // eight times smaller: the default leaves jagged edges
-    context.drawImage(this.#picture, (width - w) / 2, (height - h) / 2, w, h, 0, 0, canvas.width, canvas.height);
+    cover(canvas, this.#picture);
   }
 
   /** The canvases a still is made of, one list per pane, in drawing order. */
@@ -85,7 +92,8 @@ export class Stage {
 
   #drawHeat() {
     if (this.#last === null || this.#view === "camera") return;
-    const { pixels, width, height } = heatPixels(this.#last.cam, ...this.#last.header.cam, this.#opacity);
+    const { cam, header } = this.#last;
+    const { pixels, width, height } = heatPixels(cam, ...header.cam, this.#opacity, colourTable(this.#colours));
     resize(this.#heat, width, height);
     this.#heat.getContext("2d").putImageData(new ImageData(pixels, width, height), 0, 0);
   }

@@ -3,11 +3,12 @@
 // A result enters only once its picture has been drawn, so that text and picture always speak of the same frame.
 // Pure: no DOM, no clock (events bring their time), no storage.
 
+import { CAMERA } from "./address.js";
+import { COLOURS } from "./colourmap.js";
 import { isNeutral, NEUTRAL, tidy } from "./eye.js";
 import { carriedOver, MOST_PROBABLE, pressed } from "./explained.js";
-import { labelText } from "./format.js";
 import { addTick } from "./pace.js";
-import { endSighting, NO_SIGHTINGS, stepSightings } from "./sightings.js";
+import { labelText, t } from "./text.js";
 
 /** What the stage shows: the picture under its heat map, the picture alone, or both beside each other. */
 export const VIEWS = ["overlay", "camera", "both"];
@@ -15,14 +16,19 @@ export const OPACITY_STEP = 0.1;
 
 const LINK_IDLE = { phase: "idle", reason: "", attempt: 0, retryAtMs: null };
 const NO_CAMERAS = { list: [], id: "" }; // of this device, see webcam.js: [{id, name}], and the one that is on
-const FEED_UNKNOWN = { state: "", reason: "" };
+const FEED_UNKNOWN = { state: "", reason: "", cause: "" };
+
+/** {entries, total}: entries newest first, the first one may be ongoing; total counts those no longer kept as well. */
+export const NO_SIGHTINGS = Object.freeze({ entries: Object.freeze([]), total: 0 });
 
 export const INITIAL = Object.freeze({
   sources: null, // [{name, kind, state, reason, size}], null until the server has listed them
   sourcesError: "", // why the last listing failed
+  glances: {}, // name -> label of each source as it was last glanced at, "" for none
   source: null, // the chosen one's name
   link: LINK_IDLE, // see connection.js
   feed: FEED_UNKNOWN, // the source's own state, as the server reports it
+  counts: null, // of the source, since the server's start: captured, dropped, drops by cause, damaged, ...
   model: null, // the server's hello: labels, taxonomy, provider, thresholds, ...
   server: null, // GET /api/status
   cameras: NO_CAMERAS,
@@ -33,7 +39,8 @@ export const INITIAL = Object.freeze({
   watchingSinceMs: 0, // the last time that the viewer came back from a pause or another tab
   skipped: 0, // results of this source that were published while this page drew others
   unreadable: 0, // pictures that the browser could not decode
-  sightings: NO_SIGHTINGS,
+  listed: [], // the chosen source's sightings as the server knows them, newest first
+  own: NO_SIGHTINGS, // those of this device's own camera, see sightings.js
   paused: false,
   place: null, // {at, count}: which of the kept pictures a paused page shows, see replay.js
   explain: MOST_PROBABLE, // the class whose heat map is wanted; the map on the stage says itself whose it is
@@ -41,7 +48,9 @@ export const INITIAL = Object.freeze({
   view: "overlay",
   heatView: "overlay", // the view with a heat map that the overlay key returns to
   opacity: 0.6,
+  colours: COLOURS[0],
   theme: "dark",
+  language: "",
 });
 
 /** @returns the state after `event` ({type, ...}); the same object when nothing changed. */
@@ -60,9 +69,13 @@ export function reduce(state, event) {
     case "hello":
       return greeted(state, event.hello);
     case "status":
-      return { ...state, feed: { state: event.status.state, reason: event.status.reason ?? "" } };
+      return told(state, event.status);
     case "cameras":
       return { ...state, cameras: { list: event.list, id: event.id } };
+    case "glance":
+      return { ...state, glances: { ...state.glances, [event.name]: event.label } };
+    case "sightings": // of the source that was asked about
+      return event.source === state.source ? { ...state, listed: event.list } : state;
     case "rtt":
       return { ...state, rttMs: event.ms };
     case "drawn":
@@ -97,6 +110,10 @@ export function reduce(state, event) {
       return { ...state, opacity: clampOpacity(event.value) };
     case "nudge-opacity":
       return { ...state, opacity: clampOpacity(state.opacity + event.by) };
+    case "colours":
+      return COLOURS.includes(event.colours) ? { ...state, colours: event.colours } : state;
+    case "language":
+      return { ...state, language: event.language };
     case "theme":
       return { ...state, theme: event.theme };
     default:
@@ -107,7 +124,7 @@ export function reduce(state, event) {
 /** The name of class `index`, as words; a number while the labels are not known. */
 export function labelOf(state, index) {
   const label = state.model?.labels[index];
-  return label === undefined ? `class ${index}` : labelText(label);
+  return label === undefined ? t("class", { index: String(index) }) : labelText(label);
 }
 
 /** The class's scientific name or higher taxon, or "". */
@@ -122,6 +139,7 @@ function choose(state, source) {
     source,
     link: LINK_IDLE,
     feed: FEED_UNKNOWN,
+    counts: null,
     cameras: NO_CAMERAS,
     rttMs: null,
     shown: null,
@@ -131,7 +149,8 @@ function choose(state, source) {
     unreadable: 0,
     paused: false,
     place: null,
-    sightings: endSighting(state.sightings),
+    listed: [],
+    own: endSighting(state.own),
   };
 }
 
@@ -156,15 +175,39 @@ function drawn(state, event) {
   const { header, atMs, receivedMs } = event;
   // Pictures of this device's own camera that were overtaken are already among the server's dropped ones.
   const missed = state.lastSeq === null || header.t !== undefined ? 0 : Math.max(0, header.seq - state.lastSeq - 1);
-  const label = header.stable.index === null ? "" : labelOf(state, header.stable.index);
+  const { index } = header.stable;
   return {
     ...state,
     shown: shownOf(event),
     ticksMs: addTick(state.ticksMs, atMs),
     lastSeq: receivedMs < state.watchingSinceMs ? null : header.seq, // one held since before says nothing of the gap
     skipped: state.skipped + missed,
-    sightings: stepSightings(state.sightings, header, label),
+    counts: countsOf(header),
+    glances: { ...state.glances, [state.source]: state.model?.labels[index] ?? "" },
+    own: event.own ?? state.own,
   };
+}
+
+function told(state, status) {
+  const { state: name, reason = "", cause = "" } = status;
+  const counts = status.captured === undefined ? state.counts : countsOf(status);
+  return { ...state, feed: { state: name, reason, cause }, counts };
+}
+
+/** Results and statuses carry them alike; whichever came last knows best. */
+function countsOf({ captured, dropped, drops, damaged, reconnects, stalls }) {
+  return { captured, dropped, drops, damaged, reconnects, stalls };
+}
+
+/** The chosen source's sightings, newest first. */
+export function sightingsOf({ source, own, listed }) {
+  return source === CAMERA ? own.entries : listed;
+}
+
+/** The ongoing sighting, if there is one, is over: another source, or the stream ended. */
+export function endSighting(sightings) {
+  const [first, ...older] = sightings.entries;
+  return first?.ongoing ? { ...sightings, entries: [{ ...first, ongoing: false }, ...older] } : sightings;
 }
 
 function view(state, chosen) {

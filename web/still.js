@@ -1,6 +1,6 @@
 // A still: what is on the stage, with a caption below it, as a PNG file.
 
-import { applyLook } from "./eye.js";
+import { applyLook } from "./look.js";
 
 const FONT = "system-ui, sans-serif";
 const INK = "#e8eef3";
@@ -10,7 +10,7 @@ const PAPER = "#10171e";
 /**
  * @param {HTMLCanvasElement[][]} panes per pane its layers in drawing order; every first layer has the same size
  * @param {[string, string]} lines the caption
- * @param {{slope, offset}[]|null} look what the first layer of every pane is seen through (eye.js); null for itself
+ * @param {{slope, offset}[]|null} look what the first layer of every pane is seen through (look.js); null for itself
  * @returns {Promise<Blob>} a PNG
  */
 export async function composeStill(panes, lines, look = null) {

@@ -15,7 +15,6 @@
 // At most MAX_UNDER_WAY pictures are sent and not yet drawn. Nothing is queued: the next one is taken when there is room
 // for it, so a slow link or a paused page costs pictures and never adds to their age.
 
-import { CAMERA_NAME } from "./address.js";
 import { cameraTrouble, NO_CAMERA, noDevices, UNPLUGGED } from "./camera.js";
 import { Connection } from "./connection.js";
 
@@ -169,7 +168,7 @@ export class Webcam {
       },
       result: (message) => {
         const picture = this.#underWay.get(message.header.seq) ?? { jpeg: null, size: null };
-        const header = { ...message.header, source: CAMERA_NAME, jpeg: picture.size };
+        const header = { ...message.header, jpeg: picture.size };
         result({ ...message, header, jpeg: picture.jpeg });
       },
     };
@@ -198,7 +197,7 @@ export class Webcam {
     }
     this.#grabbing = false;
     if (turn === this.#turn && failure !== null) {
-      this.#lose(`no picture can be taken from it (${failure.message})`);
+      this.#lose({ key: "camera.blind", why: failure.message });
       return;
     }
     if (turn === this.#turn && picture !== null && this.#connection.sendFrame(this.#seq, t, picture.jpeg)) {

@@ -2,11 +2,12 @@
 
 import { sourceName } from "./address.js";
 import { MOST_PROBABLE } from "./explained.js";
-import { NAMES } from "./eye.js";
-import { age, clockTime, count, duration, labelText, mediaTime, percent, provider, rate, slug } from "./format.js";
+import { CONTROLS } from "./eye.js";
+import { age, clockTime, duration, mediaTime, percent, provider, rate, slug, tenths } from "./format.js";
 import { whereStrongest } from "./heatmap.js";
 import { pictureRate } from "./pace.js";
 import { labelOf, taxonOf } from "./state.js";
+import { labelText, number, phrase, t } from "./text.js";
 
 const STILL_MS = 1_500; // from here on a picture is called old, and its age counts up
 const QUIET_MS = 3_000; // a live source that brings nothing for this long gets a word
@@ -24,167 +25,176 @@ export function connectionWords(state, nowMs) {
   switch (link.phase) {
     case "idle":
     case "connecting":
-      return said("busy", "Connecting", sourceName(source));
+      return said("busy", t("link.connecting"), sourceName(source));
     case "asking":
-      return said("busy", "Asking for the camera", "please allow it where the browser asks");
+      return said("busy", t("link.asking"), t("link.allow"));
     case "no-camera":
-      return said("over", "No camera", link.reason, { retry: true });
+      return said("over", t("link.no-camera"), link.reason, { retry: true });
     case "resting":
-      return said("over", "Camera off", "nobody was looking at this page", { retry: true });
+      return said("over", t("link.resting"), t("link.nobody"), { retry: true });
     case "waiting": {
-      const seconds = Math.max(0, Math.ceil((link.retryAtMs - nowMs) / 1000));
-      return said("busy", `Reconnecting in ${seconds}\u202fs`, link.reason, { retry: true });
+      const time = duration(Math.ceil((link.retryAtMs - nowMs) / 1000));
+      return said("busy", t("link.waiting", { time }), link.reason, { retry: true });
     }
     case "closed":
-      return said("over", "Not connected", link.reason, { retry: true });
+      return said("over", t("link.closed"), link.reason, { retry: true });
   }
   switch (feed.state) {
     case "connecting":
-      return said("busy", "Source connecting", feed.reason);
     case "stalled":
-      return said("busy", "Source stalled", feed.reason);
     case "retrying":
-      return said("busy", "Source lost, trying again", feed.reason);
+      return said("busy", t(`feed.${feed.state}`), feedReason(state));
     case "ended":
     case "failed":
     case "stopped":
-      return said("over", `Source ${feed.state}`, feed.reason);
+      return said("over", t(`feed.${feed.state}`), feedReason(state));
   }
-  if (state.paused) return said("over", "Paused", "", { fresh: true });
-  if (shown === null) return said("busy", "Waiting for the first picture", "");
+  if (state.paused) return said("over", t("link.paused"), "", { fresh: true });
+  if (shown === null) return said("busy", t("link.first"), "");
   const silentMs = nowMs - shown.atMs;
-  if (silentMs > QUIET_MS) return said("busy", `No new picture for ${duration(silentMs / 1000)}`, "");
-  return said("live", "Live", "", { fresh: true });
+  if (silentMs > QUIET_MS) return said("busy", t("link.quiet", { time: duration(silentMs / 1000) }), "");
+  return said("live", t("link.live"), "", { fresh: true });
 }
 
 function noSourceWords({ sources, sourcesError }) {
-  if (sourcesError) return said("busy", "The server does not answer", sourcesError, { retry: true });
-  if (sources === null) return said("busy", "Asking the server for its sources", "");
-  return said("over", "No source", "start the server with --source NAME=FILE or --source NAME=CAMERA", { retry: true });
+  if (sourcesError) return said("busy", t("link.no-server"), sourcesError, { retry: true });
+  if (sources === null) return said("busy", t("link.listing"), "");
+  return said("over", t("link.no-source"), t("link.name-one"), { retry: true });
+}
+
+/** Why a source is as it is: the server's words, or where they are not understood what its cause means. */
+function feedReason({ feed: { cause, reason } }) {
+  return cause ? { key: `cause.${cause}`, detail: reason } : reason;
 }
 
 function said(tone, brief, reason, { fresh = false, retry = false } = {}) {
-  return { brief, full: reason ? `${brief}: ${reason}` : brief, tone, fresh, retry };
+  const full = reason ? t("link.because", { state: brief, reason: phrase(reason) }) : brief;
+  return { brief, full, tone, fresh, retry };
 }
 
-/** The three chips: {rate, rateNote, age, ageNote, device, deviceNote}; a dash where nothing was measured. */
+/** The chips: {rate, rateNote, age, ageNote, device, deviceNote}; a dash where nothing was measured. */
 export function chipWords(state, nowMs) {
   return { ...rateWords(state, nowMs), ...ageWords(state, nowMs), ...providerWords(state) };
 }
 
 function rateWords(state, nowMs) {
-  if (state.paused) return { rate: "–", rateNote: "frames/s, paused" };
+  if (state.paused) return { rate: "–", rateNote: t("rate.paused") };
   const here = pictureRate(state.ticksMs, nowMs);
-  if (here === null) return { rate: "–", rateNote: "frames/s" };
+  if (here === null) return { rate: "–", rateNote: t("rate") };
   const server = state.shown?.header.rate ?? 0;
   // A slow link or a slow screen shows fewer than the model classifies; say so instead of naming the better one.
   const fewer = here > 0 && server > 1.15 * here && server - here > 1;
-  return { rate: rate(here), rateNote: fewer ? `of ${rate(server)} frames/s` : "frames/s" };
+  return { rate: rate(here), rateNote: fewer ? t("rate.of", { rate: rate(server) }) : t("rate") };
 }
 
 function ageWords(state, nowMs) {
-  if (state.shown === null) return { age: "–", ageNote: "age" };
+  if (state.shown === null) return { age: "–", ageNote: t("age") };
   const since = nowMs - state.shown.atMs;
   if (state.paused || since > STILL_MS) {
-    return { age: age((state.shown.ageMs ?? 0) + since), ageNote: state.paused ? "age, paused" : "age, growing" };
+    return { age: age((state.shown.ageMs ?? 0) + since), ageNote: t(state.paused ? "age.paused" : "age.growing") };
   }
-  return { age: state.shown.ageMs === null ? "–" : age(state.shown.ageMs), ageNote: "age" };
+  return { age: state.shown.ageMs === null ? "–" : age(state.shown.ageMs), ageNote: t("age") };
 }
 
 function providerWords({ model, server }) {
-  if (model === null) return { device: "–", deviceNote: "provider" };
+  if (model === null) return { device: "–", deviceNote: t("provider") };
   const { device, by } = provider(model.provider);
   const asked = server?.provider?.requested ?? "";
   if (device === "CPU" && (asked === "cuda" || asked === "tensorrt")) {
-    return { device, deviceNote: "not the GPU asked for" };
+    return { device, deviceNote: t("provider.missed") };
   }
-  return { device, deviceNote: by ? `provider, ${by}` : "provider" };
+  return { device, deviceNote: by ? t("provider.by", { by }) : t("provider") };
 }
 
-/**
- * What was lost on the way, by cause; "" before the first picture. Dropped: the model had no time for it. Skipped: it
- * was classified, and this page was shown a newer one instead.
- */
-export function countWords({ shown, skipped, unreadable }) {
-  if (shown === null) return "";
-  const parts = [`${count(shown.header.captured)} captured`, `${count(shown.header.dropped)} dropped`];
-  if (skipped > 0) parts.push(`${count(skipped)} skipped`);
-  if (unreadable > 0) parts.push(`${count(unreadable)} unreadable`);
-  return parts.join(", ");
+/** What did not reach this page, by cause: {total, rows: [words, number][]}; total: of frames. */
+export function lossWords({ counts, skipped, unreadable }) {
+  if (counts === null) return { total: "–", rows: [] };
+  const { captured, dropped, drops = { engine: dropped }, damaged = 0, reconnects = 0, stalls = 0 } = counts;
+  const frames = { ...drops, damaged, skipped, unreadable };
+  const rows = Object.entries({ captured, ...frames, reconnects, stalls });
+  return {
+    total: number(Object.values(frames).reduce((sum, n) => sum + n)),
+    rows: rows.map(([name, n]) => [t(`lost.${name}`, {}, name), number(n)]),
+  };
 }
 
 /** The answer: {known, title, taxon, probability, since, note}. */
 export function answerWords(state) {
   if (state.shown === null) return { known: false, title: "–", taxon: "", probability: "", since: "", note: "" };
   const { stable, top, media_s } = state.shown.header;
-  const since = `for ${duration(media_s - stable.since_s)}`;
+  const since = t("for", { time: duration(media_s - stable.since_s) });
   if (stable.index !== null) {
     const [title, taxon] = [labelOf(state, stable.index), taxonOf(state, stable.index)];
     return { known: true, title, taxon, probability: percent(stable.probability), since, note: "" };
   }
-  const note = top.length > 0 ? `Closest: ${labelOf(state, top[0][0])}, ${percent(top[0][1])}` : "";
-  return { known: false, title: "Nothing I know", taxon: "", probability: "", since, note };
+  const [best] = top;
+  const note = best ? t("closest", { label: labelOf(state, best[0]), share: percent(best[1]) }) : "";
+  return { known: false, title: t("nothing"), taxon: "", probability: "", since, note };
 }
 
 /** For the live region: changes only when the stable label does. */
 export function announcement(state) {
-  if (state.shown === null) return "";
-  const { index } = state.shown.header.stable;
-  return index === null ? "Nothing I know" : labelOf(state, index);
+  return state.shown === null ? "" : answerWords(state).title;
 }
 
 /** The heat map in words: whose it is, where it is strongest, and which one was chosen if that is not yet here. */
 export function heatWords(state) {
   if (state.shown === null) return "";
   const { header, cam } = state.shown;
-  const where = whereStrongest(cam, ...header.cam);
+  const place = whereStrongest(cam, ...header.cam);
   const best = header.top[0]?.[0] ?? null;
-  const whose = state.explain === MOST_PROBABLE && header.explained === best ? "the most probable, " : "";
-  const words = where === null ? "empty, nothing here speaks for it" : `strongest ${where}`;
-  const map = `Heat map of ${whose}${labelOf(state, header.explained)}: ${words}.`;
+  const own = state.explain === MOST_PROBABLE && header.explained === best;
+  const where = t(place === null ? "heat.empty" : `where.${place}`);
+  const map = t(own ? "heat.best" : "heat", { label: labelOf(state, header.explained), where });
   const chosen = state.explain === MOST_PROBABLE ? best : state.explain;
   if (header.explained === chosen || chosen === null) return map;
-  const awaited = state.explain === MOST_PROBABLE ? "The most probable" : labelOf(state, chosen);
-  return `${map} ${awaited} follows${state.paused ? " when you go on" : ""}.`;
+  const label = state.explain === MOST_PROBABLE ? t("heat.most-probable") : labelOf(state, chosen);
+  return `${map} ${t(state.paused ? "heat.waits" : "heat.follows", { label })}`;
 }
 
 /** How long ago the picture on a paused page was taken; "" while it is live. */
 export function agoWords({ paused, shown }, nowMs) {
   if (!paused || shown === null) return "";
   const seconds = Math.max(0, nowMs - shown.atMs + (shown.ageMs ?? 0)) / 1000;
-  return `${seconds < 60 ? `${seconds.toFixed(1)}\u202fs` : duration(seconds)} ago`;
+  return t("ago", { time: seconds < 60 ? tenths(seconds) : duration(seconds) });
 }
 
 /** What was done to the picture for the eye, "" for nothing. */
 export function eyeWords({ eye }) {
-  const done = Object.keys(NAMES).filter((name) => eye[name] > 0);
-  return done.map((name) => `${NAMES[name]} ${percent(eye[name])}`).join(", ");
+  const done = CONTROLS.filter((name) => eye[name] > 0);
+  return done.map((name) => `${t(`eye.${name}`)} ${percent(eye[name])}`).join(", ");
 }
 
-/** Whether a sighting is going on at this moment. The last one before an end stays open: more frames may follow it. */
+/** Whether a sighting is going on at this moment. The last one before an end stays ongoing: more frames may follow it. */
 export function isPresent(entry, state) {
-  return entry.open && state.feed.state === "live";
+  return entry.ongoing && state.feed.state === "live";
 }
 
-/** One sighting's time: wall clock where it is known, else media time. */
-export function sightingTime(entry, present) {
+/** One sighting: {label, when, note}; its time is wall clock where that is known, else media time. */
+export function sightingWords(entry, present) {
   const [from, to] = entry.start_utc
     ? [clockTime(entry.start_utc), clockTime(entry.end_utc)]
     : [mediaTime(entry.start_s), mediaTime(entry.end_s)];
   const span = from === to ? from : `${from} – ${to}`;
-  return present ? `since ${from}` : span;
+  const seconds = Math.max(0, entry.end_s - entry.start_s);
+  const lasted = seconds < 10 ? tenths(seconds) : duration(seconds);
+  const best = t("sighting.best", { share: percent(entry.peak_probability) });
+  const when = present ? t("sighting.now", { from }) : span;
+  return { label: labelText(entry.label), when, note: `${lasted} · ${best}` };
 }
 
-/** A still's caption, two lines, and its file name. */
+/** A still's caption, two lines, and its file name, which is the same in every language. */
 export function stillWords(state) {
   const { header } = state.shown;
   const { title, probability, note } = answerWords(state);
   const first = probability ? `${title}, ${probability}` : [title, note].filter(Boolean).join(". ");
-  const second = [header.source, `frame ${header.frame}`, `${header.media_s.toFixed(3)}\u202fs`, header.utc];
+  const frame = t("caption.frame", { frame: String(header.frame) });
+  const second = [sourceName(header.source), frame, t("unit.s", { n: header.media_s.toFixed(3) }), header.utc];
   if (state.model?.model) second.push(state.model.model);
-  if (state.view !== "camera") second.push(`heat map: ${labelOf(state, header.explained)}`);
-  if (eyeWords(state)) second.push(`for the eye: ${eyeWords(state)}`);
-  const name = [slug(header.source), `frame-${String(header.frame).padStart(6, "0")}`, slug(title)].join("_");
+  if (state.view !== "camera") second.push(t("caption.map", { label: labelOf(state, header.explained) }));
+  if (eyeWords(state)) second.push(t("caption.eye", { what: eyeWords(state) }));
+  const own = state.model?.labels[header.stable.index] ?? "unknown";
+  const name = [slug(header.source), `frame-${String(header.frame).padStart(6, "0")}`, slug(own)].join("_");
   return { lines: [first, second.filter(Boolean).join("  ·  ")], fileName: `${name}.png` };
 }
 
@@ -193,22 +203,25 @@ export function factRows(state) {
   const { model, server } = state;
   const rows = [];
   if (model) {
-    rows.push(["Model", model.model ?? "–"]);
-    rows.push(["Classes", String(model.labels.length)]);
-    if (model.input_size) rows.push(["Input", `${model.input_size} × ${model.input_size} pixels`]);
+    rows.push([t("fact.model"), model.model ?? "–"]);
+    rows.push([t("fact.classes"), number(model.labels.length)]);
+    if (model.input_size) rows.push([t("fact.input"), t("fact.pixels", { n: model.input_size })]);
     const show = model.thresholds?.show;
-    if (Number.isFinite(show)) rows.push(["A label is shown from", percent(show)]);
-    rows.push(["Runs on", model.provider]);
+    if (Number.isFinite(show)) rows.push([t("fact.show"), percent(show)]);
+    rows.push([t("fact.runs-on"), model.provider]);
   }
   const report = server?.provider;
-  if (report && Number.isFinite(report.share)) rows.push(["Its share of the run time", percent(report.share)]);
-  if (report?.note) rows.push(["Note", report.note]);
-  if (Number.isFinite(state.rttMs)) rows.push(["Round trip to the server", age(state.rttMs)]);
+  if (report && Number.isFinite(report.share)) rows.push([t("fact.share"), percent(report.share)]);
+  if (report?.note) rows.push([t("fact.note"), report.note]);
+  if (Number.isFinite(state.rttMs)) rows.push([t("fact.rtt"), age(state.rttMs)]);
   if (server?.version) rows.push(["Reeflens", server.version]);
   return rows;
 }
 
-/** A source tile's second line. */
-export function sourceWords({ kind, state }) {
-  return [labelText(kind ?? ""), state === "live" ? "" : state].filter(Boolean).join(", ");
+/** A source tile's second line: what is seen there, else what it is and how. label: undefined when nobody looked yet. */
+export function sourceWords({ kind, state }, label) {
+  if (label !== undefined && state === "live") return label === "" ? t("tile.nothing") : labelText(label);
+  const known = kind ? t(`kind.${kind}`, {}, labelText(kind)) : "";
+  const how = !state || state === "live" ? "" : t(`state.${state}`, {}, state);
+  return [known, how].filter(Boolean).join(", ");
 }

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import ClassVar, Protocol
 
+from dives.divelog import UNKNOWN, Conditions, Profile
 from realtime.contract import ModelContract
 from realtime.frames import FrameResult
 from realtime.sightings import Sighting
@@ -19,7 +21,7 @@ class Dive:
     """The facts of a dive that hold for all its rows.
 
     folder: where its files go. frames: the number of rows to come. merge_gap_s: how long, in seconds, a label may
-    be lost within one sighting.
+    be lost within one sighting. profile: depth and temperature by the clock of the rows, when there is a dive log.
     """
 
     folder: Path
@@ -28,6 +30,11 @@ class Dive:
     info: SourceInfo
     frames: int
     merge_gap_s: float
+    profile: Profile | None = None
+
+    def conditions(self, moment: datetime | None) -> Conditions:
+        """Depth and temperature at a moment; unknown without a dive log."""
+        return self.profile.at(moment) if self.profile is not None else UNKNOWN
 
 
 class Writer(Protocol):
@@ -53,6 +60,11 @@ class Writer(Protocol):
 def seconds(value: float) -> str:
     """Media time with 6 decimals: finer than any container's clock (1/90000 s and coarser). Never "-0.000000"."""
     return f"{value + 0.0:.6f}" if abs(value) >= 5e-7 else "0.000000"
+
+
+def measured(value: float | None) -> str:
+    """Metres or degrees with 2 decimals, finer than dive computers measure; empty for None."""
+    return "" if value is None else f"{value:.2f}"
 
 
 def score(value: float) -> str:

@@ -8,13 +8,14 @@ from contextlib import ExitStack
 from typing import ClassVar
 
 from dives.partial import PartialFile
-from dives.writers.base import Dive, score, seconds
+from dives.writers.base import Dive, measured, score, seconds
 from realtime.frames import FrameResult, iso_utc
 from realtime.sightings import Sighting
 
 COLUMNS = (
     *("label", "start_s", "end_s", "start_utc", "end_utc"),
     *("peak_s", "peak_frame", "peak_probability", "mean_probability", "frames"),
+    *("depth_m", "min_depth_m", "max_depth_m", "temperature_c"),
 )
 
 
@@ -25,6 +26,7 @@ class SightingsCsv:
 
     def begin(self, dive: Dive, files: ExitStack) -> None:
         """Writes the header line."""
+        self._dive = dive
         self._labels = dive.contract.labels
         self._file = files.enter_context(PartialFile(dive.folder / self.name, "w"))
         self._csv = csv.writer(self._file, lineterminator="\n")
@@ -36,6 +38,9 @@ class SightingsCsv:
     def finish(self, sightings: Sequence[Sighting]) -> None:
         """Writes all lines and completes the file."""
         for sighting in sightings:
+            at = self._dive.conditions(sighting.peak_utc)
+            profile = self._dive.profile
+            depths = profile.depths(sighting.start_utc, sighting.end_utc) if profile is not None else (None, None)
             self._csv.writerow(
                 [
                     self._labels[sighting.label_index],
@@ -48,6 +53,7 @@ class SightingsCsv:
                     score(sighting.peak_probability),
                     score(sighting.mean_probability),
                     sighting.frames,
+                    *(measured(at.depth_m), *map(measured, depths), measured(at.temperature_c)),
                 ]
             )
         self._file.commit()

@@ -1,5 +1,6 @@
 """The page in a real browser against the real server: what a person opens, sees and presses."""
 
+import json
 import os
 import re
 import shutil
@@ -306,12 +307,151 @@ def test_nothing_is_cut_off_at_any_width(browser, url, width, height):
     opened.close()
 
 
-def test_the_page_is_small(url):
-    page = httpx.get(url)
-    assets = re.findall(r'(?:src|href)="(assets/[^"]+)"', page.text)
-    modules = [path.name for path in (REPO / "web").glob("*.js")]
-    total = len(page.content) + sum(
-        len(httpx.get(url + name).raise_for_status().content)
-        for name in {*assets, *(f"assets/{module}" for module in modules)}
+def test_a_visit_loads_less_than_150_kb_from_this_server_and_one_language(context, url):
+    page = context.new_page()
+    answers = []
+    page.on("response", lambda answer: answers.append(answer) if "/api/" not in answer.url else None)
+    page.goto(f"{url}#reef")
+    shows_label(page)
+    page.wait_for_load_state("networkidle")
+    bodies = {answer.url.removeprefix(url): len(answer.body()) for answer in answers}
+    assert {"", "assets/app.js", "assets/en.json"} <= bodies.keys()
+    assert "assets/tr.json" not in bodies
+    assert sum(bodies.values()) < 150_000, bodies  # as the browser reads them, before compression
+    assert all(answer.header_value("content-encoding") == "gzip" for answer in answers)
+
+
+def test_a_second_visit_asks_and_is_sent_nothing(context, url):
+    open_page(context, url).close()
+    page = context.new_page()
+    codes = []
+    page.on("response", lambda answer: codes.append(answer.status) if "/assets/" in answer.url else None)
+    session = context.new_cdp_session(page)
+    session.send("Network.enable")
+    sizes = []
+    session.on("Network.loadingFinished", lambda event: sizes.append(event["encodedDataLength"]))
+    page.goto(f"{url}#reef")
+    shows_label(page)
+    assert len(codes) > 20
+    assert sum(sizes) < 40_000  # headers, and the API's few answers
+
+
+def test_every_visible_word_comes_from_the_catalogue(context, url):
+    """With a catalogue that marks each of its texts, what stands unmarked on the page is data, or a bypass."""
+
+    def mark(entry: object) -> object:
+        return {form: mark(text) for form, text in entry.items()} if isinstance(entry, dict) else f"⟦{entry}⟧"
+
+    def marked(route) -> None:
+        texts = json.loads((REPO / "web" / "en.json").read_text(encoding="utf-8"))
+        route.fulfill(json={key: mark(entry) for key, entry in texts.items()})
+
+    context.route("**/assets/en.json", marked)
+    page = context.new_page()
+    page.goto(f"{url}#reef")
+    page.wait_for_function("() => document.querySelector('#stage').dataset.picture === 'yes'")
+    page.locator("#losses summary").click()
+    page.locator("#eye-title").click()
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_function("() => !document.querySelector('#replay').hidden")
+    page.locator("#help").click()
+    said = page.evaluate(
+        """() => {
+          const said = [];
+          for (const element of document.body.querySelectorAll('*')) {
+            if (element.closest('noscript, svg')) continue;
+            for (const node of element.childNodes) if (node.nodeType === Node.TEXT_NODE) said.push(node.data);
+            for (const name of ['aria-label', 'aria-valuetext', 'title', 'alt']) {
+              said.push(element.getAttribute(name) ?? '');
+            }
+          }
+          return said;
+        }"""
     )
-    assert total < 150_000
+    assert sum("⟦" in text for text in said) > 60
+    data = {*LABELS, "Reeflens", "reef", "scene", "English", "Türkçe", "Inferno", "Viridis", "Cividis", "CPU"}
+    data |= {"O", "C", "V", "S", "F", "CPUExecutionProvider", "toy.onnx"}
+    plain = {re.sub(r"[<>]?\d+%", "", text).strip() for text in said if "⟦" not in text}
+    plain = {text for text in plain if re.search(r"[^\W\d_]", text)}
+    utc = re.compile(r"[\dT:.Z – -]+")
+    version = httpx.get(f"{url}api/status").json()
+    data |= {version["version"], version["provider"]["note"]}
+    assert {text for text in plain - data if not utc.fullmatch(text)} == set()
+
+
+def test_the_page_speaks_the_browsers_language_and_another_when_asked(browser, url):
+    opened = browser.new_context(locale="tr-TR")
+    page = opened.new_page()
+    page.goto(f"{url}#reef")
+    shows_label(page, "Balık|Ahtapot")  # Fish and Octopus; Turtle is no class of the catalogue
+    assert page.evaluate("document.documentElement.lang") == "tr"
+    assert page.inner_text("#sightings-title").startswith("Gözlemler")
+    assert re.search(r"%\d", page.inner_text("#top"))
+    page.select_option("#language", "en")
+    page.wait_for_function("() => document.documentElement.lang === 'en'")
+    shows_label(page, "Fish|Octopus")
+    assert page.inner_text("#sightings-title").startswith("Sightings")
+    page.reload()
+    shows_label(page, "Fish|Octopus")  # remembered
+    assert page.input_value("#language") == "en"
+    opened.close()
+
+
+def test_the_heat_map_has_the_chosen_colours_and_remembers_them(context, url):
+    page = open_page(context, url)
+    # The most opaque pixel of the map has the legend's colour of its value, and the legend is the table's.
+    painted = """(last) => {
+      const pixels = (id) => {
+        const canvas = document.querySelector(id);
+        return canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
+      };
+      const [heat, legend] = [pixels('#heat'), pixels('#legend')];
+      let at = 3;
+      for (let i = 3; i < heat.length; i += 4) if (heat[i] > heat[at]) at = i;
+      const value = Math.round(heat[at] / (document.querySelector('#opacity').value / 100));
+      const near = [0, 1, 2].every((c) => Math.abs(heat[at - 3 + c] - legend[4 * value + c]) < 8);
+      return heat[at] > 60 && near && legend.slice(1020, 1023).join() === last;
+    }"""
+    for name, last in (("viridis", "253,231,37"), ("cividis", "254,232,56"), ("inferno", "252,255,164")):
+        page.select_option("#colours", name)
+        page.wait_for_function(painted, arg=last)
+    page.keyboard.press("c")
+    assert page.input_value("#colours") == "viridis"
+    page.reload()
+    page.wait_for_function("() => document.querySelector('#colours').value === 'viridis'")
+
+
+def test_what_was_not_shown_is_told_by_cause(context, url):
+    page = open_page(context, url)
+    page.locator("#losses summary").press("Enter")
+    page.wait_for_function("() => /^[0-9]/.test(document.querySelector('#loss-rows dd')?.textContent)")
+    told = page.inner_text("#loss-rows")
+    for words in ("Captured", "the model had no time", "could not be decoded", "came back after a loss", "fell silent"):
+        assert words in told
+    page.keyboard.press("Escape")
+    assert not page.evaluate("document.querySelector('#losses').open")
+
+
+def test_what_was_seen_before_the_page_opened_is_listed_and_opens_with_its_map(context, url):
+    def seen() -> list[dict]:
+        return httpx.get(f"{url}api/sightings", params={"source": "reef"}).json()
+
+    first = open_page(context, url)
+    for label in LABELS:
+        shows_label(first, label)
+    first.close()
+    assert len(seen()) >= 2
+    page = open_page(context, url)
+    page.wait_for_function("() => document.querySelectorAll('#sightings li').length >= 2")
+    page.wait_for_function("() => document.querySelector('#sightings img')?.naturalWidth > 0")
+    entry = page.locator("#sightings li").nth(1)
+    assert re.search("|".join(LABELS), entry.inner_text())
+    assert re.search(r"best >?\d+%", entry.inner_text())
+    count = page.locator("#sightings li").count()
+    page.wait_for_function("n => document.querySelectorAll('#sightings li').length > n", arg=count)  # goes on by itself
+    page.locator("#sightings button").nth(1).press("Enter")
+    page.wait_for_function("() => document.querySelector('#sighting-still').naturalWidth > 0")
+    assert page.locator("#sighting").is_visible()
+    assert page.locator("#sighting-clip").is_hidden()
+    page.keyboard.press("Escape")
+    assert page.locator("#sighting").is_hidden()

@@ -12,6 +12,8 @@ import pytest
 from clips import write_clip
 from toy_onnx import write_toy_model
 
+from dives.corrections import Verdict, add_correction, read_keys
+
 REPO = Path(__file__).parents[2]
 
 
@@ -55,6 +57,67 @@ def test_one_bad_file_is_reported_and_does_not_stop_the_rest(tmp_path, model):
     assert "Traceback" not in done.stderr
 
 
+def test_process_takes_folders_of_videos_and_patterns_and_goes_on_after_bad_ones(tmp_path, model):
+    (tmp_path / "card").mkdir()
+    good = write_clip(tmp_path / "card" / "dive1.mp4")
+    for number in range(2, 20):
+        os.link(good, tmp_path / "card" / f"dive{number}.mp4")
+    (tmp_path / "card" / "dive20.mp4").write_text("this is no video")
+    done = reeflens("process", "card", "--every", "1", "--out", "r", "--model", model, "--json", cwd=tmp_path)
+    assert done.returncode == 1
+    rows = json.loads(done.stdout)
+    assert [row["state"] for row in rows] == ["complete"] * 19 + ["failed"]
+    assert [Path(row["source"]).name for row in rows] == [f"dive{number}.mp4" for number in range(1, 21)]
+    done = reeflens(
+        "process", "card/dive1*.mp4", "--out", "s", "--every", "1", "--model", model, "--json", cwd=tmp_path
+    )
+    assert (done.returncode, len(json.loads(done.stdout))) == (0, 11)
+
+
+def test_chapters_are_joined_on_request(tmp_path, model):
+    for number in (1, 2):
+        write_clip(tmp_path / f"GX0{number}0042.MP4")
+    done = reeflens("process", "GX0?0042.MP4", "--join", "--out", "r", "--model", model, "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "one dive of 2 files" in done.stderr
+    (row,) = json.loads(done.stdout)
+    assert (row["classified"], Path(row["folder"]).name) == (60, "GX010042")
+
+
+def test_a_dive_log_is_joined_and_one_of_another_day_is_refused_in_a_sentence(tmp_path, model):
+    clip = write_clip(tmp_path / "dive.mp4", metadata={"creation_time": "2026-05-01T09:30:00Z"})
+    (tmp_path / "log.csv").write_text("time,depth_m\n2026-05-01T10:29:00,5\n2026-05-01T10:31:00,15\n")
+    given = ["process", clip, "--out", "r", "--model", model, "--divelog", "log.csv"]
+    done = reeflens(*given, cwd=tmp_path)
+    assert done.returncode == 1
+    assert "but the nearest dive in log.csv is from 2026-05-01T10:29:00.000Z" in done.stderr
+    assert "--divelog-offset 3600" in done.stderr
+    done = reeflens(*given, "--divelog-offset", "3600", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert ",10.00,\n" in (tmp_path / "r" / "dive" / "frames.csv").read_text()
+
+
+def test_collect_says_what_it_made_and_what_it_could_not(tmp_path, model):
+    done = reeflens("collect", ".", "--out", "tree", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "no sightings.csv here" in done.stderr
+    write_clip(tmp_path / "dive.mp4", rate=10)
+    assert reeflens("process", "dive.mp4", "--out", "r", "--model", model, cwd=tmp_path).returncode == 0
+    folder = tmp_path / "r" / "dive"
+    add_correction(folder, read_keys(folder)[0], Verdict.WRONG, "Goby")
+    done = reeflens("collect", "r", "--out", "tree", "--json", cwd=tmp_path)
+    assert (done.returncode, json.loads(done.stdout)["pictures"]) == (0, {"Goby": 2})
+
+
+def test_one_start_for_several_recordings_is_refused(tmp_path, model):
+    for number in (1, 2):
+        write_clip(tmp_path / f"{number}.mp4", frames=3)
+    start = ["--start", "2026-05-01T09:30:00Z"]
+    done = reeflens("process", "1.mp4", "2.mp4", *start, "--out", "r", "--model", model, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "one recording began, and 2 were given" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -70,6 +133,7 @@ def test_one_bad_file_is_reported_and_does_not_stop_the_rest(tmp_path, model):
         (["serve", "--port", "70000"], "70000"),
         (["serve", "--library", "dives", "--upload-limit-gb", "0"], "upload limit"),
         (["serve", "--library", "dives", "--library-quota-gb", "nan"], "quota"),
+        (["serve", "--record-clips", "5"], "--record-clips: say where with --record"),
         (["swim"], "swim"),
         (["doctor", "--provider", "abacus"], "abacus"),
     ],
@@ -91,6 +155,7 @@ def test_wrong_usage_exits_with_2_and_says_what(tmp_path, model, arguments, said
         (["export", "gone", "--out", "m.onnx"], "gone"),
         (["train", "gone", "--out", "r", "--weights", "none"], "gone"),
         (["serve", "--source", "reef=gone.mp4"], "gone.mp4"),
+        (["serve", "--record", f"{os.devnull}/here", "--port", "0"], "cannot be recorded to"),
     ],
 )
 def test_work_that_fails_exits_with_1_and_one_sentence(tmp_path, model, arguments, said):

@@ -12,7 +12,7 @@ import numpy as np
 from dives.writers.base import Dive, Writer
 from realtime.frames import FrameResult, StableLabel
 from realtime.pipeline import RawResult
-from realtime.sightings import SightingTracker
+from realtime.sightings import Sighting, SightingTracker
 
 DIVE_START = datetime(2026, 5, 1, 9, 30, tzinfo=UTC)
 
@@ -45,8 +45,8 @@ def shown(index: int, media_s: float, label: int | None, *, utc: bool = False, c
     return FrameResult(**fields, stable=StableLabel(label, float(row.probabilities.max()), media_s))
 
 
-def write(rows: Sequence[FrameResult], dive: Dive, *writers: Writer) -> None:
-    """Hands rows and their sightings to writers."""
+def write(rows: Sequence[FrameResult], dive: Dive, *writers: Writer) -> list[Sighting]:
+    """Hands rows and their sightings to writers; returns the sightings."""
     tracker = SightingTracker(merge_gap_s=dive.merge_gap_s)
     with ExitStack() as files:
         for writer in writers:
@@ -57,5 +57,7 @@ def write(rows: Sequence[FrameResult], dive: Dive, *writers: Writer) -> None:
             for writer in writers:
                 writer.frame(row)
         sightings.append(tracker.finish())
+        found = [sighting for sighting in sightings if sighting is not None]
         for writer in writers:
-            writer.finish([sighting for sighting in sightings if sighting is not None])
+            writer.finish(found)
+    return found

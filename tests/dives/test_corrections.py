@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from clips import write_clip
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,7 +23,6 @@ from dives.corrections import (
     Verdict,
     add_correction,
     corrected,
-    key_of,
     read_corrections,
     read_keys,
     undo_correction,
@@ -207,18 +207,24 @@ def test_every_correction_either_stands_or_is_left_over(spans, said_of):
     assert sorted(map(id, [*filter(None, found.words), *found.left_over])) == sorted(map(id, words))
 
 
-def test_the_keys_of_a_processed_dive_are_those_of_its_table(tmp_path, engine):
-    from clips import write_clip
-
+def test_corrections_outlive_another_processing_of_the_dive(tmp_path, engine):
     clip = write_clip(tmp_path / "slow.mp4", frames=30, rate=10)
     run = process(clip, tmp_path / "out", engine, ProcessOptions())
     keys = read_keys(run.folder)
-    labels = engine.contract.labels
-    assert keys == [key_of(sighting, labels, keys[0].file) for sighting in run.sightings]
+    assert [key.peak_s for key in keys] == pytest.approx([sighting.peak_s for sighting in run.sightings], abs=1e-6)
     word = add_correction(run.folder, keys[1], Verdict.WRONG, "Cuttlefish")
     process(clip, tmp_path / "out", engine, ProcessOptions(every_s=0.2))  # anew: results go, corrections stay
     assert word in corrected(read_keys(run.folder), read_corrections(run.folder)).words
     assert json.loads((run.folder / NAME).read_text())["sighting"]["label"] == "Octopus"
+
+
+def test_a_live_source_counts_frames_anew_and_its_sightings_stay_apart(tmp_path):
+    columns = "label,start_s,end_s,start_utc,end_utc,peak_s,peak_frame,peak_probability,mean_probability,frames"
+    line = "Fish,1.0,2.0,2026-05-0{}T09:30:00.000Z,2026-05-01T09:30:01.000Z,1.5,15,0.9,0.8,10"
+    (tmp_path / "sightings.csv").write_text("\n".join([columns, line.format(1), line.format(2), ""]))
+    first, second = read_keys(tmp_path)
+    word = add_correction(tmp_path, second, Verdict.NOTHING)
+    assert corrected([first, second], read_corrections(tmp_path)).words == (None, word)
 
 
 def test_a_folder_without_sightings_is_named(tmp_path):

@@ -18,11 +18,11 @@ def test_one_line_per_row_with_the_columns_of_the_documentation(dive):
     content, _ = written(to)
     assert content.decode() == (
         "frame,media_s,utc,utc_source,label_1,probability_1,label_2,probability_2,label_3,probability_3,"
-        "unknown,stable_label,stable_probability\n"
+        "unknown,stable_label,stable_probability,depth_m,temperature_c\n"
         "0,0.000000,2026-05-01T09:30:00.000Z,container,Fish,0.900000,Octopus,0.050000,Turtle,0.050000,"
-        "0.100000,Fish,0.900000\n"
+        "0.100000,Fish,0.900000,,\n"
         "3,0.100000,,,Fish,0.333333,Octopus,0.333333,Turtle,0.333333,"
-        "0.666667,,0.333333\n"
+        "0.666667,,0.333333,,\n"
     )
 
 

@@ -19,7 +19,7 @@ from dives.process import JOURNAL, ProcessOptions, process
 from realtime.engine import Engine
 from realtime.errors import ResultsError, SettingsError, SourceError
 
-TABLES = {"frames.csv", "sightings.csv", "dive.vtt", "dive.srt", "cams.npy"}
+TABLES = {"frames.csv", "sightings.csv", "dive.vtt", "dive.srt", "cams.npy", "occurrence.csv"}
 REPOSITORY = Path(__file__).parents[2]
 EVERY_FRAME = ProcessOptions()
 RESUMED = ProcessOptions(resume=True)
@@ -88,7 +88,10 @@ def test_run_json_says_what_was_run_with_what(clip, engine, toy_model, tmp_path)
     assert found["model"]["sha256"] == engine.sha256
     assert (found["model"]["name"], found["model"]["provider"]) == (toy_model.name, "CPUExecutionProvider")
     assert found["time"] == {"start_utc": "2026-05-01T09:30:00.000Z", "utc_source": "container"}
-    assert found["options"] == {"every_s": None, "start_utc": "", "overlay": False, "resume": False}
+    assert found["options"] == {
+        **{"every_s": None, "start_utc": "", "overlay": False, "resume": False},
+        **{"divelog": "", "divelog_offset_s": 0.0},
+    }
     assert set(found["files"]) == TABLES
     assert found["timing"]["frames_per_s"] > 0
     assert found["versions"]["av"] == av.__version__

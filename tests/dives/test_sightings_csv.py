@@ -10,12 +10,15 @@ def test_one_line_per_sighting_in_order_of_time(dive):
     rows = [shown(k, k * 0.1, 0 if k < 50 else 2, utc=True) for k in range(100)]
     write(rows, to, SightingsCsv())
     head, first, second = (to.folder / "sightings.csv").read_text().splitlines()
-    assert head == "label,start_s,end_s,start_utc,end_utc,peak_s,peak_frame,peak_probability,mean_probability,frames"
+    assert head == (
+        "label,start_s,end_s,start_utc,end_utc,peak_s,peak_frame,peak_probability,mean_probability,frames,"
+        "depth_m,min_depth_m,max_depth_m,temperature_c"
+    )
     assert first == (
-        "Fish,0.000000,4.900000,2026-05-01T09:30:00.000Z,2026-05-01T09:30:04.900Z,0.000000,0,0.900000,0.900000,50"
+        "Fish,0.000000,4.900000,2026-05-01T09:30:00.000Z,2026-05-01T09:30:04.900Z,0.000000,0,0.900000,0.900000,50,,,,"
     )
     assert second.startswith("Turtle,5.000000,9.900000,")
-    assert second.endswith(",5.000000,50,0.900000,0.900000,50")
+    assert second.endswith(",5.000000,50,0.900000,0.900000,50,,,,")
 
 
 def test_a_dive_without_animals_has_a_table_without_lines(dive):

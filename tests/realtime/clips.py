@@ -26,13 +26,19 @@ def write_clip(
     codec: str = "libx264",
     options: dict[str, str] | None = None,
     metadata: dict[str, str] | None = None,
+    pix_fmt: str = "yuv420p",
+    rotation: int = 0,
 ) -> Path:
     """Encodes ``frames`` of ``colour_frame``; pts_ms gives each its time stamp, else a constant rate."""
     with av.open(str(path), "w") as container:
         container.metadata.update(metadata or {})
         stream = container.add_stream(codec, rate=1000 if pts_ms else rate)
         stream.height, stream.width = size_hw
-        stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+        stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else pix_fmt
+        if rotation:
+            stream.set_display_rotation(rotation)
+        if codec == "libx265":
+            stream.options = {"preset": "ultrafast", "x265-params": "log-level=error:pools=1"}
         if codec == "libx264":
             stream.options = options or {"preset": "ultrafast", "g": "10"}
         if pts_ms:
@@ -43,6 +49,21 @@ def write_clip(
                 frame.pts, frame.time_base = pts_ms[index], Fraction(1, 1000)
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
+    return path
+
+
+def remux(path: Path, source: Path, *, shift_s: float = 0.0, **options: str) -> Path:
+    """The packets of ``source``'s video in another container, all their stamps moved by ``shift_s``, none dropped."""
+    options = {"avoid_negative_ts": "disabled", **options}
+    with av.open(str(source)) as before, av.open(str(path), "w", options=options) as after:
+        stream = before.streams.video[0]
+        copy = after.add_stream_from_template(stream)
+        for packet in before.demux(stream):
+            if packet.dts is not None:
+                packet.pts += round(shift_s / stream.time_base)
+                packet.dts += round(shift_s / stream.time_base)
+                packet.stream = copy
+                after.mux(packet)
     return path
 
 

@@ -4,11 +4,15 @@ import contextlib
 import logging
 import os
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from fractions import Fraction
+from functools import partial
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -178,6 +182,37 @@ def test_a_wrong_password_is_told_and_never_shown(engine, gstreamer, caplog, cap
     for text in (caplog.text, out, err, repr(status), repr(watched.said), str(error)):
         assert SECRET not in text
     assert "rtsp://***@127.0.0.1" in caplog.text
+
+
+def test_who_is_slower_than_the_camera_sees_fewer_frames_and_not_older_ones(gstreamer):
+    slow = threading.Event()  # never set: waiting for it stands for a decoder that takes its time
+    with RtspCamera(size="64x48") as camera, NetworkStream(camera.url, name="reef", **NETWORK) as stream:
+        shown_s, seen_s = [], []
+        for frame in stream:
+            if frame.picture._frame.time is None:  # RTSP's first picture may have no stamp
+                continue
+            shown_s.append(frame.picture._frame.time)
+            seen_s.append(time.monotonic())
+            if seen_s[-1] - seen_s[0] > 6.0:
+                break
+            slow.wait(0.12)  # of a camera that gives 25 a second: a third would be seen, four seconds late by now
+    assert stream.late > 30
+    behind_s = (seen_s[-1] - seen_s[0]) - (shown_s[-1] - shown_s[0])
+    assert behind_s < 2.0
+    assert frame.captured_s <= seen_s[-1]
+
+
+def test_an_encrypted_rtsp_camera_is_seen(gstreamer, tmp_path):
+    pem = tmp_path / "camera.pem"
+    ask = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=camera -keyout key.pem -out certificate.pem"
+    subprocess.run(ask.split(), cwd=tmp_path, capture_output=True, check=True)
+    pem.write_text((tmp_path / "key.pem").read_text() + (tmp_path / "certificate.pem").read_text())
+    with (
+        RtspCamera(certificate=pem) as camera,
+        NetworkStream(camera.url.replace("rtsp:", "rtsps:"), name="reef", **NETWORK) as stream,
+    ):
+        frames = [frame for frame, _ in zip(stream, range(5), strict=False)]
+    assert all(frame.picture.model_input(32)[0, 0, 0] > 200 for frame in frames)
 
 
 def test_a_path_that_the_camera_does_not_have_is_told(gstreamer):
@@ -362,6 +397,52 @@ def test_a_recording_on_a_web_server_plays_at_its_own_pace_and_ends(tmp_path):
     assert len(frames) == 13
     played_s = frames[-1].captured_s - frames[0].captured_s
     assert played_s >= 0.9 * (frames[-1].media_s - frames[0].media_s) > 0.3
+
+
+def test_a_live_playlist_is_watched_from_segment_to_segment_at_its_own_pace(tmp_path):
+    rate, stop = 10, threading.Event()
+
+    def film():
+        options = {"hls_time": "1", "hls_list_size": "4", "hls_flags": "delete_segments"}
+        with av.open(str(tmp_path / "live.m3u8"), "w", format="hls", options=options) as out:
+            stream = out.add_stream("libx264", rate=rate, options={"tune": "zerolatency"})
+            stream.width, stream.height, stream.pix_fmt, stream.codec_context.gop_size = 64, 48, "yuv420p", rate
+            begun_s = time.monotonic()
+            for number in range(40 * rate):
+                if stop.wait(max(0.0, begun_s + number / rate - time.monotonic())):
+                    break
+                shade = 250 if number < 2.5 * rate else 20
+                picture = av.VideoFrame.from_ndarray(np.full((48, 64, 3), shade, np.uint8), format="rgb24")
+                picture.pts, picture.time_base = number, Fraction(1, rate)
+                out.mux(stream.encode(picture))
+            out.mux(stream.encode(None))
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    camera = threading.Thread(target=film)
+    camera.start()
+    try:
+        with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=tmp_path)) as server:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            patience = time.monotonic() + WAIT_S
+            while not (tmp_path / "live.m3u8").exists():
+                assert time.monotonic() < patience
+                stop.wait(0.05)
+            with NetworkStream(f"http://127.0.0.1:{server.server_port}/live.m3u8", name="reef", **NETWORK) as stream:
+                frames = []
+                for frame in stream:
+                    frames.append(frame)
+                    if frame.picture.model_input(32).max() < 60:  # filmed when the list was already being read
+                        break
+            server.shutdown()
+    finally:
+        stop.set()
+        camera.join(WAIT_S)
+    assert stream.info.duration_s is None
+    assert np.diff([frame.media_s for frame in frames]) == pytest.approx(1 / rate, abs=0.002)
+    assert frames[-1].captured_s - frames[0].captured_s > 0.8 * (frames[-1].media_s - frames[0].media_s)
 
 
 class FakeCapture:

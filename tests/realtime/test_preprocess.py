@@ -1,12 +1,14 @@
 """The one resize: the same for a photograph in training and a frame of video."""
 
+import threading
+
 import av
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realtime.preprocess import resize_av, resize_rgb, upright
+from realtime.preprocess import resize_av, resize_rgb, scale_av, upright
 
 
 def smooth_picture(height: int, width: int, seed: int = 0) -> np.ndarray:
@@ -67,3 +69,26 @@ def test_the_short_way_from_video_agrees_with_the_training_resize(shape):
 def test_upright_turns_counter_clockwise(rotation):
     picture = smooth_picture(6, 10)
     assert np.array_equal(upright(picture, rotation), np.rot90(picture, rotation // 90))
+
+
+def test_two_threads_may_read_one_frame_at_once_and_get_the_same() -> None:
+    rng = np.random.default_rng(3)
+    rgb = rng.integers(0, 256, (360, 640, 3), dtype=np.uint8)
+    frame = av.VideoFrame.from_ndarray(rgb, "rgb24").reformat(format="yuv420p")
+    together = threading.Barrier(2)
+    seen: dict[int, list[np.ndarray]] = {160: [], 320: []}
+
+    def read(width: int) -> None:
+        together.wait(10)
+        seen[width] = [scale_av(frame, width, width * 9 // 16) for _ in range(50)]
+
+    threads = [threading.Thread(target=read, args=(width,), daemon=True) for width in seen]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+        assert not thread.is_alive(), "stuck in the scaler"
+    for width, pictures in seen.items():
+        alone = scale_av(frame, width, width * 9 // 16)
+        assert len(pictures) == 50
+        assert all(np.array_equal(picture, alone) for picture in pictures)

@@ -75,6 +75,14 @@ def test_a_foreign_frame_does_not_bring_a_label_in():
     assert label.index is None
 
 
+@pytest.mark.parametrize(("unknown", "index"), [(0.45, 0), (0.55, None)])
+def test_a_shown_label_outlives_a_foreign_look_only_if_it_is_slight(unknown, index):
+    smoother = Smoother(CONTRACT)
+    for k in range(100):
+        label = smoother.step(k / 25, scores(0, 0.95), 0.1 if k < 25 else unknown)
+    assert label.index == index
+
+
 @given(st.lists(st.tuples(st.floats(0, 6), st.lists(st.floats(0, 1), min_size=3, max_size=3)), min_size=1, max_size=40))
 def test_what_is_shown_stays_within_what_went_in(steps):
     smoother, now, seen = Smoother(CONTRACT), 0.0, []

@@ -3,6 +3,7 @@
 import os
 import threading
 from datetime import UTC, datetime
+from itertools import count, pairwise
 
 import av
 import cv2
@@ -139,9 +140,8 @@ class TestRefused:
                 list(VideoFile(path))
 
 
-@pytest.mark.parametrize(("suffix", "options"), [("mkv", None), ("mp4", {"movflags": "faststart"})])
-def test_a_file_cut_half_way_gives_what_is_there_and_then_says_that_it_breaks(tmp_path, suffix, options):
-    path = tmp_path / f"cut.{suffix}"
+def write_cut(path, options=None):
+    """Four seconds of video, of which the file holds a good half."""
     with av.open(str(path), "w", options=options or {}) as container:
         stream = container.add_stream("libx264", rate=25)
         stream.height, stream.width, stream.pix_fmt = 48, 64, "yuv420p"
@@ -149,7 +149,12 @@ def test_a_file_cut_half_way_gives_what_is_there_and_then_says_that_it_breaks(tm
         for index in range(100):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(colour_frame(index, 48, 64), "rgb24")))
         container.mux(stream.encode())
-    truncate(path, 0.6)
+    return truncate(path, 0.6)
+
+
+@pytest.mark.parametrize(("suffix", "options"), [("mkv", None), ("mp4", {"movflags": "faststart"})])
+def test_a_file_cut_half_way_gives_what_is_there_and_then_says_that_it_breaks(tmp_path, suffix, options):
+    path = write_cut(tmp_path / f"cut.{suffix}", options)
     frames = []
     with pytest.raises(SourceError, match=r"breaks off at .* of 4\.0 s|reading stopped"):  # noqa: PT012
         for frame in VideoFile(path):
@@ -178,6 +183,65 @@ def test_closing_early_stops_the_iteration(tmp_path):
             video.close()
     assert len(taken) == 3
     VideoFile(tmp_path / "a.mp4").close()  # never iterated
+
+
+class Released:
+    """A container that remembers which threads closed it."""
+
+    def __init__(self, container):
+        self._container = container
+        self.by = []
+
+    def __getattr__(self, name):
+        return getattr(self._container, name)
+
+    def close(self):
+        self.by.append(threading.current_thread().name)
+        self._container.close()
+
+
+def test_closing_from_another_thread_leaves_the_file_to_the_thread_that_decodes(tmp_path):
+    video = VideoFile(write_clip(tmp_path / "a.mp4"))
+    video._container = released = Released(video._container)
+    at_work, go_on, decoder = threading.Event(), threading.Event(), video._frames
+
+    def slow():
+        at_work.set()
+        assert go_on.wait(20)
+        yield from decoder
+
+    video._frames = slow()
+    taken = []
+    reader = threading.Thread(target=lambda: taken.extend(video), name="reader")
+    reader.start()
+    assert at_work.wait(20)
+    video.close()
+    assert released.by == []
+    go_on.set()
+    reader.join(20)
+    assert released.by == ["reader"]
+    assert len(taken) == 1
+
+
+def test_closed_while_its_first_frame_is_fetched_the_file_is_released_once_by_one_of_the_two(tmp_path):
+    path = write_clip(tmp_path / "a.mp4", frames=3)
+    for _ in range(40):
+        video = VideoFile(path)
+        video._container = released = Released(video._container)
+        together = threading.Barrier(2)
+
+        def read(video=video, together=together):
+            frames = iter(video)
+            together.wait(20)
+            list(frames)
+
+        reader = threading.Thread(target=read, name="reader")
+        reader.start()
+        together.wait(20)
+        video.close()
+        reader.join(20)
+        assert len(released.by) == 1
+        assert list(video) == []  # closed is over, not broken
 
 
 class TestPictureFolder:
@@ -258,6 +322,29 @@ class TestPaced:
     def test_without_loop_it_ends(self, tmp_path):
         path = write_clip(tmp_path / "a.mp4", frames=5, rate=100)
         assert len(list(Paced(lambda: VideoFile(path), loop=False))) == 5
+
+    def test_one_that_breaks_off_is_played_up_to_there_again_and_again_and_the_damage_counted(self, tmp_path, caplog):
+        path = write_cut(tmp_path / "cut.mkv")
+        with pytest.raises(SourceError):
+            list(Paced(lambda: VideoFile(path), loop=False, clock=count(0.0, 10.0).__next__))  # late: nothing waits
+        source = Paced(lambda: VideoFile(path, name="reef"), loop=True, clock=count(0.0, 10.0).__next__)
+        frames = []
+        for frame in source:
+            frames.append(frame)
+            if len(frames) == 200:
+                source.close()
+        assert [frame.index for frame in frames] == list(range(200))
+        assert all(before.media_s < after.media_s for before, after in pairwise(frames))
+        assert source.damaged >= 2
+        assert len(caplog.records) == 1
+
+    def test_one_that_is_gone_when_the_next_round_begins_fails(self, tmp_path):
+        path = write_clip(tmp_path / "a.mp4", frames=3)
+        taken = iter(Paced(lambda: VideoFile(path), loop=True, clock=count(0.0, 10.0).__next__))
+        next(taken)
+        path.unlink()
+        with pytest.raises(SourceError, match="no such file"):
+            list(taken)
 
     def test_a_reader_far_behind_is_not_chased(self):
         clock = FakeClock()

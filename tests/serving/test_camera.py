@@ -119,10 +119,11 @@ def test_that_it_is_live_is_said_and_what_failed_ends_it() -> None:
     async def test() -> None:
         with Cameras("{}").join(Runner()) as camera:
             await told(camera)
-            camera.set_state("connecting", "")
-            camera.set_state("live", "")
-            assert await told(camera) == {"type": "status", "state": "live", "reason": ""}
-            camera.set_state("failed", "the GPU is gone")
+            camera.set_status(LiveStatus("connecting"))
+            camera.set_status(LiveStatus("live"))
+            status = await told(camera)
+            assert (status["type"], status["state"], status["reason"]) == ("status", "live", "")
+            camera.set_status(LiveStatus("failed", "the GPU is gone"))
             with pytest.raises(CameraClosed) as end:
                 await camera.next()
             assert (end.value.code, end.value.reason) == (1011, "the GPU is gone")

@@ -41,6 +41,14 @@ def settled(http: httpx.Client, dive_id: str) -> dict[str, Any]:
         threading.Event().wait(0.05)
 
 
+def answered(server: Running, path: str) -> int:
+    """The status for a path that is sent as it is; httpx would tidy it first."""
+    raw = HTTPConnection(server.authority, timeout=WAIT_S)
+    raw.request("GET", path)
+    with raw.getresponse() as answer:
+        return answer.status
+
+
 @pytest.fixture(scope="module")
 def server(toy_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     library = tmp_path_factory.mktemp("served") / "library"
@@ -251,15 +259,12 @@ class TestFiles:
 
     @pytest.mark.parametrize("name", NAMES)
     def test_nothing_else_of_the_disk_can_be_had(self, server: Running, dive: str, name: str) -> None:
-        raw = HTTPConnection(server.authority, timeout=WAIT_S)  # sends the path as it is; httpx tidies it first
-        raw.request("GET", f"/api/dives/{dive}/files/{name}")
-        assert raw.getresponse().status == 404
-        raw.close()
+        assert answered(server, f"/api/dives/{dive}/files/{name}") == 404
 
     @pytest.mark.parametrize("dive_id", ["..", "%2e%2e", "..%2f..", "0" * 16, "x", "%00", "-1"])
     @pytest.mark.parametrize("path", ["", "/video", "/original", "/thumbnail", "/track", "/sightings", "/files"])
-    def test_a_dive_that_is_none_has_nothing(self, http: httpx.Client, dive_id: str, path: str) -> None:
-        assert http.get(f"api/dives/{dive_id}{path}").status_code == 404
+    def test_a_dive_that_is_none_has_nothing(self, server: Running, dive_id: str, path: str) -> None:
+        assert answered(server, f"/api/dives/{dive_id}{path}") == 404
 
     def test_a_link_in_the_results_leads_nowhere(self, toy_model: Path, tmp_path: Path, clip: Path) -> None:
         (tmp_path / "secret.csv").write_text("secret")

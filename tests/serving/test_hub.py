@@ -111,12 +111,12 @@ def run(test: Callable[[], Awaitable[None]]) -> None:
 def test_a_viewer_gets_hello_then_status_then_results_in_order(hub: Hub) -> None:
     async def test() -> None:
         with hub.join() as viewer:
-            hub.set_state("live", "")
+            hub.set_status(STATUS)
             publish(hub, 0)
             assert await soon(viewer.next()) == '{"type":"hello"}'
             assert json.loads(str(await soon(viewer.next())))["type"] == "status"
             state = json.loads(str(await soon(viewer.next())))
-            assert state == {"type": "status", "state": "live", "reason": ""}
+            assert (state["type"], state["state"], state["captured"]) == ("status", "live", 40)
             for index in range(5):
                 if index:
                     publish(hub, index)
@@ -373,10 +373,11 @@ def test_every_change_of_state_is_told_once_and_before_results(hub: Hub) -> None
     async def test() -> None:
         async with watching(hub) as viewer:
             publish(hub, 0)
-            hub.set_state("failed", "the file breaks off")
-            hub.set_state("failed", "the file breaks off")
+            hub.set_status(LiveStatus("failed", "the file breaks off"))
+            hub.set_status(LiveStatus("failed", "the file breaks off"))
             text = await soon(viewer.next())
-            assert json.loads(str(text)) == {"type": "status", "state": "failed", "reason": "the file breaks off"}
+            told = json.loads(str(text))
+            assert (told["state"], told["reason"]) == ("failed", "the file breaks off")
             assert (await result_for(viewer)).header["seq"] == 0
             await nothing_for(viewer)
 
@@ -386,7 +387,7 @@ def test_every_change_of_state_is_told_once_and_before_results(hub: Hub) -> None
 def test_who_joins_after_the_end_gets_the_state_and_the_last_picture(hub: Hub) -> None:
     async def test() -> None:
         publish(hub, 7)
-        hub.set_state("ended", "")
+        hub.set_status(LiveStatus("ended"))
         with hub.join() as viewer:
             await soon(viewer.next())
             assert json.loads(str(await soon(viewer.next())))["state"] == "ended"

@@ -64,6 +64,34 @@ def test_a_file_comes_with_its_media_type_and_is_asked_for_again(
     assert client.get(path, "HEAD").headers["etag"] == answer.headers["etag"]
 
 
+def test_a_file_is_compressed_for_those_who_take_it_and_for_nobody_else(client: Client) -> None:
+    for accepted, compressed in [
+        ("gzip, deflate, br", True),
+        ("br;q=1.0, gzip;q=0.2", True),
+        ("*", True),
+        ("gzip;q=0", False),
+        ("br", False),
+        ("identity", False),
+    ]:
+        answer = client.get("/assets/app.js", headers={"accept-encoding": accepted})
+        assert answer.text == "this is app.js"
+        assert ("content-encoding" in answer.headers) is compressed, accepted
+        assert answer.headers["vary"] == "accept-encoding"
+
+
+def test_both_forms_of_a_file_have_their_own_tag_and_neither_is_sent_twice(client: Client, web: Path) -> None:
+    tags = {}
+    for accepted in ("gzip", "identity"):
+        asked = {"accept-encoding": accepted}
+        tags[accepted] = client.get("/assets/app.js", headers=asked).headers["etag"]
+        again = client.get("/assets/app.js", headers={**asked, "if-none-match": tags[accepted]})
+        assert (again.status_code, again.content, again.headers["vary"]) == (304, b"", "accept-encoding")
+    assert tags["gzip"] != tags["identity"]
+    (web / "app.js").write_text("of the next version", encoding="utf-8")
+    after = client.get("/assets/app.js", headers={"accept-encoding": "gzip", "if-none-match": tags["gzip"]})
+    assert (after.status_code, after.text) == (200, "of the next version")
+
+
 def test_an_unchanged_file_is_not_sent_twice_and_a_changed_one_is(client: Client, web: Path) -> None:
     etag = client.get("/assets/app.js").headers["etag"]
     again = client.get("/assets/app.js", headers={"if-none-match": f'"other", W/{etag}'})

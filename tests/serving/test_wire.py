@@ -17,6 +17,7 @@ from hypothesis.extra.numpy import arrays
 from toy_onnx import toy_contract
 
 from realtime.frames import FrameResult, StableLabel
+from realtime.live import LiveStatus
 from serving import wire
 
 VECTORS = Path(__file__).parents[1] / "vectors"
@@ -46,10 +47,22 @@ def results(draw: st.DrawFn) -> FrameResult:
     )
 
 
+STATUS = LiveStatus(
+    state="stalled",
+    reason="no new picture comes",
+    cause="silent",
+    captured=40,
+    dropped=12,
+    late=3,
+    rate=9.5,
+    damaged=4,
+    reconnects=2,
+    stalls=5,
+)
+
+
 def header_of(result: FrameResult, jpeg: bytes | None = None, **changes: Any) -> dict[str, Any]:
-    header = wire.result_header(
-        result, seq=3, age_ms=12.3, jpeg_hw=(6, 8) if jpeg else None, rate=9.5, captured=40, dropped=2
-    )
+    header = wire.result_header(result, STATUS, seq=3, age_ms=12.3, jpeg_hw=(6, 8) if jpeg else None, overtaken=1)
     return {**header, **changes}
 
 
@@ -134,6 +147,40 @@ def test_a_header_that_contradicts_its_body_is_not_sent(
 ) -> None:
     with pytest.raises(wire.WireError, match=f"^{named}:"):
         wire.encode_result(header_of(a_result(), **changes), cam, jpeg)
+
+
+def test_drops_are_told_by_cause_and_what_was_counted_travels_with_results_and_statuses() -> None:
+    counted = {
+        "captured": 40,
+        "dropped": 12,
+        "drops": {"engine": 9, "capture": 3, "delivery": 1},
+        "damaged": 4,
+        "reconnects": 2,
+        "stalls": 5,
+    }
+    header = header_of(a_result())
+    assert {name: header[name] for name in counted} == counted
+    told = json.loads(wire.status(STATUS, 1))
+    assert told == {
+        "type": "status",
+        "state": "stalled",
+        "cause": "silent",
+        "reason": "no new picture comes",
+        **counted,
+    }
+    assert told == json.loads((VECTORS / "texts.json").read_text(encoding="utf-8"))["status"]
+
+
+@pytest.mark.parametrize("changes", [{"drops": {"engine": -1}}, {"drops": []}, {"damaged": 0.5}, {"stalls": None}])
+def test_a_count_that_is_none_is_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(wire.WireError, match=f"^{next(iter(changes))}:"):
+        wire.encode_result(header_of(a_result(), **changes), a_result().cam, None)
+
+
+def test_a_server_that_does_not_count_them_yet_is_understood() -> None:
+    later = ("drops", "damaged", "reconnects", "stalls")
+    header = {name: value for name, value in header_of(a_result()).items() if name not in later}
+    assert wire.decode_result(wire.encode_result(header, a_result().cam, None)).header == header
 
 
 def test_hello_says_what_the_contract_says() -> None:

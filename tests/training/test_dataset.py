@@ -48,6 +48,37 @@ def test_copies_never_stand_on_both_sides(tmp_path: Path, tree: Path) -> None:
         assert len(data.train) + len(data.validation) == 14 * 4
 
 
+def test_the_pictures_of_a_named_group_never_stand_on_both_sides(tmp_path: Path, tree: Path) -> None:
+    paths = sorted(path.relative_to(tree).as_posix() for path in tree.rglob("*.png"))
+    lines = [f"{path},dive {Path(path).stem[-1]},more" for path in paths]  # ten dives over all three classes
+    (tree / "pictures.csv").write_text("\n".join(["picture,group,note", *lines, ""]))
+    for seed in range(3):
+        data = prepare(options(tmp_path, tree, seed=seed), Silent())
+        sides = [{file.group for file in side.files} for side in (data.train, data.validation)]
+        assert sides[0].isdisjoint(sides[1])
+        assert all(sides)
+        assert data.report["skipped"] == []
+
+
+def test_a_dive_that_validates_is_not_learnt_from(tmp_path: Path, tree: Path) -> None:
+    held = tmp_path / "held"
+    for name in ("Fish", "Octopus", "Sea Turtle"):
+        (held / name).mkdir(parents=True)
+        shutil.move(tree / name / "00.png", held / name / "00.png")
+        for folder, number in ((tree, "01"), (held, "00")):
+            with (folder / "pictures.csv").open("a") as file:
+                file.write(("" if file.tell() else "picture,group\n") + f"{name}/{number}.png,reef\n")
+    data = prepare(options(tmp_path, tree, val=(held,)), Silent())
+    assert len(data.validation) == 3
+    assert {Path(entry["file"]).name for entry in data.report["duplicates_of_validation"]} == {"01.png"}
+
+
+def test_a_table_of_groups_that_is_none_is_refused(tmp_path: Path, tree: Path) -> None:
+    (tree / "pictures.csv").write_text("name,dive\na,b\n")
+    with pytest.raises(DataError, match="columns picture and group"):
+        prepare(options(tmp_path, tree), Silent())
+
+
 def test_one_picture_with_two_labels_is_left_out_and_reported(tmp_path: Path, tree: Path) -> None:
     shutil.copy(tree / "Fish/03.png", tree / "Octopus/copy.png")
     data = prepare(options(tmp_path, tree), Silent())

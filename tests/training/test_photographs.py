@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from realtime.errors import DataError
+from realtime.labels import label_key
 from realtime.preprocess import resize_rgb
-from training.photographs import data_hash, find_photographs, label_key, limited, load_photographs
+from training.photographs import data_hash, find_photographs, limited, load_photographs
 
 
 def write_picture(path: Path, seed: int = 0, size: tuple[int, int] = (50, 30)) -> Path:

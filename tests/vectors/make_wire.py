@@ -20,6 +20,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from realtime.frames import FrameResult, StableLabel
+from realtime.live import LiveStatus
 from serving.wire import encode_result, result_header
 
 PATH = Path(__file__).with_name("wire.json")
@@ -47,12 +48,20 @@ def _good() -> list[dict[str, Any]]:
     many = _result("reef", 90_000, 3600.04, cam_14, [0.1, 0.1, 0.8], StableLabel(2, 0.8, 3599.0), moment)
     chosen = replace(seen, cam=cam_14[::-1], explained=4)
     return [
-        _case("a picture with a label", seen, 17, 35.2, JPEG, 21.4, 400, 12),
-        _case("without a picture", seen, 18, 4.0, None, 21.4, 401, 12),
-        _case("nothing I know, an empty map, no wall clock", nothing, 0, 0.0, JPEG, 0.0, 1, 0),
-        _case("a name that is not ASCII and a map that is not square", foreign, 2, 1.5, JPEG, 25.0, 8, 0),
-        _case("the map of a chosen class, not the most probable", chosen, 19, 20.0, JPEG, 21.4, 402, 12),
-        _case("a long run", many, 4_294_967_300, 60_123.4, None, 24.97, 90_001, 4_294_967_296),
+        _case("a picture with a label", seen, 17, 35.2, JPEG, _status(21.4, 400, 12)),
+        _case(
+            "without a picture",
+            seen,
+            18,
+            4.0,
+            None,
+            _status(21.4, 401, 12, late=2, damaged=3, reconnects=1, stalls=4),
+            5,
+        ),
+        _case("nothing I know, an empty map, no wall clock", nothing, 0, 0.0, JPEG, _status(0.0, 1, 0)),
+        _case("a name that is not ASCII and a map that is not square", foreign, 2, 1.5, JPEG, _status(25.0, 8, 0)),
+        _case("the map of a chosen class, not the most probable", chosen, 19, 20.0, JPEG, _status(21.4, 402, 12)),
+        _case("a long run", many, 4_294_967_300, 60_123.4, None, _status(24.97, 90_001, 4_294_967_296)),
     ]
 
 
@@ -113,25 +122,21 @@ def _result(
     )
 
 
+def _status(rate: float, captured: int, dropped: int, **more: int) -> LiveStatus:
+    return LiveStatus("live", rate=rate, captured=captured, dropped=dropped, **more)
+
+
 def _case(
     name: str,
     result: FrameResult,
     seq: int,
     age_ms: float,
     jpeg: bytes | None,
-    rate: float,
-    captured: int,
-    dropped: int,
+    status: LiveStatus,
+    overtaken: int = 0,
 ) -> dict[str, Any]:
-    header = result_header(
-        result,
-        seq=seq,
-        age_ms=age_ms,
-        jpeg_hw=JPEG_HW if jpeg else None,
-        rate=rate,
-        captured=captured,
-        dropped=dropped,
-    )
+    jpeg_hw = JPEG_HW if jpeg else None
+    header = result_header(result, status, seq=seq, age_ms=age_ms, jpeg_hw=jpeg_hw, overtaken=overtaken)
     return {
         "name": name,
         "message_base64": base64.b64encode(encode_result(header, result.cam, jpeg)).decode(),

@@ -3,6 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import "./english.mjs";
+import { phrase } from "../../web/text.js";
 import { askForCamera, cameraTrouble, listCameras, noDevices } from "../../web/camera.js";
 
 const failure = (name, message = "") => Object.assign(new Error(message), { name });
@@ -45,14 +47,14 @@ test("a refusal is not asked around", async () => {
   assert.equal(devices.asked.length, 1);
 });
 
-test("cameras without a name get a number, microphones are none", async () => {
+test("cameras are listed by name as far as that is known, microphones are none", async () => {
   const list = [
     { kind: "audioinput", deviceId: "m", label: "Mic" },
     { kind: "videoinput", deviceId: "a", label: "" },
     { kind: "videoinput", deviceId: "b", label: "Endoscope" },
   ];
   const found = await listCameras({ enumerateDevices: async () => list });
-  assert.deepEqual(found, [{ id: "a", name: "Camera 1" }, { id: "b", name: "Endoscope" }]);
+  assert.deepEqual(found, [{ id: "a", name: "" }, { id: "b", name: "Endoscope" }]);
 });
 
 for (const [name, message, said] of [
@@ -66,11 +68,11 @@ for (const [name, message, said] of [
   ["SneezeError", "", /the browser says: SneezeError/],
 ]) {
   test(`${name} (${message || "no message"}) is said in words`, () => {
-    assert.match(cameraTrouble(failure(name, message)), said);
+    assert.match(phrase(cameraTrouble(failure(name, message))), said);
   });
 }
 
 test("a page without devices is told why", () => {
-  assert.match(noDevices(false), /https or on localhost/);
-  assert.match(noDevices(true), /this browser has no camera/);
+  assert.match(phrase(noDevices(false)), /https or on localhost/);
+  assert.match(phrase(noDevices(true)), /this browser has no camera/);
 });

@@ -4,6 +4,8 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
+import "./english.mjs";
+import { phrase } from "../../web/text.js";
 import {
   Connection,
   HELLO_MS,
@@ -193,7 +195,7 @@ test("an error alone is a loss, and the close that follows it is not a second on
   socket.onerror({});
   socket.onclose({ code: 1006, reason: "" });
   assert.deepEqual(rig.links.map(({ phase }) => phase), ["connecting", "live", "waiting"]);
-  assert.match(rig.links.at(-1).reason, /no connection/);
+  assert.match(phrase(rig.links.at(-1).reason), /no connection/);
 });
 
 test("a socket that never opens is given up", () => {
@@ -201,7 +203,7 @@ test("a socket that never opens is given up", () => {
   rig.connection.open();
   rig.advance(HELLO_MS);
   assert.equal(rig.phase(), "waiting");
-  assert.match(rig.links.at(-1).reason, /no answer within 8 s/);
+  assert.match(phrase(rig.links.at(-1).reason), /no answer within 8\ss/);
   assert.notEqual(rig.sockets[0].closed, null);
 });
 
@@ -225,7 +227,7 @@ test("a peer that falls silent is noticed by its missing pong", () => {
   assert.equal(rig.phase(), "live");
   rig.advance(1);
   assert.equal(rig.phase(), "waiting");
-  assert.match(rig.links.at(-1).reason, /no answer for 8 s/);
+  assert.match(phrase(rig.links.at(-1).reason), /no answer for 8\ss/);
 });
 
 test("pongs keep it live for as long as they come", () => {
@@ -249,7 +251,7 @@ for (const [code, reason, said] of [
     const rig = live();
     rig.socket().onclose({ code, reason });
     assert.equal(rig.phase(), "closed");
-    assert.match(rig.links.at(-1).reason, said);
+    assert.match(phrase(rig.links.at(-1).reason), said);
     rig.connection.retryNow();
     rig.advance(10 * WAIT_MAX_MS);
     assert.equal(rig.sockets.length, 1);
@@ -262,7 +264,7 @@ for (const code of [1001, 1006, 1011, 1012, 1013, 4999]) {
     const rig = live();
     rig.socket().onclose({ code, reason: "" });
     assert.equal(rig.phase(), "waiting");
-    assert.notEqual(rig.links.at(-1).reason, "");
+    assert.notEqual(phrase(rig.links.at(-1).reason), "");
   });
 }
 
@@ -270,14 +272,14 @@ test("an unreadable message ends the connection with what was wrong", () => {
   const rig = live();
   rig.socket().onmessage({ data: new ArrayBuffer(3) });
   assert.equal(rig.phase(), "waiting");
-  assert.match(rig.links.at(-1).reason, /cannot read \(message: truncated/);
+  assert.match(phrase(rig.links.at(-1).reason), /cannot read \(message: truncated/);
 });
 
 test("a result before hello breaks the protocol", () => {
   const rig = setUp();
   rig.connection.open();
   rig.socket().onmessage({ data: resultBytes() });
-  assert.match(rig.links.at(-1).reason, /before hello/);
+  assert.match(phrase(rig.links.at(-1).reason), /before hello/);
   assert.deepEqual(rig.results, []);
 });
 
@@ -315,7 +317,7 @@ test("an address that the browser refuses is final", () => {
   const rig = setUp({ refuse: new Error("insecure") });
   rig.connection.open();
   assert.equal(rig.phase(), "closed");
-  assert.match(rig.links.at(-1).reason, /insecure/);
+  assert.match(phrase(rig.links.at(-1).reason), /insecure/);
   assert.equal(rig.pending(), 0);
 });
 

@@ -1,12 +1,15 @@
 // A dive, an upload and their work in words.
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
+import { speak } from "../../web/text.js";
 import { TEXT, t } from "../../web/dives-text.js";
 import { bytes, dateWords, matching, speciesWords, stateWords, uploadWords, workShare, workWords } from "../../web/dives-words.js";
 import { actionsOf, countWords } from "../../web/dives-shelf.js";
-import { readFileSync } from "node:fs";
+
+speak("en", JSON.parse(readFileSync(new URL("../../web/en.json", import.meta.url), "utf8")));
 
 const dive = (changes = {}) => ({
   title: "Blue hole",
@@ -33,7 +36,7 @@ test("the share of a job is that of the recording, or of its frames", () => {
   assert.equal(workShare(work), 0.25);
   assert.equal(workShare({ ...work, media_s: 30, duration_s: 60 }), 0.5);
   assert.equal(workShare({ ...work, total: null }), null);
-  assert.match(workWords({ ...work, wallS: 10, rate: 5 }), /^classifying, 25.%, 5\.0 pictures\/s, 30.s left$/);
+  assert.match(workWords({ ...work, wallS: 10, rate: 5 }), /^classifying, 25%, 5\.0 pictures\/s, 30.s left$/);
   assert.equal(workWords({ ...work, total: null }), "classifying");
 });
 

@@ -3,17 +3,18 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { INFERNO } from "../../web/colourmap.js";
+import { COLOURS, colourTable } from "../../web/colourmap.js";
 import { enlarge, heatPixels, whereStrongest } from "../../web/heatmap.js";
 
+const INFERNO = colourTable(COLOURS[0]);
 const alphas = ({ pixels }) => pixels.filter((_, i) => i % 4 === 3);
 
 test("an empty map is transparent everywhere", () => {
-  assert.ok(alphas(heatPixels(new Uint8Array(196), 14, 14, 1)).every((alpha) => alpha === 0));
+  assert.ok(alphas(heatPixels(new Uint8Array(196), 14, 14, 1, INFERNO)).every((alpha) => alpha === 0));
 });
 
 test("a full map has the chosen opacity and the brightest colour everywhere", () => {
-  const { pixels, width, height } = heatPixels(new Uint8Array(196).fill(255), 14, 14, 0.6);
+  const { pixels, width, height } = heatPixels(new Uint8Array(196).fill(255), 14, 14, 0.6, INFERNO);
   assert.deepEqual([width, height], [224, 224]);
   for (let i = 0; i < pixels.length; i += 4) {
     assert.deepEqual([...pixels.subarray(i, i + 4)], [...INFERNO.subarray(765), 153]);
@@ -21,12 +22,12 @@ test("a full map has the chosen opacity and the brightest colour everywhere", ()
 });
 
 test("opacity 0 hides even a full map", () => {
-  assert.ok(alphas(heatPixels(new Uint8Array(64).fill(255), 8, 8, 0)).every((alpha) => alpha === 0));
+  assert.ok(alphas(heatPixels(new Uint8Array(64).fill(255), 8, 8, 0, INFERNO)).every((alpha) => alpha === 0));
 });
 
 test("alpha is the value times the opacity", () => {
   for (const value of [1, 50, 128, 254]) {
-    const [alpha] = alphas(heatPixels(new Uint8Array(4).fill(value), 2, 2, 0.5));
+    const [alpha] = alphas(heatPixels(new Uint8Array(4).fill(value), 2, 2, 0.5, INFERNO));
     assert.ok(Math.abs(alpha - value * 0.5) <= 0.5, `${value}: ${alpha}`);
   }
 });
@@ -68,13 +69,13 @@ test("the map holds its outermost values up to the border", () => {
 });
 
 test("a grid that is not square and one of a single cell work", () => {
-  const { width, height } = heatPixels(new Uint8Array(6), 2, 3, 1);
+  const { width, height } = heatPixels(new Uint8Array(6), 2, 3, 1, INFERNO);
   assert.deepEqual([width, height], [48, 32]);
   assert.ok(enlarge(Uint8Array.from([7]), 1, 1).values.every((value) => value === 7));
 });
 
 test("a fine grid does not grow beyond what a frame's time allows", () => {
-  assert.deepEqual([heatPixels(new Uint8Array(65_536), 256, 256, 1).width], [512]);
+  assert.deepEqual([heatPixels(new Uint8Array(65_536), 256, 256, 1, INFERNO).width], [512]);
 });
 
 test("words say where the map is strongest", () => {
@@ -83,11 +84,11 @@ test("words say where the map is strongest", () => {
     cam[row * 14 + column] = 255;
     return whereStrongest(cam, 14, 14);
   };
-  assert.equal(at(0, 0), "in the upper left");
-  assert.equal(at(13, 13), "in the lower right");
-  assert.equal(at(7, 7), "in the centre");
-  assert.equal(at(7, 0), "on the left");
-  assert.equal(at(0, 7), "at the top");
-  assert.equal(at(13, 6), "at the bottom");
+  assert.equal(at(0, 0), "upper-left");
+  assert.equal(at(13, 13), "lower-right");
+  assert.equal(at(7, 7), "centre");
+  assert.equal(at(7, 0), "left");
+  assert.equal(at(0, 7), "upper");
+  assert.equal(at(13, 6), "lower");
   assert.equal(whereStrongest(new Uint8Array(196), 14, 14), null);
 });

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { endSighting, KEPT, NO_SIGHTINGS, stepSightings } from "../../web/sightings.js";
+import { KEPT, stepSightings } from "../../web/sightings.js";
+import { endSighting, NO_SIGHTINGS } from "../../web/state.js";
 
 /** A drawn frame; `index` is the stable label, `p` the frame's own probability of it. */
 function frame(media_s, index, { p = 0.8, since_s = media_s, source = "reef", utc = "" } = {}) {
@@ -20,7 +21,7 @@ test("a label that lasts is one sighting from its first frame to its latest", ()
   const { entries, total } = run([frame(1, 2), frame(1.5, 2, { since_s: 1 }), frame(2, 2, { since_s: 1 })]);
   assert.equal(total, 1);
   assert.equal(entries.length, 1);
-  assert.deepEqual([entries[0].start_s, entries[0].end_s, entries[0].open], [1, 2, true]);
+  assert.deepEqual([entries[0].start_s, entries[0].end_s, entries[0].ongoing], [1, 2, true]);
   assert.equal(entries[0].label, "class 2");
 });
 
@@ -41,7 +42,7 @@ test("a frame whose five best do not hold the label is no peak", () => {
 
 test("another label ends one sighting and begins the next, newest first", () => {
   const { entries } = run([frame(1, 2), frame(2, 2, { since_s: 1 }), frame(2.1, 5)]);
-  assert.deepEqual(entries.map(({ index, open }) => [index, open]), [[5, true], [2, false]]);
+  assert.deepEqual(entries.map(({ index, ongoing }) => [index, ongoing]), [[5, true], [2, false]]);
   assert.equal(entries[1].end_s, 2);
 });
 
@@ -75,13 +76,13 @@ test("a step back in time is a new sighting: the source began again", () => {
 
 test("the same label on another source is another sighting", () => {
   const { entries } = run([frame(1, 2), frame(1.1, 2, { source: "pier", since_s: 1 })]);
-  assert.deepEqual(entries.map(({ source, open }) => [source, open]), [["pier", true], ["reef", false]]);
+  assert.deepEqual(entries.map(({ source, ongoing }) => [source, ongoing]), [["pier", true], ["reef", false]]);
 });
 
 test("ending closes the open one and nothing else", () => {
   const open = run([frame(1, 2)]);
   const ended = endSighting(open);
-  assert.equal(ended.entries[0].open, false);
+  assert.equal(ended.entries[0].ongoing, false);
   assert.equal(endSighting(ended), ended);
   assert.equal(endSighting(NO_SIGHTINGS), NO_SIGHTINGS);
 });

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { INITIAL, labelOf, reduce, taxonOf, VIEWS } from "../../web/state.js";
+import "./english.mjs";
+import { INITIAL, labelOf, reduce, sightingsOf, taxonOf, VIEWS } from "../../web/state.js";
 
 const HELLO = {
   labels: ["Sea_Turtle", "Eel"],
@@ -31,10 +32,40 @@ function drawn(seq, { index = 0, atMs = seq * 50, receivedMs = atMs - 5 } = {}) 
 
 const watching = [{ type: "choose", source: "reef" }, { type: "hello", hello: HELLO }];
 
-test("a drawn frame is what the page speaks of, and opens a sighting under its name", () => {
+const ownCamera = [{ type: "choose", source: "~camera" }, { type: "hello", hello: HELLO }];
+
+test("a drawn frame is what the page speaks of", () => {
   const state = run([...watching, drawn(0)]);
   assert.equal(state.shown.header.seq, 0);
-  assert.equal(state.sightings.entries[0].label, "Sea Turtle");
+  assert.deepEqual(sightingsOf(state), []); // what is seen there the server knows
+});
+
+test("a frame of this device's own camera brings the page's own list", () => {
+  const own = { entries: [{ id: 1, label: "Eel", ongoing: true }], total: 1 };
+  const state = run([...ownCamera, { ...drawn(0), own }, drawn(1)]);
+  assert.equal(sightingsOf(state), own.entries);
+});
+
+test("the server's list is the chosen source's, and an answer that comes too late is nobody's", () => {
+  const list = [{ id: "5f0c", label: "Eel" }];
+  const state = run([...watching, { type: "sightings", source: "reef", list }]);
+  assert.equal(sightingsOf(state), list);
+  const other = reduce(state, { type: "choose", source: "pier" });
+  assert.deepEqual(sightingsOf(other), []);
+  assert.equal(reduce(other, { type: "sightings", source: "reef", list }), other);
+});
+
+test("what was counted comes with results and statuses, and the latest holds", () => {
+  const status = { state: "stalled", reason: "", cause: "silent", captured: 40, dropped: 12, stalls: 5 };
+  const state = run([...watching, drawn(7), { type: "status", status }]);
+  assert.deepEqual([state.counts.captured, state.counts.stalls, state.feed.cause], [40, 5, "silent"]);
+  assert.equal(reduce(state, drawn(50)).counts.captured, 51);
+  assert.equal(reduce(state, { type: "choose", source: "pier" }).counts, null);
+});
+
+test("a colour map that does not exist, from an old storage say, is ignored", () => {
+  assert.equal(reduce(INITIAL, { type: "colours", colours: "viridis" }).colours, "viridis");
+  assert.equal(reduce(INITIAL, { type: "colours", colours: "jet" }), INITIAL);
 });
 
 test("results that were published while others were drawn are counted as skipped", () => {
@@ -59,24 +90,17 @@ test("a reconnection starts counting anew: the server's numbers may have started
   assert.equal(run([...watching, drawn(100), { type: "link", link }, drawn(3), drawn(4)]).skipped, 0);
 });
 
-test("another source starts clean and ends the sighting, but keeps the list and the viewer's choices", () => {
-  const before = run([...watching, { type: "view", view: "both" }, drawn(0), drawn(9), { type: "pause", atMs: 1 }]);
+test("another source starts clean and ends the own camera's sighting, but keeps it and the viewer's choices", () => {
+  const own = { entries: [{ id: 1, label: "Eel", ongoing: true }], total: 1 };
+  const before = run([...ownCamera, { type: "view", view: "both" }, { ...drawn(0), own }, drawn(9), { type: "pause", atMs: 1 }]);
   const after = reduce(before, { type: "choose", source: "pier" });
   assert.deepEqual([after.shown, after.skipped, after.paused, after.rttMs], [null, 0, false, null]);
-  assert.deepEqual([after.view, after.sightings.entries.length, after.sightings.entries[0].open], ["both", 1, false]);
+  assert.deepEqual([after.view, after.own.entries.length, after.own.entries[0].ongoing], ["both", 1, false]);
 });
 
 test("choosing the same source again changes nothing", () => {
   const state = run(watching);
   assert.equal(reduce(state, { type: "choose", source: "reef" }), state);
-});
-
-test("a frame drawn after the word of the end belongs to the last sighting", () => {
-  const status = { state: "ended", reason: "" };
-  const state = run([...watching, drawn(0), { type: "status", status }, drawn(1), drawn(2)]);
-  assert.deepEqual(state.feed, status);
-  assert.equal(state.sightings.total, 1);
-  assert.equal(state.sightings.entries[0].end_s, 0.1);
 });
 
 test("a server that comes back with another model does not speak of the old picture", () => {
@@ -129,7 +153,7 @@ test("a pause has a place among what was kept, and steps speak of the picture th
   const old = { ...drawn(2, { index: 1, atMs: 100 }), type: "stepped", place: { at: 0, count: 8 } };
   const after = reduce(before, old);
   assert.deepEqual([after.shown.header.seq, after.shown.atMs, after.place.at], [2, 100, 0]);
-  const counted = ({ ticksMs, lastSeq, skipped, sightings }) => ({ ticksMs, lastSeq, skipped, sightings });
+  const counted = ({ ticksMs, lastSeq, skipped, own }) => ({ ticksMs, lastSeq, skipped, own });
   assert.deepEqual(counted(after), counted(before));
   assert.equal(reduce(after, { type: "pause", atMs: 900 }).place, null);
 });

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
+import "./english.mjs";
 import { scaled } from "../../web/film.js";
 import { INITIAL, reduce } from "../../web/state.js";
 import { decodeText, encodeFrame, WireError } from "../../web/wire.js";
@@ -51,7 +52,7 @@ for (const [phase, reason, said, retry] of [
 }
 
 test("pictures that the server skipped are not counted a second time, and the cameras are forgotten with the source", () => {
-  const header = { source: "This camera", t: 0, stable: { index: null, since_s: 0 }, media_s: 0, top: [], frame: 0 };
+  const header = { source: "~camera", t: 0, stable: { index: null, since_s: 0 }, media_s: 0, top: [], frame: 0 };
   const drawn = (seq) => ({ type: "drawn", header: { ...header, seq }, cam: null, ageMs: 1, atMs: seq, receivedMs: seq });
   let state = reduce(INITIAL, { type: "choose", source: "~camera" });
   state = [drawn(0), drawn(3), { type: "cameras", list: [{ id: "a", name: "A" }], id: "a" }].reduce(reduce, state);

@@ -4,6 +4,8 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
+import "./english.mjs";
+import { phrase } from "../../web/text.js";
 import { UNPLUGGED } from "../../web/camera.js";
 import { HIDDEN_MS, MAX_UNDER_WAY, Webcam } from "../../web/webcam.js";
 
@@ -191,12 +193,12 @@ test("one that the server skipped makes room at once", async () => {
   assert.equal(rig.socket().frames.length, 3);
 });
 
-test("a result comes with the picture that was sent, under the name that people know", async () => {
+test("a result comes with the picture that was sent", async () => {
   const rig = await live();
   await rig.picture();
   rig.socket().answer(rig.socket().frames[0]);
   const [{ header, jpeg }] = rig.results;
-  assert.deepEqual([header.source, header.t, header.jpeg, [...jpeg]], ["This camera", 1000, [9, 16], [1, 2, 3]]);
+  assert.deepEqual([header.source, header.t, header.jpeg, [...jpeg]], ["~camera", 1000, [9, 16], [1, 2, 3]]);
 });
 
 test("pictures are twice the model's input, within what makes sense", async () => {
@@ -246,7 +248,7 @@ test("a connection lost while a picture is being encoded does not carry it over"
 test("a server that refuses for good has the camera switched off", async () => {
   const rig = await live();
   rig.socket().onclose({ code: 4400, reason: "jpeg: not a JPEG" });
-  assert.deepEqual([rig.links.at(-1).phase, rig.links.at(-1).reason], ["closed", "jpeg: not a JPEG"]);
+  assert.deepEqual([rig.links.at(-1).phase, phrase(rig.links.at(-1).reason)], ["closed", "jpeg: not a JPEG"]);
   assert.deepEqual([rig.track.stopped, rig.shown.at(-1), rig.waiting], [true, null, null]);
 });
 
@@ -281,7 +283,7 @@ test("a refusal is said, and a coming back to the page does not ask again by its
   rig.asked[0].reject(Object.assign(new Error("Permission denied"), { name: "NotAllowedError" }));
   await settle();
   assert.equal(rig.links.at(-1).phase, "no-camera");
-  assert.match(rig.links.at(-1).reason, /was not allowed/);
+  assert.match(phrase(rig.links.at(-1).reason), /was not allowed/);
   rig.webcam.retryNow();
   rig.webcam.setHidden(false);
   rig.plug();
@@ -293,7 +295,7 @@ test("a page that is neither on https nor on localhost says so and asks for noth
   const rig = setUp({ devices: false, secure: false });
   rig.webcam.open();
   assert.equal(rig.links.at(-1).phase, "no-camera");
-  assert.match(rig.links.at(-1).reason, /https or on localhost/);
+  assert.match(phrase(rig.links.at(-1).reason), /https or on localhost/);
   rig.webcam.close();
 });
 
@@ -320,7 +322,7 @@ test("one of which no picture can be taken is given up with the reason", async (
   rig.grabbed = () => Promise.reject(new Error("tainted"));
   await rig.picture();
   assert.equal(rig.links.at(-1).phase, "no-camera");
-  assert.match(rig.links.at(-1).reason, /tainted/);
+  assert.match(phrase(rig.links.at(-1).reason), /tainted/);
   assert.equal(rig.track.stopped, true);
 });
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import "./english.mjs";
 import { INITIAL } from "../../web/state.js";
 import {
   agoWords,
@@ -8,12 +9,12 @@ import {
   answerWords,
   chipWords,
   connectionWords,
-  countWords,
   eyeWords,
   factRows,
   heatWords,
   isPresent,
-  sightingTime,
+  lossWords,
+  sightingWords,
   stillWords,
 } from "../../web/words.js";
 
@@ -42,7 +43,7 @@ function state(changes = {}, header = {}) {
     ...INITIAL,
     source: "reef",
     link: { phase: "live", reason: "", attempt: 0, retryAtMs: null },
-    feed: { state: "live", reason: "" },
+    feed: { state: "live", reason: "", cause: "" },
     model: { labels: ["Eel", "Sea_Turtle"], taxonomy: {}, provider: "CPUExecutionProvider", model: "reef-1" },
     shown: { header: { ...HEADER, ...header }, cam, ageMs: 84.2, atMs: 10_000 },
     ticksMs: Array.from({ length: 21 }, (_, i) => 9_000 + 50 * i),
@@ -61,7 +62,7 @@ for (const [name, changes, nowMs, full, fresh] of [
   ["connecting", { link: { phase: "connecting" } }, 10_010, "Connecting: reef", false],
   ["waiting", { link: { phase: "waiting", reason: "gone", retryAtMs: 12 } }, 0, "Reconnecting in 1 s: gone", false],
   ["refused", { link: { phase: "closed", reason: "no such source" } }, 10_010, "Not connected: no such source", false],
-  ["failed", { feed: { state: "failed", reason: "unplugged" } }, 10_010, "Source failed: unplugged", false],
+  ["failed", { feed: { state: "failed", reason: "unplugged", cause: "gone" } }, 10_010, "Source failed: unplugged", false],
   ["stalled", { feed: { state: "stalled", reason: "no new picture comes" } }, 10_010, "Source stalled: no new picture comes", false],
   ["lost", { feed: { state: "retrying", reason: "refused" } }, 10_010, "Source lost, trying again: refused", false],
   ["ended", { feed: { state: "ended", reason: "" } }, 10_010, "Source ended", false],
@@ -110,22 +111,35 @@ test("a CPU that stands in for the GPU that was asked for is named", () => {
   assert.deepEqual([words.device, words.deviceNote], ["CPU", "not the GPU asked for"]);
 });
 
-test("losses are counted by cause", () => {
-  const words = countWords(state({ skipped: 3, unreadable: 1 }));
-  assert.equal(plain(words), "1 400 captured, 12 dropped, 3 skipped, 1 unreadable");
-  assert.equal(countWords(INITIAL), "");
+test("losses are counted by cause, those of another version's server under its name for them", () => {
+  const drops = { engine: 9, capture: 3, delivery: 2, tide: 1 };
+  const counts = { captured: 1400, dropped: 12, drops, damaged: 4, reconnects: 2, stalls: 5 };
+  const { total, rows } = lossWords(state({ counts, skipped: 1000, unreadable: 1 }));
+  assert.equal(total, "1,020");
+  const by = new Map(rows);
+  assert.equal(by.get("Captured"), "1,400");
+  assert.equal(by.get("Overtaken: the model had no time for them"), "9");
+  assert.equal(by.get("Damaged: came and could not be decoded"), "4");
+  assert.equal(by.get("Times the camera came back after a loss"), "2");
+  assert.equal(by.get("Times the camera fell silent"), "5");
+  assert.equal(by.get("tide"), "1");
+  assert.deepEqual(lossWords(INITIAL), { total: "–", rows: [] });
+});
+
+test("a server that does not tell the causes apart is understood", () => {
+  assert.equal(lossWords(state({ counts: { captured: 20, dropped: 12 }, skipped: 3 })).total, "15");
 });
 
 test("the answer: label, smoothed probability, since when", () => {
   const words = answerWords(state());
-  assert.deepEqual([words.title, plain(words.probability), plain(words.since)], ["Sea Turtle", "83 %", "for 12 s"]);
+  assert.deepEqual([words.title, plain(words.probability), plain(words.since)], ["Sea Turtle", "83%", "for 12 s"]);
 });
 
 test("the answer: nothing I know, with what comes closest", () => {
   const words = answerWords(state({}, NONE));
   assert.equal(words.known, false);
   assert.equal(words.title, "Nothing I know");
-  assert.equal(plain(words.note), "Closest: Sea Turtle, 42 %");
+  assert.equal(plain(words.note), "Closest: Sea Turtle, 42%");
 });
 
 test("the announcement changes with the stable label only", () => {
@@ -159,27 +173,28 @@ test("a paused picture says how long ago it was", () => {
 test("what was done for the eye is named, on a still as well", () => {
   const eye = { contrast: 0.3, haze: 0, balance: 1 };
   assert.equal(eyeWords(INITIAL), "");
-  assert.equal(plain(eyeWords(state({ eye }))), "contrast 30 %, white balance 100 %");
-  assert.match(plain(stillWords(state({ eye })).lines[1]), /for the eye: contrast 30 %/);
+  assert.equal(plain(eyeWords(state({ eye }))), "Contrast 30%, White balance 100%");
+  assert.match(plain(stillWords(state({ eye })).lines[1]), /for the eye: Contrast 30%/);
 });
 
 test("a sighting's time is media time where no wall clock is known", () => {
-  const entry = { start_utc: "", end_utc: "", start_s: 4.2, end_s: 65, open: false };
-  assert.equal(sightingTime(entry, false), "0:04 – 1:05");
-  assert.equal(sightingTime(entry, true), "since 0:04");
-  assert.equal(sightingTime({ ...entry, end_s: 4.9 }, false), "0:04");
+  const entry = { label: "Sea_Turtle", start_utc: "", end_utc: "", start_s: 4.2, end_s: 65, peak_probability: 0.9 };
+  const said = (...args) => Object.values(sightingWords(...args)).map(plain);
+  assert.deepEqual(said(entry, false), ["Sea Turtle", "0:04 – 1:05", "1 min 0 s · best 90%"]);
+  assert.deepEqual(said(entry, true), ["Sea Turtle", "since 0:04", "1 min 0 s · best 90%"]);
+  assert.deepEqual(said({ ...entry, end_s: 4.9 }, false), ["Sea Turtle", "0:04", "0.7 s · best 90%"]);
 });
 
 test("a sighting goes on only while its source does", () => {
-  assert.equal(isPresent({ open: true }, state()), true);
-  assert.equal(isPresent({ open: true }, state({ feed: { state: "ended", reason: "" } })), false);
-  assert.equal(isPresent({ open: false }, state()), false);
+  assert.equal(isPresent({ ongoing: true }, state()), true);
+  assert.equal(isPresent({ ongoing: true }, state({ feed: { state: "ended", reason: "" } })), false);
+  assert.equal(isPresent({ ongoing: false }, state()), false);
 });
 
 test("a still is named after what it shows", () => {
   const { lines, fileName } = stillWords(state());
   assert.equal(fileName, "reef_frame-000123_sea-turtle.png");
-  assert.equal(plain(lines[0]), "Sea Turtle, 83 %");
+  assert.equal(plain(lines[0]), "Sea Turtle, 83%");
   assert.match(plain(lines[1]), /reef.*frame 123.*14\.100 s.*2026-05-17T09:30:12\.345Z.*reef-1.*heat map: Sea Turtle/);
   assert.doesNotMatch(stillWords(state({ view: "camera" })).lines[1], /heat map/);
 });

@@ -1,0 +1,333 @@
+"""Depth and temperature from a dive computer's log, joined to a recording by the wall clock.
+
+Three formats are read: Subsurface's XML (.ssrf, .xml), UDDF, and CSV with columns of time, depth and, if there is one,
+temperature. What lies between two samples is interpolated; nothing is made up outside the log, nor across a hole in it.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import defusedxml.ElementTree
+import numpy as np
+from defusedxml import DefusedXmlException
+from numpy.typing import NDArray
+
+from realtime.errors import DiveLogError
+from realtime.frames import iso_utc
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
+
+MAX_BYTES = 64 << 20  # decades of diving; an XML tree takes some ten times its file in memory
+HOLE_S = 300.0  # dive computers sample every 1 to 60 s; between samples further apart nothing is known
+KELVIN = 273.15
+TIME_NAMES = ("time", "utc", "datetime", "timestamp", "dateandtime")
+DEPTH_NAMES = ("depth", "depthm", "depthmeters", "depthmetres")
+TEMPERATURE_NAMES = ("temperature", "temperaturec", "temp", "tempc", "watertemp", "watertemperature")
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """What the log says of a moment; None for what it does not say."""
+
+    depth_m: float | None = None
+    temperature_c: float | None = None
+
+
+UNKNOWN = Conditions()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Profile:
+    """One dive of a log.
+
+    start_utc: the moment of second 0. seconds: float64 [n], ascending. depth_m: float64 [n], metres below the surface.
+    temperature_c: float64 [n], NaN where the log has none.
+    """
+
+    start_utc: datetime
+    seconds: NDArray[np.float64]
+    depth_m: NDArray[np.float64]
+    temperature_c: NDArray[np.float64]
+
+    @property
+    def first_utc(self) -> datetime:
+        """The moment of the first sample."""
+        return self.start_utc + timedelta(seconds=float(self.seconds[0]))
+
+    @property
+    def last_utc(self) -> datetime:
+        """The moment of the last sample."""
+        return self.start_utc + timedelta(seconds=float(self.seconds[-1]))
+
+    def at(self, moment: datetime | None) -> Conditions:
+        """Depth and temperature at a moment, interpolated between the samples on both sides of it."""
+        if moment is None:
+            return UNKNOWN
+        second = (moment - self.start_utc).total_seconds()
+        return Conditions(
+            _between(second, self.seconds, self.depth_m), _between(second, self.seconds, self.temperature_c)
+        )
+
+    def depths(self, start: datetime | None, end: datetime | None) -> tuple[float | None, float | None]:
+        """The least and the greatest depth from one moment to another, in metres; None twice where nothing is known."""
+        if start is None or end is None:
+            return None, None
+        inside = (self.seconds >= (start - self.start_utc).total_seconds()) & (
+            self.seconds <= (end - self.start_utc).total_seconds()
+        )
+        ends = [depth for depth in (self.at(start).depth_m, self.at(end).depth_m) if depth is not None]
+        known = [*self.depth_m[inside].tolist(), *ends]
+        return (min(known), max(known)) if known else (None, None)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DiveLog:
+    """All dives of a log that have samples.
+
+    name: of the file. offset_s: seconds by which the log's clock is ahead of the camera's.
+    """
+
+    name: str
+    profiles: tuple[Profile, ...]
+    offset_s: float = 0.0
+
+    @classmethod
+    def read(cls, path: Path, *, offset_s: float = 0.0) -> Self:
+        """Reads a log. Times without a zone are taken for UTC. Raises DiveLogError saying what is wrong with it."""
+        data = _bytes(path)
+        try:
+            profiles = list(_xml(data) if data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<") else _csv(data))
+        except _UnreadableError as error:
+            raise DiveLogError(f"{path}: {error}") from error
+        if not profiles:
+            raise DiveLogError(f"{path}: there is no dive with samples of depth in this log")
+        return cls(path.name, tuple(sorted(profiles, key=lambda profile: profile.first_utc)), offset_s)
+
+    def during(self, name: str, start_utc: datetime | None, duration_s: float | None) -> Profile:
+        """The dive that a recording overlaps longest, on the camera's clock.
+
+        name: of the recording, for errors. Raises DiveLogError when the recording has no wall clock, or overlaps none.
+        """
+        if start_utc is None:
+            raise DiveLogError(f"{name}: does not say when it was recorded, so no dive log can be joined; give --start")
+        end_utc = start_utc + timedelta(seconds=duration_s or 0.0)
+        shift = timedelta(seconds=self.offset_s)
+        shifted = [replace(profile, start_utc=profile.start_utc - shift) for profile in self.profiles]
+
+        def overlap_s(profile: Profile) -> float:
+            return (min(end_utc, profile.last_utc) - max(start_utc, profile.first_utc)).total_seconds()
+
+        best = max(shifted, key=overlap_s)  # of none that overlaps: the nearest
+        if overlap_s(best) < 0.0:
+            low_s, high_s = (best.first_utc - end_utc).total_seconds(), (best.last_utc - start_utc).total_seconds()
+            zone_s = math.ceil(low_s / 1800.0) * 1800  # time zones are half hours apart
+            hint = (
+                f"; if two time zones differ, try --divelog-offset {zone_s + self.offset_s:g}"
+                if zone_s <= high_s
+                else ""
+            )
+            raise DiveLogError(
+                f"{name}: recorded from {iso_utc(start_utc)} to {iso_utc(end_utc)}, but the nearest dive in "
+                f"{self.name} is from {iso_utc(best.first_utc)} to {iso_utc(best.last_utc)}{hint}"
+            )
+        return best
+
+
+class _UnreadableError(Exception):
+    """What is wrong with a log, without its name."""
+
+
+def _between(second: float, seconds: NDArray[np.float64], values: NDArray[np.float64]) -> float | None:
+    after = int(np.searchsorted(seconds, second))
+    if after < len(seconds) and seconds[after] == second:
+        return _known(float(values[after]))
+    if after in (0, len(seconds)):
+        return None
+    gap_s = float(seconds[after] - seconds[after - 1])
+    if gap_s > HOLE_S:
+        return None
+    share = (second - float(seconds[after - 1])) / gap_s
+    return _known(float(values[after - 1]) * (1.0 - share) + float(values[after]) * share)
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise DiveLogError(f"{path}: cannot be read ({(error.strerror or str(error)).lower()})") from error
+    if len(data) > MAX_BYTES:
+        raise DiveLogError(f"{path}: more than {MAX_BYTES >> 20} MiB, which is no dive log; export the dives you need")
+    return data
+
+
+def _profile(start: datetime, samples: Iterable[tuple[float, float, float]]) -> Profile | None:
+    """(second, depth, temperature or NaN) in any order as a Profile; None when there is no sample."""
+    table = np.array(sorted(samples), np.float64).reshape(-1, 3)
+    if not len(table):
+        return None
+    if not np.isfinite(table[:, :2]).all():
+        raise _UnreadableError("a time or depth in it is not a number")
+    seconds, first = np.unique(table[:, 0], return_index=True)
+    return Profile(start, seconds, np.maximum(table[first, 1], 0.0), table[first, 2])
+
+
+def _xml(data: bytes) -> Iterator[Profile]:
+    try:
+        root = defusedxml.ElementTree.fromstring(data, forbid_dtd=True)
+    except DefusedXmlException as error:
+        raise _UnreadableError("it declares entities, which no dive log needs and which can be an attack") from error
+    except (
+        SyntaxError,
+        ValueError,
+        LookupError,
+    ) as error:  # ParseError is a SyntaxError; LookupError: unknown encoding
+        raise _UnreadableError(f"not well-formed XML ({error})") from error
+    match _tag(root):
+        case "divelog" | "dives":
+            found: Iterable[Profile | None] = map(_subsurface, root.iter("dive"))
+        case "uddf":
+            found = (_uddf(element) for element in root.iter() if _tag(element) == "dive")
+        case other:
+            raise _UnreadableError(f"<{other}> is neither Subsurface's XML nor UDDF")
+    yield from filter(None, found)
+
+
+def _subsurface(dive: Element) -> Profile | None:
+    computer = next((computer for computer in dive.iter("divecomputer") if computer.find("sample") is not None), None)
+    if computer is None:
+        return None
+    where = computer if computer.get("date") else dive
+    start = _moment(f"{where.get('date', '')}T{where.get('time', '')}")
+    samples = []
+    temperature = math.nan  # written when it changes
+    for sample in computer.iter("sample"):
+        temperature = _metric(sample.get("temp"), "C", temperature)
+        depth = _metric(sample.get("depth"), "m", math.nan)
+        if not math.isnan(depth):
+            samples.append((_clock(sample.get("time", "")), depth, temperature))
+    return _profile(start, samples)
+
+
+def _uddf(dive: Element) -> Profile | None:
+    start = next((_text(element) for element in dive.iter() if _tag(element) == "datetime"), "")
+    samples = []
+    for waypoint in dive.iter():
+        if _tag(waypoint) != "waypoint":
+            continue
+        values = {_tag(child): _text(child) for child in waypoint}
+        if "divetime" in values and "depth" in values:
+            kelvin = _number(values["temperature"]) if values.get("temperature") else math.nan
+            samples.append((_number(values["divetime"]), _number(values["depth"]), kelvin - KELVIN))
+    return _profile(_moment(start), samples) if samples else None
+
+
+def _csv(data: bytes) -> Iterator[Profile]:
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise _UnreadableError("neither XML nor CSV in UTF-8") from error
+    header = text.split("\n", 1)[0]
+    delimiter = max(",;\t", key=header.count)
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    try:
+        names = [re.sub(r"[^a-z]", "", name.casefold()) for name in next(rows, [])]
+        time_at, depth_at = _column(names, TIME_NAMES), _column(names, DEPTH_NAMES)
+        if time_at is None or depth_at is None:
+            raise _UnreadableError(
+                "expected CSV whose first line names its columns, time and depth_m (metres), and maybe temperature_c; "
+                f"received {header.strip()[:80]!r}"
+            )
+        temperature_at = _column(names, TEMPERATURE_NAMES)
+        if temperature_at is None and any(name.startswith("temp") for name in names):
+            raise _UnreadableError(
+                f"expected a column temperature_c (degrees Celsius), received {header.strip()[:80]!r}"
+            )
+        moments, samples = [], []
+        for row in rows:
+            if not any(cell.strip() for cell in row):
+                continue
+            cells = [cell.strip().replace(",", ".") if delimiter != "," else cell.strip() for cell in row]
+            if len(cells) <= max(time_at, depth_at):
+                raise _UnreadableError(f"line {rows.line_num}: expected {len(names)} fields, received {len(cells)}")
+            if not cells[depth_at]:
+                continue
+            celsius = cells[temperature_at] if temperature_at is not None and temperature_at < len(cells) else ""
+            moments.append(_moment(cells[time_at]))
+            samples.append((_number(cells[depth_at]), _number(celsius) if celsius else math.nan))
+    except csv.Error as error:
+        raise _UnreadableError(f"line {rows.line_num}: not CSV ({error})") from error
+    if moments:
+        start = min(moments)
+        seconds = ((moment - start).total_seconds() for moment in moments)
+        if (profile := _profile(start, ((s, *sample) for s, sample in zip(seconds, samples, strict=True)))) is not None:
+            yield from _cut(profile)
+
+
+def _cut(profile: Profile) -> Iterator[Profile]:
+    """A table of several dives, cut at its holes."""
+    for rows in np.split(np.arange(len(profile.seconds)), np.flatnonzero(np.diff(profile.seconds) > HOLE_S) + 1):
+        yield Profile(profile.start_utc, profile.seconds[rows], profile.depth_m[rows], profile.temperature_c[rows])
+
+
+def _column(names: list[str], wanted: tuple[str, ...]) -> int | None:
+    return next((names.index(name) for name in wanted if name in names), None)
+
+
+def _tag(element: Element) -> str:
+    return str(element.tag).rpartition("}")[2]  # UDDF has a namespace for every version
+
+
+def _text(element: Element) -> str:
+    return (element.text or "").strip()
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError as error:
+        raise _UnreadableError(f"expected a date and time such as 2026-05-01T09:30:00Z, received {text!r}") from error
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _number(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError as error:
+        raise _UnreadableError(f"expected a number, received {text!r}") from error
+    if not math.isfinite(value):
+        raise _UnreadableError(f"expected a number, received {text!r}")
+    return value
+
+
+def _metric(text: str | None, unit: str, otherwise: float) -> float:
+    """ "12.5 m" as 12.5; Subsurface always writes metric units."""
+    if text is None:
+        return otherwise
+    number, _, found = text.strip().partition(" ")
+    if found != unit:
+        raise _UnreadableError(f"expected a number and {unit!r}, received {text!r}")
+    return _number(number)
+
+
+def _clock(text: str) -> float:
+    """ "61:30 min" as 3690 seconds."""
+    found = re.fullmatch(r"\s*(?:(\d+):)?(\d+):(\d+)(?:\s*min)?\s*", text)
+    if found is None:
+        raise _UnreadableError(f"expected a time such as '1:30 min', received {text!r}")
+    hours, minutes, seconds = (int(part or 0) for part in found.groups())
+    return float(hours * 3600 + minutes * 60 + seconds)

@@ -1,0 +1,104 @@
+"""occurrence.csv: the sightings as Darwin Core occurrences, for OBIS and GBIF.
+
+Made from what lies in a dive's folder and nothing else, so that it can be made again when somebody has corrected a
+sighting. Without a wall clock there is no event date, and so no file.
+"""
+
+from __future__ import annotations
+
+import csv
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from dives.corrections import Correction, Verdict, corrected, read_corrections, read_keys
+from dives.partial import PartialFile, writing
+from dives.run_record import read_run
+from realtime.errors import ResultsError
+from realtime.frames import iso_utc
+from realtime.labels import label_key
+
+NAME = "occurrence.csv"
+TERMS = (
+    *("occurrenceID", "eventID", "basisOfRecord", "occurrenceStatus", "eventDate", "scientificName", "vernacularName"),
+    *("verbatimIdentification", "identificationVerificationStatus", "identifiedBy", "dateIdentified"),
+    *("identificationRemarks", "minimumDepthInMeters", "maximumDepthInMeters", "samplingProtocol", "samplingEffort"),
+    *("occurrenceRemarks",),
+)
+NAMESPACE = uuid.UUID("5d6c3f0a-8f0e-5b51-9a39-0f6d6f1a6f5e")  # ours, for ever: identifiers are made from it
+
+
+def write_occurrences(folder: Path) -> bool:
+    """Makes occurrence.csv in the dive's ``folder`` anew; False, and no file, when its time is not known.
+
+    One line per sighting that nobody has called nothing. Raises ResultsError when the folder does not hold a dive's
+    results or cannot be written.
+    """
+    run = read_run(folder)
+    if run is None:
+        raise ResultsError(f"{folder}: there is no run.json of this version of Reeflens; process the dive again")
+    path = folder / NAME
+    if not run["time"]["start_utc"]:
+        with writing(path):
+            path.unlink(missing_ok=True)
+        return False
+    keys = read_keys(folder)
+    words = corrected(keys, read_corrections(folder)).words
+    try:
+        with (folder / "sightings.csv").open(encoding="utf-8", newline="") as file:
+            lines = list(csv.DictReader(file))
+    except OSError as error:
+        raise ResultsError(f"{folder}: sightings.csv cannot be read ({error.strerror})") from error
+    try:
+        occurrences = [
+            _occurrence(run, "/".join(map(str, key.identity)), line, word)
+            for key, line, word in zip(keys, lines, words, strict=True)
+            if word is None or word.verdict is not Verdict.NOTHING
+        ]
+    except KeyError as error:
+        raise ResultsError(f"{folder}: made by an earlier version ({error}); process it again with --resume") from error
+    with PartialFile(path, "w") as table:
+        rows = csv.DictWriter(table, TERMS, lineterminator="\n")
+        rows.writeheader()
+        rows.writerows(occurrences)
+        table.commit()
+    return True
+
+
+def _occurrence(
+    run: Mapping[str, Any], identity: str, line: Mapping[str, str], word: Correction | None
+) -> dict[str, str]:
+    model, source, options = run["model"], run["source"], run["options"]
+    label = line["label"] if word is None else word.truth or ""
+    machine = f"{model['name']} (sha256 {model['sha256']})"
+    said = f"{line['label']} with probability {line['peak_probability']} at best, {line['mean_probability']} on average"
+    remarks = f"{machine} said {said} over {line['frames']} frames"
+    every = f"one frame classified per {options['every_s']:g} s" if options["every_s"] else "every frame classified"
+    length = f"{source['duration_s'] / 60.0:.1f} min of video, " if source["duration_s"] else ""
+    return {
+        # The model's label and frame name a sighting for ever; what it turned out to be may change.
+        "occurrenceID": f"urn:uuid:{uuid.uuid5(NAMESPACE, source['fingerprint'] + '/' + identity)}",
+        "eventID": f"urn:uuid:{uuid.uuid5(NAMESPACE, source['fingerprint'])}",
+        "basisOfRecord": "MachineObservation",
+        "occurrenceStatus": "present",
+        "eventDate": f"{line['start_utc']}/{line['end_utc']}",
+        "scientificName": _scientific(label, model["taxonomy"]),
+        "vernacularName": label.replace("_", " "),
+        "verbatimIdentification": label,
+        "identificationVerificationStatus": "PredictedByMachine" if word is None else "ValidatedByHuman",
+        "identifiedBy": machine if word is None else word.by,
+        "dateIdentified": "" if word is None else iso_utc(word.at),
+        "identificationRemarks": remarks,
+        "minimumDepthInMeters": line["min_depth_m"],
+        "maximumDepthInMeters": line["max_depth_m"],
+        "samplingProtocol": f"video, classified by Reeflens {run['versions'].get('reeflens', '')}".strip(),
+        "samplingEffort": f"{length}{every}",
+        "occurrenceRemarks": "" if word is None else word.note,
+    }
+
+
+def _scientific(label: str, taxonomy: Mapping[str, str]) -> str:
+    """A person may spell a class of the model in another way."""
+    by_key = {label_key(known): name for known, name in taxonomy.items()}
+    return by_key.get(label_key(label), "")

@@ -1,0 +1,130 @@
+"""The counters of everything, for Prometheus: `GET /metrics` in its text format.
+
+One registry per server and nothing global. Whatever others count already is read when it is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+
+from fastapi import APIRouter, Response
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
+
+from realtime.live import STATES, LiveStatus
+from serving import wire
+from serving.station import Station, StationDep
+
+router = APIRouter()
+
+
+class PlainMetrics(Response):
+    """Prometheus' text format; here for the schema's sake."""
+
+    media_type = CONTENT_TYPE_LATEST
+
+
+def new_registry() -> CollectorRegistry:
+    """A registry that tells of this process; the rest is registered by whoever counts it."""
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    return registry
+
+
+@router.get("/metrics", response_class=PlainMetrics, tags=["status"])
+def metrics(station: StationDep) -> Response:
+    """Everything that is counted, in Prometheus' text format."""
+    return PlainMetrics(generate_latest(station.registry))
+
+
+class StationCollector(Collector):
+    """Reads a station's counters when they are asked for."""
+
+    def __init__(self, station: Station) -> None:
+        self._station = station
+        self._started = datetime.now(UTC).timestamp()
+
+    def collect(self) -> Iterator[Metric]:
+        """Everything but the histogram."""
+        yield from self._server()
+        yield from self._sources()
+        yield from self._messages()
+        yield from self._recording()
+
+    def _server(self) -> Iterator[Metric]:
+        station = self._station
+        names = ["version", "model", "provider"]
+        info = GaugeMetricFamily("reeflens_build_info", "What is running; always 1.", labels=names)
+        info.add_metric([station.version, station.model, station.provider.name], 1)
+        yield info
+        yield GaugeMetricFamily("reeflens_start_time_seconds", "When the server started, Unix time.", self._started)
+        yield GaugeMetricFamily(
+            "reeflens_cameras", "Pages that have their own camera classified.", len(station.cameras.connected)
+        )
+
+    def _sources(self) -> Iterator[Metric]:
+        found = self._station.status()
+        for name, text, of in _SOURCE_COUNTERS:
+            counter = CounterMetricFamily(f"reeflens_{name}", text, labels=["source"])
+            for source, status in found.items():
+                counter.add_metric([source], of(status))
+            yield counter
+        dropped = CounterMetricFamily(
+            "reeflens_frames_dropped", "Frames and results overtaken by newer ones.", labels=["source", "cause"]
+        )
+        state = GaugeMetricFamily(
+            "reeflens_source_state", "1 for the state that a source is in.", labels=["source", "state"]
+        )
+        for source, status in found.items():
+            drops = wire.counters(status, self._station.hubs[source].counts.overtaken)["drops"]
+            for cause, count in drops.items():
+                dropped.add_metric([source, cause], count)
+            for each in STATES:
+                state.add_metric([source, each], float(status.state == each))
+        yield dropped
+        yield state
+
+    def _messages(self) -> Iterator[Metric]:
+        viewers = GaugeMetricFamily("reeflens_viewers", "Who is watching.", labels=["source"])
+        for source, hub in self._station.hubs.items():
+            viewers.add_metric([source], hub.viewers)
+        yield viewers
+        for name, text, field in _MESSAGE_COUNTERS:
+            counter = CounterMetricFamily(f"reeflens_{name}", text, labels=["source"])
+            for source, hub in self._station.hubs.items():
+                counter.add_metric([source], getattr(hub.counts, field))
+            yield counter
+
+    def _recording(self) -> Iterator[Metric]:
+        now = self._station.logbook.recording()
+        state = GaugeMetricFamily("reeflens_recording_state", "1 for the state of the recording.", labels=["state"])
+        for each in ("off", "on", "retrying"):
+            state.add_metric([each], float(now.state == each))
+        yield state
+        for name in ("rows", "sightings", "stills", "clips", "errors"):
+            text = "Times that recording failed." if name == "errors" else f"Recorded {name}."
+            yield CounterMetricFamily(f"reeflens_recording_{name}", text, getattr(now, name))
+        lost = CounterMetricFamily("reeflens_recording_lost", "What could not be recorded.", labels=["cause"])
+        for cause, count in now.lost.items():
+            lost.add_metric([cause], count)
+        yield lost
+        yield GaugeMetricFamily("reeflens_recording_waiting", "Sightings that wait for the disk.", now.waiting)
+
+
+_SOURCE_COUNTERS: tuple[tuple[str, str, Callable[[LiveStatus], float]], ...] = (
+    ("frames_captured", "Frames read.", lambda status: status.captured),
+    ("frames_classified", "Frames classified.", lambda status: status.classified),
+    ("frames_damaged", "What came and could not be decoded.", lambda status: status.damaged),
+    ("source_reconnects", "Times a camera came back by a new connection.", lambda status: status.reconnects),
+    ("source_stalls", "Times a camera fell silent.", lambda status: status.stalls),
+    ("engine_seconds", "Seconds that the model worked for a source.", lambda status: status.engine_s),
+)
+_MESSAGE_COUNTERS = (
+    ("messages_sent", "Result messages, over all viewers.", "sent"),
+    ("messages_skipped", "Results that a viewer never got, as a newer one was there.", "skipped"),
+    ("pictures_encoded", "JPEGs made for viewers.", "encoded"),
+    ("picture_encode_failures", "JPEGs that could not be made.", "encode_failures"),
+)

@@ -1,0 +1,142 @@
+"""Which animals were seen, newest first, and the pictures that prove it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter, HTTPException, Query, Response
+from fastapi.responses import FileResponse
+from pydantic import BaseModel, Field
+
+from serving.answers import Problem, problem
+from serving.logbook import KEPT, Entry, Logbook
+from serving.station import StationDep
+
+router = APIRouter(prefix="/api/sightings", tags=["sightings"])
+
+DEFAULT_LIMIT = 100
+NO_SUCH: dict[int | str, dict[str, Any]] = {
+    404: problem("There is no such sighting, or it has no such file (any more).")
+}
+
+
+class Jpeg(Response):
+    """A picture; here for the schema's sake."""
+
+    media_type = "image/jpeg"
+
+
+class Mp4(Response):
+    """A video; here for the schema's sake."""
+
+    media_type = "video/mp4"
+
+
+class SightingItem(BaseModel):
+    """One label over one stretch of time. Seconds are media time, UTC is ISO 8601 with milliseconds and Z."""
+
+    id: str = Field(description="Stays the same from its beginning on, also over restarts with --record.")
+    source: str
+    label: str
+    start_s: float
+    end_s: float = Field(description="Of the newest frame, while it is ongoing.")
+    start_utc: str
+    end_utc: str
+    ongoing: bool = Field(description="Whether it may still become longer.")
+    peak_s: float
+    peak_frame: int = Field(description="The frame on which the label was most probable.")
+    peak_probability: float
+    mean_probability: float = Field(description="Over `frames`, before smoothing, as is the peak.")
+    frames: int = Field(description="Classified frames that showed the label.")
+    still: str | None = Field(description="JPEG of the peak; relative to the server's address. Changes with the peak.")
+    overlay: str | None = Field(description="The same with the heat map over it.")
+    clip: str | None = Field(description="H.264 mp4 around it, when that is recorded and complete.")
+
+
+@router.get("", responses={404: {"model": Problem, "description": "There is no such source."}})
+def sightings(
+    station: StationDep,
+    source: Annotated[str | None, Query(description="Only of this source.")] = None,
+    limit: Annotated[int, Query(ge=1, le=KEPT, description="At most so many.")] = DEFAULT_LIMIT,
+) -> list[SightingItem]:
+    """Sightings of all sources, or of one, newest first: those under way and those that have ended."""
+    if source is not None and source not in station.hubs:
+        raise HTTPException(404, f"there is no source {source!r}")
+    return [_item(entry, station.logbook) for entry in station.logbook.newest(source, limit)]
+
+
+@router.get("/{sighting}", responses=NO_SUCH)
+def sighting(station: StationDep, sighting: str) -> SightingItem:
+    """One sighting."""
+    return _item(_find(station.logbook, sighting), station.logbook)
+
+
+@router.get("/{sighting}/still.jpg", response_class=Jpeg, responses=NO_SUCH)
+def still(station: StationDep, sighting: str) -> Response:
+    """Its peak frame: as large as the camera gave it when it is recorded, else small."""
+    entry = _find(station.logbook, sighting)
+    return _picture(station.logbook, entry, entry.row.still, entry.still.plain if entry.still else None)
+
+
+@router.get("/{sighting}/overlay.jpg", response_class=Jpeg, responses=NO_SUCH)
+def overlay(station: StationDep, sighting: str) -> Response:
+    """Its peak frame with the heat map of the label over it."""
+    entry = _find(station.logbook, sighting)
+    return _picture(station.logbook, entry, entry.row.overlay, entry.still.overlay if entry.still else None)
+
+
+@router.get(
+    "/{sighting}/clip.mp4",
+    response_class=Mp4,
+    responses={206: {"description": "A part, as asked for.", "content": {"video/mp4": {}}}, **NO_SUCH},
+)
+def clip(station: StationDep, sighting: str) -> Response:
+    """A short video around it; answers to range requests, as players send them."""
+    entry = _find(station.logbook, sighting)
+    path = station.logbook.file(entry, entry.row.clip)
+    if path is None:
+        raise HTTPException(404, "this sighting has no clip")
+    return FileResponse(path, media_type="video/mp4")
+
+
+def _find(logbook: Logbook, sighting: str) -> Entry:
+    entry = logbook.find(sighting)
+    if entry is None:
+        raise HTTPException(404, "there is no such sighting")
+    return entry
+
+
+def _picture(logbook: Logbook, entry: Entry, file: str, small: bytes | None) -> Response:
+    path: Path | None = logbook.file(entry, file)
+    if path is not None:
+        return FileResponse(path, media_type="image/jpeg", headers={"cache-control": "no-cache"})
+    if small:
+        return Jpeg(small, headers={"cache-control": "no-cache"})
+    raise HTTPException(404, "this sighting has no still (any more)")
+
+
+def _item(entry: Entry, logbook: Logbook) -> SightingItem:
+    row, base = entry.row, f"api/sightings/{entry.id}"
+    has_still = entry.still is not None or logbook.file(entry, row.still) is not None
+    has_overlay = entry.still is not None or logbook.file(entry, row.overlay) is not None
+    has_clip = logbook.file(entry, row.clip) is not None
+    version = f"?frame={entry.still.frame if entry.still is not None else row.peak_frame}"
+    return SightingItem(
+        id=entry.id,
+        source=entry.source,
+        label=row.label,
+        start_s=row.start_s,
+        end_s=row.end_s,
+        start_utc=row.start_utc,
+        end_utc=row.end_utc,
+        ongoing=entry.ongoing,
+        peak_s=row.peak_s,
+        peak_frame=row.peak_frame,
+        peak_probability=row.peak_probability,
+        mean_probability=row.mean_probability,
+        frames=row.frames,
+        still=f"{base}/still.jpg{version}" if has_still else None,
+        overlay=f"{base}/overlay.jpg{version}" if has_overlay else None,
+        clip=f"{base}/clip.mp4" if has_clip else None,
+    )

@@ -1,0 +1,172 @@
+"""What people said of sightings becomes photographs, once, with a record of where each is from."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from itertools import pairwise
+
+import cv2
+import numpy as np
+import pytest
+from clips import write_clip
+
+from dives.collect import TABLE, collect
+from dives.corrections import Verdict, add_correction, read_keys, undo_correction
+from dives.process import ProcessOptions, process
+from dives.stills import save_still
+from realtime.errors import DataError, ResultsError
+from training.photographs import find_photographs
+
+LIVE = (
+    "label,start_s,end_s,start_utc,end_utc,peak_s,peak_frame,peak_probability,mean_probability,frames,"
+    "still,overlay,clip"
+)
+
+
+@pytest.fixture
+def dive(tmp_path, engine):
+    """Fish, Octopus, Turtle for 4 s each."""
+    pts = [k // 10 * 4000 + k % 10 * 400 for k in range(30)]
+    clip = write_clip(tmp_path / "reef.mp4", frames=30, pts_ms=pts, metadata={"creation_time": "2026-05-01T09:30:00Z"})
+    return process(clip, tmp_path / "results" / "reef", engine, ProcessOptions()).folder
+
+
+@pytest.fixture
+def live(tmp_path):
+    """A live source that saw a fish twice, on two days, at the same frame number."""
+    folder = tmp_path / "live" / "boat"
+    folder.mkdir(parents=True)
+    lines = [LIVE]
+    for day in (1, 2):
+        still = save_still(
+            folder / "stills", f"2026050{day}", np.full((60, 80, 3), 40 * day, np.uint8), np.zeros((2, 2), np.uint8)
+        )
+        utc = f"2026-05-0{day}T09:30:00.000Z"
+        lines.append(f"Fish,1.0,2.0,{utc},{utc},1.5,15,0.9,0.8,10,stills/{still.plain},stills/{still.overlay},")
+    (folder / "sightings.csv").write_text("\n".join([*lines, ""]))
+    return folder
+
+
+def tree_of(tree):
+    return {path.relative_to(tree).as_posix(): path.read_bytes() for path in sorted(tree.rglob("*")) if path.is_file()}
+
+
+def table(tree):
+    with (tree / TABLE).open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def per_class(tree):
+    return {folder.name: len(list(folder.iterdir())) for folder in sorted(tree.iterdir()) if folder.is_dir()}
+
+
+def test_corrections_become_a_folder_per_class_with_frames_around_the_best(dive, tmp_path):
+    fish, octopus, turtle = read_keys(dive)
+    add_correction(dive, fish, Verdict.RIGHT, by="Ada")
+    add_correction(dive, octopus, Verdict.WRONG, "Blue/Ringed Octopus", by="Ada")
+    add_correction(dive, turtle, Verdict.NOTHING)
+    done = collect([tmp_path / "results"], tmp_path / "tree", frames=2)
+    assert per_class(tmp_path / "tree") == {"Blue_Ringed Octopus": 3, "Fish": 3, "none": 3}
+    assert (done.added, done.problems) == (9, [])
+    rows = table(tmp_path / "tree")
+    assert len(rows) == 9
+    fishes = [row for row in rows if row["picture"].startswith("Fish/")]
+    times = sorted(float(row["media_s"]) for row in fishes)
+    assert all(later - earlier >= 1.0 - 1e-6 for earlier, later in pairwise(times))
+    assert fish.peak_s in times
+    assert {row["verdict"] for row in fishes} == {"right"}
+    assert {(row["corrected_by"], row["model_label"]) for row in fishes} == {("Ada", "Fish")}
+    assert fishes[0]["utc"].startswith("2026-05-01T09:30:0")
+    for row in rows:  # each is the frame that it says it is
+        picture = cv2.imread(str(tmp_path / "tree" / row["picture"]))
+        assert picture.reshape(-1, 3).mean(0)[::-1].argmax() == int(row["frame"]) // 10
+
+
+def test_collecting_again_adds_nothing_and_a_changed_word_moves_the_pictures(dive, tmp_path):
+    fish, octopus, _ = read_keys(dive)
+    for key in (fish, octopus):
+        add_correction(dive, key, Verdict.RIGHT)
+    collect([dive], tmp_path / "tree", frames=1)
+    before = tree_of(tmp_path / "tree")
+    done = collect([dive], tmp_path / "tree", frames=1)
+    assert (done.added, done.moved, done.removed) == (0, 0, 0)
+    assert tree_of(tmp_path / "tree") == before
+    add_correction(dive, fish, Verdict.WRONG, "octopus")
+    undo_correction(dive, octopus)
+    (tmp_path / "tree" / "Octopus" / "my own.jpg").write_bytes(b"mine")
+    done = collect([dive], tmp_path / "tree", frames=1)
+    assert (done.added, done.moved, done.removed) == (0, 2, 2)
+    assert per_class(tmp_path / "tree") == {"Fish": 0, "Octopus": 3}
+    assert (tmp_path / "tree" / "Octopus" / "my own.jpg").exists()
+    assert {row["picture"].split("/")[0] for row in table(tmp_path / "tree")} == {"Octopus"}
+
+
+def test_a_recording_may_move_with_its_results_and_is_not_taken_for_another(dive, tmp_path):
+    add_correction(dive, read_keys(dive)[0], Verdict.RIGHT)
+    shutil.move(tmp_path / "reef.mp4", dive / "reef.mp4")
+    assert collect([dive], tmp_path / "tree").added == 4
+    write_clip(dive / "reef.mp4", frames=12)
+    done = collect([dive], tmp_path / "other tree")
+    assert done.added == 0
+    assert "no still, and no recording" in done.problems[0]
+
+
+def test_what_a_later_processing_no_longer_sees_is_collected_all_the_same(dive, tmp_path):
+    add_correction(dive, read_keys(dive)[0], Verdict.WRONG, "Goby")
+    (dive / "sightings.csv").write_text((dive / "sightings.csv").read_text().splitlines()[0] + "\n")
+    collect([dive], tmp_path / "tree", frames=0)
+    assert per_class(tmp_path / "tree") == {"Goby": 1}
+
+
+def test_stills_of_a_live_source_are_taken_as_they_are_a_day_being_a_group(live, tmp_path):
+    for key in read_keys(live):
+        add_correction(live, key, Verdict.RIGHT)
+    collect([live.parent], tmp_path / "tree")
+    rows = table(tmp_path / "tree")
+    assert [row["group"].rpartition(" ")[2] for row in rows] == ["2026-05-01", "2026-05-02"]
+    assert {row["dive"].rpartition("-")[0] for row in rows} == {"boat"}
+    assert (tmp_path / "tree" / rows[0]["picture"]).read_bytes() == (live / "stills" / "20260501.jpg").read_bytes()
+
+
+def test_a_dive_that_was_processed_twice_is_one_dive(dive, engine, tmp_path):
+    add_correction(dive, read_keys(dive)[0], Verdict.RIGHT)
+    other = process(tmp_path / "reef.mp4", tmp_path / "results" / "other", engine, ProcessOptions(every_s=1.0)).folder
+    assert collect([dive], tmp_path / "tree", frames=0).added == 1
+    assert collect([dive, other], tmp_path / "tree", frames=0).added == 0
+    done = collect([other], tmp_path / "tree", frames=0)  # nobody has said anything here, so nothing is taken back
+    assert (done.added, done.removed, per_class(tmp_path / "tree")) == (0, 0, {"Fish": 1})
+
+
+def test_training_keeps_the_pictures_of_a_dive_together(dive, live, tmp_path):
+    for folder in (dive, live):
+        for key in read_keys(folder):
+            add_correction(folder, key, Verdict.RIGHT)
+    collect([tmp_path], tmp_path / "tree")
+    found = find_photographs([tmp_path / "tree"])
+    assert found.skipped == ()
+    groups = {file.group for file in found.files}
+    assert len(groups) == 3
+    assert "" not in groups
+
+
+def test_occurrences_are_made_anew_with_what_was_said(dive, tmp_path):
+    add_correction(dive, read_keys(dive)[0], Verdict.RIGHT)
+    assert "ValidatedByHuman" not in (dive / "occurrence.csv").read_text()
+    collect([dive], tmp_path / "tree")
+    assert "ValidatedByHuman" in (dive / "occurrence.csv").read_text()
+
+
+def test_without_corrections_there_is_an_empty_table(dive, tmp_path):
+    assert collect([dive], tmp_path / "tree").pictures == {}
+    assert table(tmp_path / "tree") == []
+
+
+def test_a_place_without_results_and_a_foreign_table_are_refused(dive, tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match=r"no sightings\.csv here"):
+        collect([tmp_path / "empty", tmp_path / "gone"], tmp_path / "tree")
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree" / TABLE).write_text("a,b\n1,2\n")
+    with pytest.raises(ResultsError, match="expected the columns"):
+        collect([dive], tmp_path / "tree")

@@ -1,0 +1,89 @@
+"""serving/metrics.py: what Prometheus reads, as its own parser understands it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from clips import write_clip
+from prometheus_client.parser import text_string_to_metric_families
+from running import Running, result, running
+
+Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
+
+
+@pytest.fixture(scope="module")
+def server(toy_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    clip = write_clip(tmp_path_factory.mktemp("clip") / "dive.mp4")
+    sources = {"scene": "scene", "reef": str(clip)}
+    with running(toy_model, sources=sources, record=tmp_path_factory.mktemp("rec")) as started:
+        started.wait_for("reef", lambda source: source["state"] == "ended")
+        yield started
+
+
+def scrape(server: Running) -> tuple[Samples, dict[str, str]]:
+    """Every sample, and the type of every family."""
+    answer = server.http.get("metrics")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/plain; version=")
+    samples, types = {}, {}
+    for family in text_string_to_metric_families(answer.text):
+        types[family.name] = family.type
+        assert family.documentation
+        for sample in family.samples:
+            samples[sample.name, tuple(sorted(sample.labels.items()))] = sample.value
+    return samples, types
+
+
+def value(samples: Samples, name: str, **labels: str) -> float:
+    return samples[f"reeflens_{name}", tuple(sorted(labels.items()))]
+
+
+def test_what_was_counted_is_told_with_names_and_units_as_prometheus_wants_them(server: Running) -> None:
+    samples, types = scrape(server)
+    reef = server.status()["sources"]["reef"]  # it has ended: nothing changes any more
+    assert value(samples, "frames_captured_total", source="reef") == 30
+    assert value(samples, "frames_classified_total", source="reef") == reef["classified"]
+    for cause, count in reef["drops"].items():
+        assert value(samples, "frames_dropped_total", source="reef", cause=cause) == count
+    assert value(samples, "source_state", source="reef", state="ended") == 1
+    assert value(samples, "source_state", source="reef", state="live") == 0
+    assert value(samples, "engine_seconds_total", source="reef") > 0
+    assert value(samples, "frame_age_seconds_count", source="reef") == reef["classified"]
+    assert value(samples, "frame_age_seconds_bucket", source="reef", le="+Inf") == reef["classified"]
+    assert value(samples, "recording_state", state="on") == 1
+    assert value(samples, "recording_rows_total") > 0
+    assert value(samples, "recording_lost_total", cause="disk") == 0
+    assert value(samples, "start_time_seconds") > 1.7e9
+    info = next(dict(labels) for name, labels in samples if name == "reeflens_build_info")
+    assert info.keys() == {"version", "model", "provider"}
+    assert (info["model"], info["provider"]) == ("toy.onnx", "CPUExecutionProvider")
+    for name, kind in types.items():
+        assert name.startswith(("reeflens_", "process_"))
+        if name.startswith("reeflens_"):
+            assert kind in ("counter", "gauge", "histogram"), name
+
+
+def test_counters_only_rise_while_people_watch(server: Running) -> None:
+    before, types = scrape(server)
+    with server.watch() as socket:
+        for _ in range(10):
+            result(socket)
+        watching, _ = scrape(server)
+    assert value(watching, "viewers", source="scene") == 1
+    after, _ = scrape(server)
+    counters = {name for name, kind in types.items() if kind in ("counter", "histogram")}
+    for key in before:
+        if any(key[0].startswith(name) for name in counters):
+            assert before[key] <= watching[key] <= after[key], key
+    for name in ("messages_sent_total", "pictures_encoded_total", "frames_captured_total", "engine_seconds_total"):
+        assert value(after, name, source="scene") > value(before, name, source="scene"), name
+    sent = server.status()["sources"]["scene"]["messages"]["sent"]
+    assert value(scrape(server)[0], "messages_sent_total", source="scene") == sent
+
+
+def test_two_servers_in_one_process_count_for_themselves(server: Running, toy_model: Path) -> None:
+    with running(toy_model, sources={"other": "scene"}) as second:
+        samples, _ = scrape(second)
+        assert {dict(labels)["source"] for name, labels in samples if name == "reeflens_viewers"} == {"other"}

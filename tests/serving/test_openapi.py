@@ -1,0 +1,108 @@
+"""The schema is true: every route in it answers as it says, with nothing more and nothing less."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import httpx
+import pytest
+from clips import write_clip
+from fastapi.routing import APIRoute
+from pydantic import TypeAdapter
+from running import WAIT_S, Running, running
+
+from server import ServerSettings, create_app
+from serving.answers import Problem
+
+
+@pytest.fixture(scope="module")
+def server(toy_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    clip = write_clip(tmp_path_factory.mktemp("clip") / "dive.mp4", frames=60)
+    sources = {"reef": str(clip)}
+    with running(toy_model, sources=sources, record=tmp_path_factory.mktemp("rec"), clips_s=0.1) as started:
+        started.wait_for("reef", lambda source: source["state"] == "ended")
+        yield started
+
+
+@pytest.fixture(scope="module")
+def schema(server: Running) -> dict[str, Any]:
+    answer: dict[str, Any] = server.http.get("api/openapi.json").raise_for_status().json()
+    return answer
+
+
+def routes() -> dict[str, APIRoute]:
+    """Every HTTP route that the schema should tell of, by path."""
+    found: dict[str, APIRoute] = {}
+    stack = list(create_app(ServerSettings(model=Path("any.onnx"))).routes)
+    while stack:
+        route = stack.pop()
+        if isinstance(route, APIRoute) and route.include_in_schema:
+            found[route.path] = route
+        stack.extend(getattr(getattr(route, "original_router", None), "routes", []))
+    return found
+
+
+def check(answer: httpx.Response, said: dict[str, Any], model: object) -> None:
+    """The answer is among those that the schema declares, of its type, and exactly what the model writes."""
+    declared = said["responses"][str(answer.status_code)]
+    assert declared["description"]
+    kind = answer.headers["content-type"].partition(";")[0]
+    assert kind in {name.partition(";")[0] for name in declared["content"]}
+    if kind == "application/json":
+        adapter = TypeAdapter(model)
+        assert json.loads(adapter.dump_json(adapter.validate_json(answer.content))) == answer.json()
+
+
+def with_clip(server: Running) -> str:
+    """The id of a sighting that has everything."""
+    deadline_s = monotonic() + WAIT_S
+    while True:
+        found = server.http.get("api/sightings").json()
+        for item in found:
+            if item["clip"] and item["still"]:
+                return str(item["id"])
+        assert monotonic() < deadline_s, found
+
+
+def test_every_get_route_answers_as_the_schema_says(server: Running, schema: dict[str, Any]) -> None:
+    sighting, known = with_clip(server), routes()
+    assert schema["paths"].keys() == known.keys()
+    for path, methods in schema["paths"].items():
+        assert methods.keys() == {"get"}
+        said = methods["get"]
+        assert said["description"]
+        assert said["tags"]
+        answer = server.http.get(path.replace("{sighting}", sighting).lstrip("/"))
+        assert answer.status_code == 200, path
+        check(answer, said, known[path].response_model)
+
+
+def test_what_is_refused_is_refused_as_the_schema_says(server: Running, schema: dict[str, Any]) -> None:
+    for path, methods in schema["paths"].items():
+        foreign = server.http.get(
+            path.replace("{sighting}", "x").lstrip("/"), headers={"origin": "http://evil.example"}
+        )
+        assert foreign.status_code == 403
+        check(foreign, methods["get"], Problem)
+        if "{sighting}" in path:
+            gone = server.http.get(path.replace("{sighting}", "nobody").lstrip("/"))
+            assert gone.status_code == 404
+            check(gone, methods["get"], Problem)
+    listing = schema["paths"]["/api/sightings"]["get"]
+    check(server.http.get("api/sightings?source=atlantis"), listing, Problem)
+    unwanted = server.http.get("api/sightings?limit=0")
+    assert unwanted.status_code == 422
+    check(unwanted, listing, dict[str, Any])
+    assert {"200", "403", "503"} <= schema["paths"]["/readyz"]["get"]["responses"].keys()
+
+
+def test_every_field_is_described_by_name_and_type(schema: dict[str, Any]) -> None:
+    for name, part in schema["components"]["schemas"].items():
+        if "ValidationError" in name:
+            continue  # the framework's own: its input may be anything
+        for field, about in part.get("properties", {}).items():
+            assert about.keys() & {"type", "$ref", "anyOf", "items", "enum", "const"}, (name, field)

@@ -1,0 +1,9 @@
+// The English catalogue, for tests that read what the page says: import it for its effect.
+
+import { readFileSync } from "node:fs";
+
+import { speak } from "../../web/text.js";
+
+export const catalogue = (language) => JSON.parse(readFileSync(new URL(`../../web/${language}.json`, import.meta.url)));
+
+speak("en", catalogue("en"));

@@ -1,0 +1,114 @@
+// The catalogues: the same in every language, complete, and nothing visible beside them.
+
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { after, test } from "node:test";
+
+import { catalogue } from "./english.mjs";
+import { age, duration, percent, rate } from "../../web/format.js";
+import { labelText, LANGUAGES, number, phrase, speak, t } from "../../web/text.js";
+
+const WEB = new URL("../../web/", import.meta.url);
+const read = (name) => readFileSync(new URL(name, WEB), "utf8");
+const scripts = readdirSync(WEB).filter((name) => name.endsWith(".js"));
+const catalogues = Object.fromEntries(Object.keys(LANGUAGES).map((language) => [language, catalogue(language)]));
+const texts = (entry) => (typeof entry === "string" ? [entry] : Object.values(entry));
+const placeholders = (text) => [...new Set(text.match(/\{\w+\}/g))].sort();
+
+after(() => speak("en", catalogues.en));
+
+test("every language has a catalogue, is known to early.js, and there is no other", () => {
+  const found = readdirSync(WEB).filter((name) => /^\w+\.json$/.test(name) && name !== "package.json");
+  assert.deepEqual(found, Object.keys(LANGUAGES).map((language) => `${language}.json`));
+  assert.match(read("early.js"), new RegExp(JSON.stringify(Object.keys(LANGUAGES)).replaceAll(",", ", ").replace(/[[\]]/g, "\\$&")));
+});
+
+for (const [language, { labels: _, ...said }] of Object.entries(catalogues)) {
+  test(`${language} has the keys of English and no other, none of them empty`, () => {
+    assert.deepEqual(Object.keys(said), Object.keys(catalogues.en));
+    for (const [key, entry] of Object.entries(said)) for (const text of texts(entry)) assert.ok(text.trim(), key);
+  });
+
+  test(`${language} has the placeholders of English, in every plural form`, () => {
+    for (const [key, entry] of Object.entries(said)) {
+      const wanted = placeholders(texts(catalogues.en[key])[0]);
+      for (const text of texts(entry)) assert.deepEqual(placeholders(text), wanted, key);
+    }
+  });
+
+  test(`${language} has every plural form that Intl asks for`, () => {
+    const forms = new Intl.PluralRules(language).resolvedOptions().pluralCategories;
+    for (const [key, entry] of Object.entries(said)) {
+      if (typeof entry !== "string") assert.deepEqual(Object.keys(entry).sort(), [...forms].sort(), key);
+    }
+  });
+}
+
+/** Keys that the code asks for; `where.${place}` stands for all that begin like it. */
+function askedFor() {
+  const code = scripts.map(read).join("\n");
+  const found = [...read("index.html").matchAll(/data-(?:t|title|name)="([^"]+)"/g)].map(([, key]) => key);
+  for (const [, key] of code.matchAll(/["`]([a-z][\w.${}-]*)["`]/g)) found.push(key);
+  return found;
+}
+
+test("every text is asked for, and every one that is asked for exists", () => {
+  const asked = askedFor();
+  const patterns = asked.filter((key) => key.includes("$")).map((key) => new RegExp(`^${key.replace(/\$\{.*/, ".+")}$`));
+  const keys = Object.keys(catalogues.en);
+  const idle = keys.filter((key) => !asked.includes(key) && !patterns.some((pattern) => pattern.test(key)));
+  assert.deepEqual(idle, []);
+  const named = [...read("index.html").matchAll(/data-(?:t|title|name)="([^"]+)"/g)].map(([, key]) => key);
+  assert.deepEqual(named.filter((key) => !keys.includes(key)), []);
+});
+
+test("the document itself says nothing in one language", () => {
+  const body = read("index.html").replace(/<(svg|noscript|kbd|title|option)\b[\s\S]*?(<\/\1>|(?=<option|<\/select>))/g, "");
+  const shown = [...body.matchAll(/>([^<>]*\p{L}[^<>]*)</gu)].map(([, text]) => text.trim());
+  assert.deepEqual(shown, ["Reeflens"]);
+  assert.doesNotMatch(body, /\s(aria-label|title|placeholder|alt)="/);
+});
+
+test("the code holds no sentence of its own", () => {
+  const sentences = [];
+  // The dives speak English only as yet, out of a catalogue of their own (dives-text.js).
+  for (const name of scripts.filter((each) => each !== "wire.js" && !each.startsWith("dives-"))) {
+    // wire.js says what is wrong with a message to whoever mends a server; it is quoted, like a browser's own errors.
+    const code = read(name)
+      .replace(/\/\*[\s\S]*?\*\//g, "")
+      .replace(/(^|\s)\/\/.*$/gm, "")
+      .replace(/new \w*Error\(.*/g, "");
+    for (const [, quoted, text = quoted] of code.matchAll(/"([^"\n]*)"|`([^`]*)`/g)) {
+      if (text !== undefined && !text.startsWith("system-ui") && /\p{L}{2,},? \p{L}{2,}/u.test(text)) sentences.push(`${name}: ${text}`);
+    }
+  }
+  assert.deepEqual(sentences, []);
+});
+
+test("Turkish: numbers, shares and times as Turkish writes them", () => {
+  speak("tr", catalogues.tr);
+  const plain = (text) => text.replaceAll("\u202f", " ");
+  assert.deepEqual([number(1234.5), percent(0.834), percent(0.004), percent(0.999)], ["1.234,5", "%83", "<%1", ">%99"]);
+  assert.deepEqual([rate(21.36), plain(age(1240)), plain(duration(3700))], ["21,4", "1,2 sn", "1 sa 1 dk"]);
+});
+
+test("Turkish: a class by its name, however a folder writes it; one that is not known as it is", () => {
+  speak("tr", catalogues.tr);
+  const found = ["Turtle_Tortoise", "turtle tortoise", "Jelly Fish", "Sea_Rays", "Coelacanth"].map(labelText);
+  assert.deepEqual(found, ["Kaplumbağa", "Kaplumbağa", "Denizanası", "Vatoz", "Coelacanth"]);
+});
+
+test("plurals follow the number", () => {
+  speak("en", catalogues.en);
+  assert.deepEqual([1, 2, 1234].map((n) => t("sighting.frames", { n })), ["1 frame", "2 frames", "1,234 frames"]);
+});
+
+test("a reason is said in the page's words, the server's own only where its English is read", () => {
+  const reason = { key: "cause.gone", detail: "reef: the connection broke after 3 s" };
+  speak("en", catalogues.en);
+  assert.equal(phrase(reason), reason.detail);
+  assert.equal(phrase({ key: "cause.gone" }), "the connection broke");
+  speak("tr", catalogues.tr);
+  assert.equal(phrase(reason), "bağlantı koptu");
+  assert.equal(phrase("as it is"), "as it is");
+});
