@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import logging
+import math
 import os
 import signal
 import sys
@@ -190,6 +191,11 @@ def collect(sources: tuple[Path, ...], out: Path, frames: int, as_json: bool) ->
 @click.option("--host", default="127.0.0.1", help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, help="Port to listen on; 0 for any free one.")
 @click.option("--once", is_flag=True, help="Play recorded sources once instead of over and over.")
+@click.option(
+    "--library", type=PATH, help="Keep a library of recorded dives in this folder, with uploads and a player."
+)
+@click.option("--upload-limit-gb", type=float, default=64.0, help="Most that one uploaded file may have.")
+@click.option("--library-quota-gb", type=float, default=0.0, help="Most that the library may hold; 0 for no limit.")
 @click.option("--record", type=PATH, metavar="DIR", help="Write tables, sightings and stills here while sources run.")
 @click.option(
     "--record-clips", type=float, metavar="SECONDS", help="Also record so much video before and after each sighting."
@@ -202,12 +208,15 @@ def serve(
     host: str,
     port: int,
     once: bool,
+    library: Path | None,
+    upload_limit_gb: float,
+    library_quota_gb: float,
     record: Path | None,
     record_clips: float | None,
     provider: str,
     require_gpu: bool,
 ) -> None:
-    """Show live sources with label and heat map in the browser."""
+    """Show live sources, and a library of recorded dives, with label and heat map in the browser."""
     import server
     from realtime.engine import bundled_model
 
@@ -219,12 +228,17 @@ def serve(
         provider=provider,
         require_gpu=require_gpu,
         loop=not once,
+        library=library,
+        upload_limit=_bytes(upload_limit_gb),
+        quota=_bytes(library_quota_gb),
         record=record,
         clips_s=record_clips,
     )
 
     def ready(url: str) -> None:
         print(f"Reeflens is at {url}", flush=True)
+        if library is not None:
+            print(f"Your dives are at {url}dives", flush=True)
         notes.print("Press Ctrl-C to stop.", highlight=False)
 
     server.serve(settings, ready)
@@ -453,6 +467,10 @@ def _utc(text: str | None) -> datetime | None:
     if moment.tzinfo is None:
         raise SettingsError(f"--start: {text!r} does not say its zone; add Z for UTC, or an offset such as +03:00")
     return moment.astimezone(UTC)
+
+
+def _bytes(gigabytes: float) -> int:
+    return round(gigabytes * 1e9) if math.isfinite(gigabytes) else -1
 
 
 def _named_sources(given: Sequence[str]) -> dict[str, str]:

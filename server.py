@@ -12,7 +12,7 @@ import threading
 from collections import ChainMap
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
@@ -22,7 +22,10 @@ import uvicorn
 from fastapi import FastAPI
 from uvicorn.config import WS_PROTOCOLS
 
+from dives.jobs import JobQueue, JobSettings
+from dives.library import Library
 from dives.recording import Recording
+from dives.uploads import Limits, Uploads
 from realtime.addresses import check_camera, is_camera, redact, usb_device
 from realtime.cameras import NetworkStream, UsbCamera
 from realtime.engine import Engine
@@ -32,12 +35,13 @@ from realtime.live import LiveRunner, LiveStatus
 from realtime.reconnecting import Reconnecting
 from realtime.scene import TestScene
 from realtime.sources import Paced, Source, open_recorded
-from serving import live, metrics, sightings, status, webcam, wire
+from serving import dives, live, metrics, sightings, status, uploads, webcam, wire
 from serving.access import WILDCARDS, Access
 from serving.ages import FrameAges
 from serving.answers import problem
 from serving.bridge import Bridge, Outlet
 from serving.camera import Cameras
+from serving.desk import Desk
 from serving.hub import Hub
 from serving.logbook import Logbook
 from serving.page import page_router
@@ -61,8 +65,10 @@ class ServerSettings:
     sources: name -> video file, folder of pictures, camera (rtsp://, rtsps://, http://, https://, `usb:0`, /dev/video0)
     or "scene" (rendered); without any, the scene. A camera need not be there yet. loop: start recorded sources anew at
     their end. host: "0.0.0.0" or "::" for all addresses. port: 0 for any free one.
-    provider, require_gpu: as for Engine.open. max_viewers: over all sources. record: a folder to write to what is seen
-    while the sources run. clips_s: seconds of video to record before and after each sighting, up to MOST_CLIP_S.
+    provider, require_gpu: as for Engine.open. max_viewers: over all sources. library: the folder of recorded dives,
+    None for none; with one, and no sources, nothing is shown live. upload_limit, quota: bytes of one file, and of all;
+    quota 0 for as much as the disk holds. record: a folder to write to what is seen while the sources run. clips_s:
+    seconds of video to record before and after each sighting, up to MOST_CLIP_S.
     """
 
     model: Path
@@ -73,16 +79,21 @@ class ServerSettings:
     require_gpu: bool = False
     max_viewers: int = 64
     loop: bool = False
+    library: Path | None = None
+    upload_limit: int = 64_000_000_000
+    quota: int = 0
     record: Path | None = None
     clips_s: float | None = None
 
     def __post_init__(self) -> None:
-        if not self.sources:
+        if not self.sources and self.library is None:
             object.__setattr__(self, "sources", {SCENE: SCENE})
         if not 0 <= self.port <= 65535:
             raise SettingsError(f"port: expected 0 to 65535, received {self.port}")
         if self.max_viewers < 1:
             raise SettingsError(f"max_viewers: expected at least 1, received {self.max_viewers}")
+        if self.upload_limit < 1 or self.quota < 0:
+            raise SettingsError("upload limit and quota: expected a number of bytes")
         if self.clips_s is not None and not 0.0 < self.clips_s <= MOST_CLIP_S:
             raise SettingsError(f"--record-clips: expected more than 0 and up to {MOST_CLIP_S:.0f} seconds")
         if self.clips_s is not None and self.record is None:
@@ -94,13 +105,16 @@ class ServerSettings:
 def create_app(settings: ServerSettings) -> FastAPI:
     """The application. Its lifespan opens the model and the sources, and stops them within STOP_S seconds.
 
-    Entering the lifespan raises ContractError or ProviderError when the model does not run, ResultsError when the
-    folder to record to cannot be used.
+    Entering the lifespan raises ContractError or ProviderError when the model does not run, LibraryError when the
+    library cannot be used, ResultsError when the folder to record to cannot be.
     """
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with contextlib.AsyncExitStack() as stack:
+            library = None
+            if settings.library is not None:
+                library = stack.enter_context(await asyncio.to_thread(Library.open, settings.library.expanduser()))
             opening = partial(Engine.open, settings.model, provider=settings.provider, require_gpu=settings.require_gpu)
             engine = stack.enter_context(await asyncio.to_thread(opening))
             encoder = ThreadPoolExecutor(1, "jpeg")
@@ -144,6 +158,10 @@ def create_app(settings: ServerSettings) -> FastAPI:
             stack.push_async_callback(asyncio.to_thread, logbook.stop, LAST_WORDS_S)
             stack.push_async_callback(asyncio.to_thread, runner.stop, STOP_S)
             stack.push_async_callback(app.state.station.dismiss_viewers, DISMISS_S)
+            app.state.desk = await asyncio.to_thread(_open_desk, library, settings, engine, runner) if library else None
+            if app.state.desk is not None:
+                stack.push_async_callback(asyncio.to_thread, app.state.desk.jobs.stop, STOP_S)
+                app.state.desk.jobs.start()
             runner.start()
             yield
 
@@ -162,6 +180,8 @@ def create_app(settings: ServerSettings) -> FastAPI:
     app.include_router(live.router)
     app.include_router(webcam.router)
     app.include_router(status.router)
+    app.include_router(dives.router)
+    app.include_router(uploads.router)
     app.include_router(sightings.router)
     app.include_router(metrics.router)
     app.include_router(page_router(files("web")))
@@ -240,6 +260,18 @@ class _Server(uvicorn.Server):
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+def _open_desk(library: Library, settings: ServerSettings, engine: Engine, runner: LiveRunner) -> Desk:
+    def threads() -> int | None:
+        live = any(status.state == "live" for status in runner.status().values())
+        return max(1, (os.cpu_count() or 2) // 2) if live else None
+
+    jobs = JobSettings(settings.model, provider=settings.provider, require_gpu=settings.require_gpu, threads=threads)
+    if engine.provider.is_gpu:
+        jobs = replace(jobs, memory_bytes=None)
+    limits = Limits(settings.upload_limit, settings.quota)
+    return Desk(library, Uploads(library, limits), JobQueue(library, jobs))
 
 
 def _check_source(name: str, place: str) -> None:

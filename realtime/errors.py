@@ -9,6 +9,7 @@ ReeflensError           one sentence for the user; the command exits with 1
 ├── WeightsError        starting weights cannot be had or do not fit
 ├── ExportError         the exported graph does not agree with the trained model
 ├── ResultsError        results cannot be written or continued
+├── LibraryError        a library of dives cannot be opened, or something in it cannot be read
 ├── DiveLogError        a dive log cannot be read, or is of another time
 └── SettingsError       a setting is unknown or contradictory
 """
@@ -74,6 +75,10 @@ class ExportError(ReeflensError):
 
 class ResultsError(ReeflensError):
     """Results cannot be written, or earlier ones cannot be continued with these options."""
+
+
+class LibraryError(ReeflensError):
+    """A library of dives cannot be opened, is in use, or holds something that cannot be read."""
 
 
 class DiveLogError(ReeflensError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import av
 import cv2
 import numpy as np
+from av.video.reformatter import ColorRange, Colorspace
 from numpy.typing import NDArray
 
 from realtime.preprocess import resize_av, resize_rgb, scale_av, upright
@@ -32,6 +33,24 @@ class VideoPicture:
         """uint8 [H, W, 3] RGB, upright, no side longer than ``max_side``."""
         height, width = _fit(self._frame.height, self._frame.width, max_side)
         return upright(scale_av(self._frame, width, height), self._frame.rotation)
+
+    def yuv420p(self, size_hw: tuple[int, int]) -> av.VideoFrame:
+        """The picture upright in ``size_hw`` (both even), 8 bits, BT.709, for an encoder; may be the same frame."""
+        turns = round(self._frame.rotation / 90) % 4
+        height, width = size_hw[::-1] if turns % 2 else size_hw
+        lying = self._frame.reformat(
+            width, height, "yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG
+        )
+        if not turns:
+            return lying
+        flat = lying.to_ndarray().reshape(-1)
+        ends = np.cumsum([height * width, height * width // 4, height * width // 4])
+        planes = [
+            np.rot90(plane.reshape(height // step, width // step), turns)
+            for plane, step in zip(np.split(flat, ends[:-1]), (1, 2, 2), strict=True)
+        ]
+        turned = np.concatenate([plane.reshape(-1) for plane in planes]).reshape(size_hw[0] * 3 // 2, size_hw[1])
+        return av.VideoFrame.from_ndarray(turned, "yuv420p")
 
 
 class ArrayPicture:

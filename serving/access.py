@@ -20,6 +20,7 @@ from serving.wire import CLOSE_POLICY
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 WILDCARDS = frozenset({"0.0.0.0", "::", ""})  # bound to every address of the machine
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 DEFAULT_PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
 
 SECURITY_HEADERS = {
@@ -56,12 +57,14 @@ def parse_authority(text: str, default_port: int) -> Authority | None:
     return Authority(host, default_port if port is None else port)
 
 
-def refusal(headers: Headers, scheme: str, bound_host: str, port: int | None) -> str | None:
+def refusal(headers: Headers, scheme: str, bound_host: str, port: int | None, method: str = "GET") -> str | None:
     """Why a request is refused, in one sentence; None when it may come in.
 
     scheme: of the connection. bound_host: what the server was told to listen on. port: the one it listens on.
     Bound to every address, it answers to localhost, to the machine's own name and to any bare IP address (those cannot
     be rebound), on any port, since containers and tunnels map ports; bound to one host, to that and to localhost.
+    Browsers name the asking page with every request that changes something; one that hides it, yet says that it is
+    another's, is refused too.
     """
     hosts, origins = headers.getlist("host"), headers.getlist("origin")
     authority = parse_authority(hosts[0], DEFAULT_PORTS[scheme]) if len(hosts) == 1 else None
@@ -72,6 +75,8 @@ def refusal(headers: Headers, scheme: str, bound_host: str, port: int | None) ->
             return f"this server does not answer to the name {authority.host!r}; use its IP address"
     elif authority.host not in LOOPBACK_NAMES | {bound_host.lower()} or (port is not None and authority.port != port):
         return f"this server does not answer to {hosts[0]!r}"
+    if not origins and headers.get("sec-fetch-site", "none") not in ("same-origin", "none") and method not in SAFE:
+        return "pages of another origin may not use this server"
     if not origins:
         return None  # not a browser, or a browser that fetches what it was told to open
     if len(origins) == 1 and _same_origin(origins[0], hosts[0]):
@@ -117,7 +122,7 @@ class Access:
             await self._app(scope, receive, send)
             return
         port = scope["server"][1] if scope.get("server") else None
-        why = refusal(Headers(scope=scope), scope["scheme"], self._bound_host, port)
+        why = refusal(Headers(scope=scope), scope["scheme"], self._bound_host, port, scope.get("method", "GET"))
         if scope["type"] == "websocket":
             await (self._app(scope, receive, send) if why is None else _refuse_websocket(receive, send, why))
             return

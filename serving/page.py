@@ -24,13 +24,17 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
 def page_router(folder: Traversable) -> APIRouter:
-    """Serves ``folder``/index.html as / and its other files, of MEDIA_TYPES only, under /assets/."""
+    """Serves ``folder``/index.html as /, dives.html as /dives, and its files, of MEDIA_TYPES only, under /assets/."""
     router = APIRouter(include_in_schema=False)
 
     # Plain functions: reading a file blocks, so they run in a thread of the pool.
     @router.api_route("/", methods=["GET", "HEAD"])
     def index(request: Request) -> Response:
         return _answer(folder, "index.html", request)
+
+    @router.api_route("/dives", methods=["GET", "HEAD"])
+    def dives(request: Request) -> Response:
+        return _answer(folder, "dives.html", request)
 
     @router.api_route("/assets/{name}", methods=["GET", "HEAD"])
     def asset(name: str, request: Request) -> Response:

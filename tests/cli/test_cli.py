@@ -131,6 +131,8 @@ def test_one_start_for_several_recordings_is_refused(tmp_path, model):
         (["serve", "--source", "cam=ftp://camera.local/1"], "rtsp"),
         (["serve", "--source", "rtsp://admin:hunter2@camera.local/1"], "received 'rtsp://***@camera.local/1'"),
         (["serve", "--port", "70000"], "70000"),
+        (["serve", "--library", "dives", "--upload-limit-gb", "0"], "upload limit"),
+        (["serve", "--library", "dives", "--library-quota-gb", "nan"], "quota"),
         (["serve", "--record-clips", "5"], "--record-clips: say where with --record"),
         (["swim"], "swim"),
         (["doctor", "--provider", "abacus"], "abacus"),

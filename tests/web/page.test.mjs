@@ -9,11 +9,22 @@ import { LANGUAGES } from "../../web/text.js";
 const WEB = new URL("../../web/", import.meta.url);
 const served = readdirSync(WEB).filter((name) => /\.(html|css|js|svg|json)$/.test(name) && name !== "package.json");
 const read = (name) => readFileSync(new URL(name, WEB), "utf8");
-const html = read("index.html");
+const PAGES = ["index.html", "dives.html"];
+
+/** What a script imports: before it runs, and on demand. */
+function imports(name) {
+  const code = read(name);
+  const [before, later] = [/from "\.\/([^"]+)"/g, /\bimport\("\.\/([^"]+)"\)/g];
+  return [before, later].map((pattern) => [...code.matchAll(pattern)].map(([, other]) => other));
+}
+
+const namedBy = (page) => [...read(page).matchAll(/(?:src|href)="assets\/([^"]+)"/g)].map(([, name]) => name);
 
 test("no script or style is inline", () => {
-  assert.doesNotMatch(html, /<script(?![^>]*\ssrc=)/);
-  assert.doesNotMatch(html, /<style|\sstyle=|\son\w+=/);
+  for (const page of PAGES) {
+    assert.doesNotMatch(read(page), /<script(?![^>]*\ssrc=)/);
+    assert.doesNotMatch(read(page), /<style|\sstyle=|\son\w+=/);
+  }
   const forbidden = /setAttribute\("style"|innerHTML|\beval\(|new Function/;
   for (const name of served) assert.doesNotMatch(read(name), forbidden, name);
 });
@@ -23,33 +34,31 @@ test("nothing comes from another server", () => {
   for (const name of served) assert.doesNotMatch(read(name).replaceAll(itsNamespace, ""), /https?:\/\//, name);
 });
 
-/** What a script imports: before it runs, and on demand. */
-function imports(name) {
-  const code = read(name);
-  const [before, later] = [/from "\.\/([^"]+)"/g, /\bimport\("\.\/([^"]+)"\)/g];
-  return [before, later].map((pattern) => [...code.matchAll(pattern)].map(([, other]) => other));
-}
-
-test("every file that the page names exists, and no file is left over", () => {
-  const named = new Set(["index.html", ...Object.keys(LANGUAGES).map((language) => `${language}.json`)]);
-  for (const [, name] of html.matchAll(/(?:src|href)="assets\/([^"]+)"/g)) named.add(name);
+test("every file that a page names exists, and no file is left over", () => {
+  const named = new Set([...PAGES, ...PAGES.flatMap(namedBy), ...Object.keys(LANGUAGES).map((language) => `${language}.json`)]);
   for (const name of served.filter((each) => each.endsWith(".js"))) imports(name).flat().forEach((other) => named.add(other));
   assert.deepEqual([...named].sort(), [...served].sort());
 });
 
-test("every module that the page starts with is asked for at once, and none that can wait", () => {
-  const needed = new Set(["app.js"]);
-  for (const name of needed) imports(name)[0].forEach((other) => needed.add(other));
-  const preloaded = [...html.matchAll(/<link rel="modulepreload" href="assets\/([^"]+)">/g)].map(([, name]) => name);
-  assert.deepEqual([...preloaded].sort(), [...needed].filter((name) => name !== "app.js").sort());
+test("every module that a page starts with is asked for at once, and none that can wait", () => {
+  for (const [page, start] of [["index.html", "app.js"], ["dives.html", "dives-app.js"]]) {
+    const needed = new Set([start]);
+    for (const name of needed) imports(name)[0].forEach((other) => needed.add(other));
+    const preloaded = [...read(page).matchAll(/<link rel="modulepreload" href="assets\/([^"]+)">/g)].map(([, name]) => name);
+    assert.deepEqual([...preloaded].sort(), [...needed].filter((name) => name !== start).sort(), page);
+  }
 });
 
-test("every element that the scripts and labels ask for is on the page, once", () => {
-  const ids = [...html.matchAll(/\sid="([^"]+)"/g)].map(([, id]) => id);
-  assert.equal(new Set(ids).size, ids.length);
-  const wanted = [...(read("app.js") + read("render.js")).matchAll(/\$\("([^"]+)"\)/g)].map(([, id]) => id);
-  const referred = [...html.matchAll(/(?:aria-labelledby|aria-describedby|for)="([^"]+)"/g)].map(([, id]) => id);
-  assert.deepEqual([...wanted, ...referred].filter((id) => !ids.includes(id)), []);
+test("every element that the scripts and labels ask for is on its page, once", () => {
+  const scripts = { "index.html": ["app.js", "render.js"], "dives.html": ["dives-app.js"] };
+  for (const page of PAGES) {
+    const html = read(page);
+    const ids = [...html.matchAll(/\sid="([^"]+)"/g)].map(([, id]) => id);
+    assert.equal(new Set(ids).size, ids.length);
+    const wanted = [...scripts[page].map(read).join("").matchAll(/\$\("([^"]+)"\)/g)].map(([, id]) => id);
+    const referred = [...html.matchAll(/(?:aria-labelledby|aria-describedby|\sfor|\slist)="([^"]+)"/g)].map(([, id]) => id);
+    assert.deepEqual([...wanted, ...referred].filter((id) => !ids.includes(id)), [], page);
+  }
 });
 
 test("text stands out by at least 4.5 to 1 in both themes", () => {

@@ -1,0 +1,321 @@
+"""The queue of a library at work: one job at a time, each in a process of its own (dives/worker.py).
+
+What is waiting stands in the library's table and survives a stop; what is running is put back and goes on after it. A
+job that crashes, grows too big, hangs or takes too long fails alone, with a reason.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dives
+from dives.library import CANCELLED, COPY, COPY_FAILED, COPY_READY, Job, Library
+from dives.run_record import COMPLETE, FAILED, INCOMPLETE
+
+log = logging.getLogger(__name__)
+
+MEMORY_BYTES = 12 << 30  # of address space, most of which is never touched: a job has been seen to ask for 3 GB
+LIMIT_S = 48 * 3600.0
+SILENT_S = 15 * 60.0  # a disk that went to sleep takes seconds, a model that starts on a new GPU minutes
+ATTEMPTS = 3  # a dive that takes the whole server with it is not tried for ever
+CANCEL_S = 10.0  # to write the tables of what is classified
+IDLE_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class JobSettings:
+    """How jobs run. threads: called when one begins, None for as many as the machine has. memory_bytes: None for no
+    limit, as GPUs need more addresses than there is memory."""
+
+    model: Path
+    provider: str = "auto"
+    require_gpu: bool = False
+    threads: Callable[[], int | None] = lambda: None
+    memory_bytes: int | None = MEMORY_BYTES
+    limit_s: float = LIMIT_S
+    silent_s: float = SILENT_S
+
+
+@dataclass(frozen=True, slots=True)
+class JobProgress:
+    """How far the running job is. step: as in Job. phase, done, total, rate: as in dives.progress.Progress."""
+
+    dive_id: str
+    step: str
+    phase: str = "start"
+    done: int = 0
+    total: int | None = None
+    rate: float = 0.0
+    media_s: float = 0.0
+    duration_s: float | None = None
+
+
+class JobQueue:
+    """Works off a library's queue on a thread of its own, from ``start`` until ``stop``. Methods are for any thread."""
+
+    def __init__(
+        self,
+        library: Library,
+        settings: JobSettings,
+        *,
+        command: Sequence[str] = (sys.executable, "-m", "dives.worker"),
+    ) -> None:
+        self._library = library
+        self._settings = settings
+        self._command = tuple(command)
+        self._wake = threading.Condition()
+        self._stopping = False
+        self._current: _Running | None = None
+        self._thread = threading.Thread(target=self._work, name="jobs", daemon=True)
+
+    def start(self) -> None:
+        """Begins to work."""
+        self._thread.start()
+
+    def stop(self, timeout: float = 2.0) -> bool:
+        """Ends the running job, which goes on at the next start; True when all ended within ``timeout`` seconds."""
+        with self._wake:
+            self._stopping = True
+            if self._current is not None:
+                self._current.kill()
+            self._wake.notify_all()
+        if self._thread.is_alive():
+            self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def notice(self) -> None:
+        """Something was queued."""
+        with self._wake:
+            self._wake.notify_all()
+
+    def progress(self) -> JobProgress | None:
+        """How far the running job is; None when nothing runs."""
+        current = self._current
+        return current.progress if current is not None else None
+
+    def cancel(self, dive_id: str, *, timeout: float = 0.0) -> None:
+        """Takes a dive out of the queue, or stops the work on it; what is classified already is kept.
+
+        timeout: seconds to wait until nothing works on it. Raises KeyError, and TimeoutError when it still does.
+        """
+        with self._wake:
+            current = self._current
+            if current is not None and current.job.dive.id == dive_id:
+                current.cancel()
+                if timeout and not self._wake.wait_for(lambda: self._current is not current, timeout):
+                    current.kill()
+                    if not self._wake.wait_for(lambda: self._current is not current, timeout):
+                        raise TimeoutError(dive_id)
+            elif self._library.dive(dive_id).state == "queued":
+                self._library.end(dive_id, CANCELLED)
+
+    def _work(self) -> None:
+        while True:
+            with self._wake:
+                if self._stopping:
+                    return
+                job = self._next()
+                if job is None:
+                    self._wake.wait(IDLE_S)
+                    continue
+                self._current = running = _Running(job, self._settings, self._command, self._library)
+                if job.step == "dive":
+                    self._library.begin(job.dive.id)
+            try:
+                state, reason = running.run()
+                self._record(job, running, state, reason)
+            except Exception:  # a bug must not end the queue for all that wait
+                log.exception("job on dive %s", job.dive.id)
+                self._record(job, running, FAILED, "an error of Reeflens itself; its log says more")
+            finally:
+                with self._wake:
+                    self._current = None
+                    self._wake.notify_all()
+
+    def _next(self) -> Job | None:
+        try:
+            while (job := self._library.next_job()) is not None:
+                if job.step == "dive" and job.dive.attempts >= ATTEMPTS:
+                    reason = f"the server stopped {job.dive.attempts} times while it worked on this; try again by hand"
+                    self._library.end(job.dive.id, FAILED, reason)
+                    continue
+                return job
+        except Exception:  # the disk with the library may come back
+            log.exception("the queue cannot be read")
+        return None
+
+    def _record(self, job: Job, running: _Running, state: str, reason: str) -> None:
+        dive_id = job.dive.id
+        try:
+            if job.step == "copy":
+                if self._stopping and state != COMPLETE:
+                    return
+                if state == COMPLETE:
+                    self._library.set_copy(dive_id, COPY_READY)
+                else:
+                    self._library.set_copy(dive_id, COPY_FAILED, reason or "stopped on request")
+                self._library.refresh(dive_id)
+            elif self._stopping and running.killed:
+                self._library.put_back(dive_id)
+            elif running.cancelled:
+                self._library.end(dive_id, state if state == COMPLETE else CANCELLED)
+            else:
+                self._library.end(dive_id, state, reason)
+        except Exception:
+            log.exception("the outcome of dive %s cannot be kept", dive_id)
+
+
+class _Running:
+    """One job in its process."""
+
+    def __init__(self, job: Job, settings: JobSettings, command: Sequence[str], library: Library) -> None:
+        self.job = job
+        self.progress = JobProgress(job.dive.id, job.step)
+        self.cancelled = False
+        self.killed = False
+        self._settings = settings
+        self._library = library
+        self._command = self._line(command)
+        self._process: subprocess.Popen[str] | None = None
+        self._guard = threading.Lock()
+        self._heard_s = self._began_s = time.monotonic()
+        self._why = ""
+
+    def run(self) -> tuple[str, str]:
+        """Runs it to its end: (state, reason)."""
+        with self._guard:
+            if self.killed or self.cancelled:
+                return INCOMPLETE, ""
+            # A session of its own: Ctrl-C in the server's terminal is the server's affair.
+            self._process = process = subprocess.Popen(
+                self._command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                encoding="utf-8",
+                errors="replace",
+                env=_environment(),
+                start_new_session=True,
+            )
+        tail: list[str] = []
+        watchers = [
+            threading.Thread(target=_drain, args=(process.stderr, tail), daemon=True),
+            threading.Thread(target=self._watch, daemon=True),
+        ]
+        for watcher in watchers:
+            watcher.start()
+        ended: dict[str, Any] | None = None
+        assert process.stdout is not None
+        for line in process.stdout:
+            self._heard_s = time.monotonic()
+            ended = self._hear(line) or ended
+        code = process.wait()
+        watchers[0].join(1.0)
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            if pipe is not None:
+                pipe.close()
+        if ended is not None:
+            return str(ended["end"]), str(ended.get("reason", ""))
+        if tail:
+            log.warning("job on dive %s: %s", self.job.dive.id, "".join(tail).strip()[-2000:])
+        return FAILED, self._why or _crash(code, tail)
+
+    def cancel(self) -> None:
+        """Asks it to end; after CANCEL_S it is made to."""
+        with self._guard:
+            self.cancelled = True
+            if self._process is not None and self._process.poll() is None:
+                self._process.terminate()
+                timer = threading.Timer(CANCEL_S, self.kill)
+                timer.daemon = True
+                timer.start()
+
+    def kill(self, why: str = "") -> None:
+        """Makes it end now. What it wrote is whole (dives/journal.py)."""
+        with self._guard:
+            self.killed = True
+            self._why = self._why or why
+            if self._process is not None and self._process.poll() is None:
+                self._process.kill()
+
+    def _hear(self, line: str) -> dict[str, Any] | None:
+        try:
+            message = json.loads(line)
+        except ValueError:
+            return None
+        if not isinstance(message, dict):
+            return None
+        if "seen" in message:
+            self._library.refresh(self.job.dive.id)
+        elif "phase" in message:
+            known = {name: message[name] for name in JobProgress.__dataclass_fields__ if name in message}
+            self.progress = JobProgress(self.job.dive.id, self.job.step, **known)
+        return message if "end" in message else None
+
+    def _watch(self) -> None:
+        assert self._process is not None
+        while True:
+            try:
+                self._process.wait(1.0)
+                return
+            except subprocess.TimeoutExpired:
+                now_s = time.monotonic()
+                if now_s - self._began_s > self._settings.limit_s:
+                    self.kill(f"it took longer than {self._settings.limit_s / 3600:.4g} h")
+                elif now_s - self._heard_s > self._settings.silent_s:
+                    self.kill(f"it made no progress for {self._settings.silent_s / 60:.4g} min")
+
+    def _line(self, command: Sequence[str]) -> list[str]:
+        dive, settings = self.job.dive, self._settings
+        line = [*command, self.job.step, str(self._library.folder(dive.id).resolve())]
+        if self.job.step == "dive":
+            line += ["--model", str(settings.model.resolve()), "--provider", settings.provider]
+            line += ["--require-gpu"] if settings.require_gpu else []
+            threads = settings.threads()
+            line += ["--threads", str(threads)] if threads else []
+            line += ["--anew"] if dive.anew else []
+        else:
+            (self._library.folder(dive.id) / f"{COPY}.partial").unlink(missing_ok=True)
+        if settings.memory_bytes:
+            line += ["--memory-bytes", str(settings.memory_bytes)]
+        return line
+
+
+def _environment() -> dict[str, str]:
+    """Ours, with the place that this program itself was imported from."""
+    place = str(Path(dives.__file__).resolve().parents[1])
+    known = os.environ.get("PYTHONPATH", "")
+    return {**os.environ, "PYTHONPATH": f"{place}{os.pathsep}{known}" if known else place}
+
+
+def _drain(pipe: Any, tail: list[str]) -> None:
+    for line in pipe:
+        tail.append(line)
+        del tail[:-40]
+
+
+def _crash(code: int, tail: Sequence[str]) -> str:
+    if code < 0:
+        try:
+            name = signal.Signals(-code).name
+        except ValueError:
+            name = str(-code)
+        more = "; the machine may have run out of memory" if name == "SIGKILL" else ""
+        return f"the work was ended by {name}{more}"
+    text = "".join(tail)
+    if "MemoryError" in text or "bad_alloc" in text or "Cannot allocate memory" in text:
+        return "it needs more memory than a job may have"
+    last = next((line.strip() for line in reversed(tail) if line.strip()), "")
+    return f"the work broke off with code {code}{f' ({last[:200]})' if last else ''}"

@@ -1,0 +1,449 @@
+"""A library of dives: one folder that can be copied or moved, and a table of what is in it.
+
+    DIR/library.db      the table, SQLite; made anew from the folders when it is lost or broken
+        library.lock    held by the server that uses the library
+        dives/ID/       dive.json, original/<the video>, probe.json, thumbnail.jpg, results/, track.*, copy.mp4
+        uploads/ID/     what is still being uploaded (dives/uploads.py)
+        trash/          what is being deleted
+
+The folders are the truth. A row says again what its folder holds, so that 500 dives are listed without opening 2,000
+files; only how a dive stands in the queue is in the table alone. No path in any of them is absolute.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import logging
+import re
+import secrets
+import shutil
+import sqlite3
+import threading
+import zlib
+from collections import Counter
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from dives.locking import lock
+from dives.partial import write_whole
+from dives.probe import read_probe
+from dives.process import JOURNAL
+from dives.run_record import COMPLETE, FAILED, INCOMPLETE, read_run
+from realtime.errors import LibraryError
+from realtime.frames import iso_utc
+
+log = logging.getLogger(__name__)
+
+DATABASE, LOCK, DIVES, TRASH = "library.db", "library.lock", "dives", "trash"
+FACTS, ORIGINAL, RESULTS, THUMBNAIL, COPY = "dive.json", "original", "results", "thumbnail.jpg", "copy.mp4"
+FACTS_VERSION = 1  # of dive.json
+MAX_TITLE = 200
+QUEUED, RUNNING, CANCELLED = "queued", "running", "cancelled"
+COPY_WANTED, COPY_READY, COPY_FAILED = "wanted", "ready", "failed"
+_ID = re.compile(r"[0-9a-f]{16}")
+
+_TABLE = """
+CREATE TABLE dives (
+  id TEXT PRIMARY KEY, title TEXT NOT NULL, file_name TEXT NOT NULL, added_utc TEXT NOT NULL,
+  recorded_utc TEXT NOT NULL, duration_s REAL, bytes INTEGER NOT NULL, width INTEGER, height INTEGER, rate REAL,
+  every_s REAL, playable INTEGER, unplayable TEXT NOT NULL, offset_s REAL NOT NULL, thumbnail INTEGER NOT NULL,
+  species TEXT NOT NULL, sightings INTEGER NOT NULL, has_results INTEGER NOT NULL,
+  state TEXT NOT NULL, reason TEXT NOT NULL, copy TEXT NOT NULL, copy_reason TEXT NOT NULL,
+  anew INTEGER NOT NULL DEFAULT 0, attempts INTEGER NOT NULL DEFAULT 0, reached INTEGER NOT NULL DEFAULT 0,
+  turn INTEGER NOT NULL DEFAULT 0
+)
+"""
+TABLE_VERSION = zlib.crc32(_TABLE.encode()) >> 1  # one with other columns is another one, and is made anew
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiveFacts:
+    """dive.json: what people gave. file_name: as they called it, text only; video: our name of it below original/.
+
+    every_s: as for ProcessOptions.
+    """
+
+    title: str
+    file_name: str
+    video: str
+    added_utc: str
+    every_s: float | None
+    schema_version: int = FACTS_VERSION
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiveRow:
+    """One dive as the library lists it.
+
+    recorded_utc: when the video began, "" when nobody knows. duration_s, width, height, rate (frames/s), playable: None
+    until it was looked at. unplayable: why browsers do not play the original, then ``copy`` is "wanted", "ready" or
+    "failed"; else both are "". offset_s: what a browser's clock shows at media time 0. species: label -> sightings.
+    state: "queued", "running", "cancelled", or as in run.json. attempts: times the work on it was begun without an end
+    or a new row; reached: bytes of its journal then.
+    """
+
+    id: str
+    title: str
+    file_name: str
+    added_utc: str
+    recorded_utc: str
+    duration_s: float | None
+    bytes: int
+    width: int | None
+    height: int | None
+    rate: float | None
+    every_s: float | None
+    playable: bool | None
+    unplayable: str
+    offset_s: float
+    thumbnail: bool
+    species: dict[str, int]
+    sightings: int
+    has_results: bool
+    state: str
+    reason: str
+    copy: str
+    copy_reason: str
+    anew: bool
+    attempts: int
+    reached: int
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """The next thing to do. step: "dive" (look at it, classify it) or "copy" (make one that browsers play)."""
+
+    dive: DiveRow
+    step: str
+
+
+class Library:
+    """An open library; a context manager. All methods may be called from any thread and block only on the disk."""
+
+    def __init__(self, root: Path, database: sqlite3.Connection, held: Any) -> None:
+        self.root = root
+        self._database = database
+        self._held = held
+        self._guard = threading.RLock()
+
+    @classmethod
+    def open(cls, root: Path) -> Self:
+        """Opens the library in the folder ``root``, which is made when it is missing.
+
+        Raises LibraryError when another process uses it, or when it cannot be written.
+        """
+        try:
+            (root / DIVES).mkdir(parents=True, exist_ok=True)
+            held = (root / LOCK).open("a+b")
+        except OSError as error:
+            raise LibraryError(f"{root}: no library can be kept here ({(error.strerror or str(error)).lower()})") from (
+                error
+            )
+        try:
+            lock(held, wait=False)
+        except OSError as error:
+            held.close()
+            raise LibraryError(f"{root}: another server uses this library; stop it, or name another folder") from error
+        try:
+            library = cls(root, _open_database(root / DATABASE), held)
+            library._take_stock()
+        except BaseException:
+            held.close()
+            raise
+        return library
+
+    def close(self) -> None:
+        """Lets others in. Safe to call twice."""
+        with self._guard:
+            self._database.close()
+            self._held.close()
+
+    # What there is
+
+    def dives(self) -> list[DiveRow]:
+        """All dives, the last added first."""
+        return self._rows("ORDER BY added_utc DESC, id")
+
+    def dive(self, dive_id: str) -> DiveRow:
+        """One dive. Raises KeyError when there is none of this id."""
+        rows = self._rows("WHERE id = ?", dive_id)
+        if not rows:
+            raise KeyError(dive_id)
+        return rows[0]
+
+    def folder(self, dive_id: str) -> Path:
+        """Where a dive lives. Raises KeyError for a text that is no id of ours."""
+        if not _ID.fullmatch(dive_id):
+            raise KeyError(dive_id)
+        return self.root / DIVES / dive_id
+
+    def video(self, dive_id: str) -> Path:
+        """The original. Raises KeyError, and LibraryError when dive.json cannot be read."""
+        return original_of(self.folder(dive_id))
+
+    # What changes
+
+    def adopt(self, staged: Path, dive_id: str) -> DiveRow:
+        """Takes in a folder of this library that holds a dive.json and its video, and queues it. Safe to repeat."""
+        folder = self.folder(dive_id)
+        if not folder.exists():
+            staged.replace(folder)
+        with self._guard:
+            if not self._rows("WHERE id = ?", dive_id):
+                self._insert(folder)
+            return self.dive(dive_id)
+
+    def rename(self, dive_id: str, title: str) -> DiveRow:
+        """Gives a dive another title. Raises KeyError, and ValueError for a text that is none."""
+        title = clean_title(title)
+        if not title:
+            raise ValueError("title: expected some text")
+        folder = self.folder(dive_id)
+        with self._guard:
+            self.dive(dive_id)
+            facts = asdict(read_facts(folder)) | {"title": title}
+            write_whole(folder / FACTS, json.dumps(facts, ensure_ascii=False, indent=1) + "\n")
+            self._set(dive_id, title=title)
+            return self.dive(dive_id)
+
+    def delete(self, dive_id: str) -> None:
+        """Removes a dive with all its files, for good. Nothing may be working on it. Raises KeyError."""
+        folder = self.folder(dive_id)
+        with self._guard, self._database:
+            self.dive(dive_id)
+            # In one step: a server that is killed half-way leaves a dive, or something in the trash, never half a dive.
+            trash = self.root / TRASH
+            trash.mkdir(exist_ok=True)
+            gone = trash / f"{dive_id}-{secrets.token_hex(4)}"
+            with suppress(FileNotFoundError):
+                folder.replace(gone)
+            self._database.execute("DELETE FROM dives WHERE id = ?", (dive_id,))
+        shutil.rmtree(gone, ignore_errors=True)
+
+    def refresh(self, dive_id: str) -> None:
+        """Reads a dive's folder again into its row; how it stands in the queue is kept. A dive that is gone is none."""
+        with self._guard, suppress(KeyError, LibraryError):
+            row, seen = self.dive(dive_id), _summary(self.folder(dive_id))
+            if row.copy == COPY_FAILED and seen["copy"] == COPY_WANTED:
+                del seen["copy"], seen["copy_reason"]  # it stays failed until somebody asks again
+            self._set(dive_id, **seen)
+
+    # The queue
+
+    def next_job(self) -> Job | None:
+        """What to work on now, oldest first, dives before copies; None when there is nothing."""
+        if waiting := self._rows("WHERE state = ? ORDER BY turn, id LIMIT 1", QUEUED):
+            return Job(waiting[0], "dive")
+        wanting = self._rows("WHERE copy = ? AND state != ? ORDER BY turn, id LIMIT 1", COPY_WANTED, FAILED)
+        return Job(wanting[0], "copy") if wanting else None
+
+    def begin(self, dive_id: str) -> None:
+        """The work on a dive begins. What was classified since it last began makes this a first attempt again."""
+        journal = self.folder(dive_id) / RESULTS / JOURNAL
+        reached = journal.stat().st_size if journal.exists() else 0
+        with self._guard:
+            row = self.dive(dive_id)
+            attempts = 1 if reached > row.reached else row.attempts + 1
+            self._set(dive_id, state=RUNNING, reason="", attempts=attempts, reached=reached)
+
+    def end(self, dive_id: str, state: str, reason: str = "") -> None:
+        """The work on a dive is over; QUEUED puts it back in its old place."""
+        attempts = {} if state == RUNNING else {"attempts": 0}
+        self._set(dive_id, state=state, reason=reason, anew=0, **attempts)
+        self.refresh(dive_id)
+
+    def put_back(self, dive_id: str) -> None:
+        """Nothing went wrong, the server stops: the dive goes on where it was when it is back."""
+        with self._guard, suppress(KeyError):
+            self._set(dive_id, state=QUEUED, attempts=max(0, self.dive(dive_id).attempts - 1))
+
+    def queue(self, dive_id: str, *, anew: bool = False) -> DiveRow:
+        """Puts a dive at the end of the queue. anew: not after what was classified before. Raises KeyError."""
+        with self._guard:
+            row = self.dive(dive_id)
+            if row.state not in (QUEUED, RUNNING):
+                self._set(dive_id, state=QUEUED, reason="", anew=int(anew), attempts=0, turn=self._turn())
+            return self.dive(dive_id)
+
+    def set_copy(self, dive_id: str, state: str, reason: str = "") -> None:
+        """How the copy for browsers stands."""
+        self._set(dive_id, copy=state, copy_reason=reason)
+
+    # Inside
+
+    def _rows(self, where: str, *values: object) -> list[DiveRow]:
+        columns = ", ".join(DiveRow.__dataclass_fields__)
+        with self._guard:
+            found = self._database.execute(f"SELECT {columns} FROM dives {where}", values).fetchall()
+        return [_row(dict(zip(DiveRow.__dataclass_fields__, values, strict=True))) for values in found]
+
+    def _set(self, dive_id: str, **columns: object) -> None:
+        names = ", ".join(f"{name} = ?" for name in columns)
+        with self._guard, self._database:
+            self._database.execute(f"UPDATE dives SET {names} WHERE id = ?", (*columns.values(), dive_id))
+
+    def _turn(self) -> int:
+        return int(self._database.execute("SELECT COALESCE(MAX(turn), 0) + 1 FROM dives").fetchone()[0])
+
+    def _insert(self, folder: Path) -> None:
+        columns = _summary(folder) | _standing(folder)
+        with self._guard, self._database:
+            columns |= {"id": folder.name, "turn": self._turn()}
+            marks = ", ".join("?" * len(columns))
+            self._database.execute(f"INSERT INTO dives ({', '.join(columns)}) VALUES ({marks})", (*columns.values(),))
+
+    def _take_stock(self) -> None:
+        """Makes the table agree with the folders, and takes up what a killed server left."""
+        shutil.rmtree(self.root / TRASH, ignore_errors=True)
+        folders = {entry.name: entry for entry in (self.root / DIVES).iterdir() if _ID.fullmatch(entry.name)}
+        with self._guard:
+            listed = {row.id for row in self.dives()}
+            with self._database:
+                self._database.executemany("DELETE FROM dives WHERE id = ?", [(one,) for one in listed - set(folders)])
+                self._database.execute("UPDATE dives SET state = ? WHERE state = ?", (QUEUED, RUNNING))
+            for name in sorted(set(folders) - listed, key=lambda name: (_age_s(folders[name]), name)):
+                try:
+                    self._insert(folders[name])
+                except LibraryError as error:  # one folder that is none of ours keeps nobody from the others
+                    log.warning("left out of the library: %s", error)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def read_facts(folder: Path) -> DiveFacts:
+    """A dive's dive.json. Raises LibraryError."""
+    try:
+        raw = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+        if raw.get("schema_version") != FACTS_VERSION:
+            raise LibraryError(f"{folder / FACTS}: of another version of Reeflens ({raw.get('schema_version')})")
+        facts = DiveFacts(**{name: raw[name] for name in DiveFacts.__dataclass_fields__})
+        if Path(facts.video).name != facts.video or facts.video in ("", ".", ".."):
+            raise ValueError(f"video: {facts.video!r} is no file name")
+        return facts
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise LibraryError(f"{folder / FACTS}: cannot be read ({error})") from error
+
+
+def write_facts(folder: Path, facts: DiveFacts) -> None:
+    """Writes a dive's dive.json. Raises ResultsError."""
+    write_whole(folder / FACTS, json.dumps(asdict(facts), ensure_ascii=False, indent=1) + "\n")
+
+
+def original_of(folder: Path) -> Path:
+    """The original video of a dive's folder. Raises LibraryError."""
+    return folder / ORIGINAL / read_facts(folder).video
+
+
+def new_id() -> str:
+    """An id that nobody can guess and every file system takes."""
+    return secrets.token_hex(8)
+
+
+def clean_title(text: str) -> str:
+    """One line of printable text of at most MAX_TITLE characters; may be empty."""
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())[:MAX_TITLE].strip()
+
+
+def now_utc() -> str:
+    """ISO 8601 with milliseconds and Z."""
+    return iso_utc(datetime.now(UTC))
+
+
+def _open_database(path: Path) -> sqlite3.Connection:
+    """The table; one that is broken, or of another version, is put aside and made anew from the folders."""
+    for attempt in (1, 2):
+        database = sqlite3.connect(path, check_same_thread=False)
+        try:
+            # One file, whole after every change: write-ahead files would be left behind by whoever copies the folder.
+            database.execute("PRAGMA journal_mode = DELETE")
+            database.execute("PRAGMA synchronous = FULL")
+            version = int(database.execute("PRAGMA user_version").fetchone()[0])
+            if version == 0 and not database.execute("SELECT name FROM sqlite_master").fetchall():
+                with database:
+                    database.execute(_TABLE)
+                    database.execute(f"PRAGMA user_version = {TABLE_VERSION}")
+            elif version != TABLE_VERSION:
+                raise sqlite3.DatabaseError(f"version {version}, expected {TABLE_VERSION}")
+            elif (found := database.execute("PRAGMA quick_check").fetchone()[0]) != "ok":
+                raise sqlite3.DatabaseError(found)
+            return database
+        except sqlite3.DatabaseError as error:
+            database.close()
+            if attempt == 2:
+                raise LibraryError(f"{path}: cannot be used ({error})") from error
+            log.warning("%s: %s; made anew from the folders", path, error)
+            for leftover in (path, path.with_name(path.name + "-journal")):
+                leftover.unlink(missing_ok=True)
+    raise AssertionError("unreachable")
+
+
+def _row(values: dict[str, Any]) -> DiveRow:
+    for name in ("thumbnail", "has_results", "anew"):
+        values[name] = bool(values[name])
+    values["playable"] = None if values["playable"] is None else bool(values["playable"])
+    values["species"] = json.loads(values["species"])
+    return DiveRow(**values)
+
+
+def _age_s(folder: Path) -> float:
+    """When a dive came in, as far as its files tell: those that wait are taken in this order."""
+    facts = folder / FACTS
+    return facts.stat().st_mtime if facts.exists() else 0.0
+
+
+def _summary(folder: Path) -> dict[str, Any]:
+    """What a dive's folder says of itself, as columns."""
+    facts, probe, run = read_facts(folder), read_probe(folder), read_run(folder / RESULTS)
+    species = _species(folder / RESULTS)
+    video = folder / ORIGINAL / facts.video
+    unplayable = probe.unplayable if probe else ""
+    copy = "" if not unplayable else COPY_READY if (folder / COPY).exists() else COPY_WANTED
+    return {
+        "title": facts.title,
+        "file_name": facts.file_name,
+        "added_utc": facts.added_utc,
+        "every_s": facts.every_s,
+        "recorded_utc": (run or {}).get("time", {}).get("start_utc", "") or (probe.start_utc if probe else ""),
+        "duration_s": probe.duration_s if probe else None,
+        "bytes": video.stat().st_size if video.exists() else 0,
+        "width": probe.size_hw[1] if probe else None,
+        "height": probe.size_hw[0] if probe else None,
+        "rate": probe.rate if probe else None,
+        "playable": None if probe is None else int(not unplayable),
+        "unplayable": unplayable,
+        "offset_s": probe.offset_s if probe and not unplayable else 0.0,
+        "thumbnail": int((folder / THUMBNAIL).exists()),
+        "species": json.dumps(species, ensure_ascii=False),
+        "sightings": sum(species.values()),
+        "has_results": int((folder / RESULTS / "frames.csv").exists()),
+        "copy": copy,
+        "copy_reason": "",
+    }
+
+
+def _standing(folder: Path) -> dict[str, str]:
+    """How a dive stands, as far as its folder tells: for a table that is made anew."""
+    run = read_run(folder / RESULTS)
+    if run is not None and run["state"] in (COMPLETE, INCOMPLETE, FAILED):
+        return {"state": run["state"], "reason": str(run.get("reason", ""))}
+    return {"state": QUEUED, "reason": ""}
+
+
+def _species(results: Path) -> dict[str, int]:
+    """Label -> number of sightings, most first; empty when there is no table."""
+    try:
+        with (results / "sightings.csv").open(encoding="utf-8", newline="") as file:
+            return dict(Counter(line["label"] for line in csv.DictReader(file)).most_common())
+    except (OSError, KeyError, UnicodeDecodeError, csv.Error):
+        return {}

@@ -1,0 +1,301 @@
+"""Uploads that survive: a reload of the page, a lost network, a killed server. One folder per upload below uploads/.
+
+    begin -> append at an offset, as often as it takes -> finish
+
+The file's own size is the offset: what is there was written, and what was acknowledged is on the disk. Names come from
+people and stay text; what things are called on the disk is ours.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+from dives.library import FACTS, ORIGINAL, DiveFacts, DiveRow, Library, clean_title, new_id, now_utc, write_facts
+from dives.partial import write_whole
+from realtime.errors import ReeflensError
+
+UPLOADS, UPLOAD, DATA = "uploads", "upload.json", "data.part"
+MAX_NAME = 255  # characters of a file's name that are kept
+KEPT_S = 7 * 24 * 3600.0  # an upload that nobody touched for a week is given up
+MIN_FREE_BYTES = 1_000_000_000  # a full disk stops databases, logs and other people's work
+MAX_OPEN = 100
+SUFFIXES = frozenset(
+    (
+        *("mp4", "mov", "m4v", "mkv", "avi", "webm", "mpg", "mpeg", "mts", "m2ts", "ts", "3gp", "wmv", "asf", "flv"),
+        *("insv", "lrv", "mxf", "dv", "ogv", "h264", "h265", "hevc", "mjpeg", "gif"),
+    )
+)
+_DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)", re.IGNORECASE)  # names that Windows keeps for itself
+
+
+class UploadError(ReeflensError):
+    """An upload cannot go on like this. kind: "too-big", "full", "offset", "busy" or "gone"."""
+
+    def __init__(self, kind: str, reason: str, *, offset: int = 0) -> None:
+        super().__init__(reason)
+        self.kind = kind
+        self.offset = offset
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What may come in, in bytes. quota: of the whole library, 0 for as much as the disk holds."""
+
+    upload: int
+    quota: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upload:
+    """One upload. modified_ms: the file's own date, by which a page knows it again. offset: bytes that are here."""
+
+    id: str
+    name: str
+    size: int
+    modified_ms: int
+    every_s: float | None
+    begun_utc: str
+    offset: int = 0
+
+
+class Uploads:
+    """The open uploads of a library. All methods may be called from any thread and block only on the disk."""
+
+    def __init__(
+        self,
+        library: Library,
+        limits: Limits,
+        *,
+        free_bytes: Callable[[Path], int] = lambda path: shutil.disk_usage(path).free,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._library = library
+        self._limits = limits
+        self._free_bytes = free_bytes
+        self._clock = clock
+        self._root = library.root / UPLOADS
+        self._guard = threading.Lock()
+        self._writing: set[str] = set()
+        self._root.mkdir(exist_ok=True)
+        self._tidy()
+
+    @property
+    def limits(self) -> Limits:
+        """What may come in."""
+        return self._limits
+
+    def begin(self, name: str, size: int, *, modified_ms: int = 0, every_s: float | None = None) -> Upload:
+        """Makes room for a file. Raises UploadError when there is none, ValueError for a size that makes no sense."""
+        if size < 1:
+            raise ValueError(f"size: expected at least 1 byte, received {size}")
+        with self._guard:
+            self._expire()
+            waiting = self.open()
+            if len(waiting) >= MAX_OPEN:
+                raise UploadError("full", f"{len(waiting)} uploads are open; finish or cancel one first")
+            self._check_room(size, sum(upload.size - upload.offset for upload in waiting))
+            upload = Upload(
+                id=new_id(),
+                name=clean_title(name[: 4 * MAX_NAME])[:MAX_NAME] or "video",
+                size=size,
+                modified_ms=modified_ms,
+                every_s=every_s,
+                begun_utc=now_utc(),
+            )
+            folder = self._root / upload.id
+            try:
+                folder.mkdir()
+                (folder / DATA).touch()
+            except OSError as error:
+                raise UploadError("full", f"the library cannot take it ({(error.strerror or '').lower()})") from error
+            write_whole(folder / UPLOAD, json.dumps(asdict(upload), ensure_ascii=False))
+        return upload
+
+    def get(self, upload_id: str) -> Upload:
+        """How far an upload is. Raises UploadError "gone" for one that is not there (any more)."""
+        folder = self._folder(upload_id)
+        try:
+            raw = json.loads((folder / UPLOAD).read_text(encoding="utf-8"))
+            raw["offset"] = (folder / DATA).stat().st_size
+            return Upload(**raw)
+        except (OSError, ValueError, TypeError) as error:
+            raise UploadError("gone", "this upload is not here any more; begin it again") from error
+
+    def open(self) -> list[Upload]:
+        """All that are not finished, oldest first."""
+        found = []
+        for entry in self._root.iterdir():
+            try:
+                found.append(self.get(entry.name))
+            except UploadError:
+                continue
+        return sorted(found, key=lambda upload: (upload.begun_utc, upload.id))
+
+    @contextmanager
+    def appending(self, upload_id: str, offset: int) -> Iterator[Appending]:
+        """Opens an upload for bytes from ``offset`` on; leaving brings them to the disk itself.
+
+        Raises UploadError: "offset" when that is not where it stands, "busy" when someone else is writing.
+        """
+        upload = self.get(upload_id)
+        with self._guard:
+            if upload_id in self._writing:
+                raise UploadError("busy", "another page is sending this file")
+            self._writing.add(upload_id)
+        try:
+            upload = self.get(upload_id)
+            if offset != upload.offset:
+                raise UploadError(
+                    "offset", f"expected bytes from {upload.offset} on, received from {offset}", offset=upload.offset
+                )
+            path = self._folder(upload_id) / DATA
+            with path.open("ab", buffering=0) as file:
+                try:
+                    yield Appending(file, upload, self)
+                finally:
+                    os.fsync(file.fileno())
+        finally:
+            with self._guard:
+                self._writing.discard(upload_id)
+
+    def finish(self, upload_id: str) -> DiveRow:
+        """A whole upload becomes a dive, which is queued. Safe to repeat: an answer that was lost costs nothing.
+
+        Raises UploadError "offset" while bytes are missing, "gone" for an id that is neither upload nor dive.
+        """
+        try:
+            return self._library.dive(upload_id)
+        except KeyError:
+            pass
+        upload = self.get(upload_id)
+        if upload.offset != upload.size:
+            raise UploadError(
+                "offset", f"{upload.offset} of {upload.size} bytes are here; send the rest", offset=upload.offset
+            )
+        with self._guard:
+            if upload_id in self._writing:
+                raise UploadError("busy", "another page is sending this file")
+            folder = self._folder(upload_id)
+            (folder / ORIGINAL).mkdir(exist_ok=True)
+            write_facts(folder, _facts(upload))
+            return self._adopt(folder)
+
+    def cancel(self, upload_id: str) -> None:
+        """Gives an upload up and removes what came of it. Raises UploadError "gone" or "busy"."""
+        self.get(upload_id)
+        with self._guard:
+            if upload_id in self._writing:
+                raise UploadError("busy", "a page is sending this file")
+            shutil.rmtree(self._folder(upload_id), ignore_errors=True)
+
+    def used_bytes(self) -> int:
+        """What the library takes on the disk."""
+        return sum(entry.stat().st_size for entry in self._library.root.rglob("*") if entry.is_file())
+
+    def _check_room(self, size: int, promised: int = 0) -> None:
+        if size > self._limits.upload:
+            raise UploadError("too-big", f"{_size(size)} is more than one file may have ({_size(self._limits.upload)})")
+        if self._limits.quota:
+            left = self._limits.quota - self.used_bytes() - promised
+            if size > left:
+                raise UploadError(
+                    "full", f"the library may hold {_size(self._limits.quota)}, of which {_size(max(0, left))} are left"
+                )
+        free = self._free_bytes(self._root) - promised - MIN_FREE_BYTES
+        if size > free:
+            raise UploadError(
+                "full", f"the disk has {_size(max(0, free))} left for this, and the file is {_size(size)}"
+            )
+
+    def _folder(self, upload_id: str) -> Path:
+        if not re.fullmatch(r"[0-9a-f]{16}", upload_id):
+            raise UploadError("gone", "there is no such upload")
+        return self._root / upload_id
+
+    def _adopt(self, folder: Path) -> DiveRow:
+        """From here on it is a dive; every step can be taken again after a crash."""
+        if (folder / DATA).exists():
+            facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+            (folder / DATA).replace(folder / ORIGINAL / facts["video"])
+        (folder / UPLOAD).unlink(missing_ok=True)
+        return self._library.adopt(folder, folder.name)
+
+    def _tidy(self) -> None:
+        """After a start: completes what was about to be a dive, and gives up what is old."""
+        for entry in list(self._root.iterdir()):
+            if (entry / FACTS).exists():
+                self._adopt(entry)
+        self._expire()
+
+    def _expire(self) -> None:
+        for entry in list(self._root.iterdir()):
+            try:
+                touched_s = max(part.stat().st_mtime for part in (entry, *entry.iterdir()))
+            except OSError:
+                continue
+            if self._clock() - touched_s > KEPT_S and entry.name not in self._writing:
+                shutil.rmtree(entry, ignore_errors=True)
+
+
+class Appending:
+    """An upload that is being written to."""
+
+    def __init__(self, file: BinaryIO, upload: Upload, uploads: Uploads) -> None:
+        self.offset = upload.offset
+        self._file = file
+        self._upload = upload
+        self._uploads = uploads
+
+    def write(self, data: bytes) -> None:
+        """Adds bytes. Raises UploadError "too-big" beyond the announced size, "full" when the disk is."""
+        if self.offset + len(data) > self._upload.size:
+            raise UploadError("too-big", f"more bytes than the {self._upload.size} that were announced")
+        if self._uploads._free_bytes(self._uploads._root) < MIN_FREE_BYTES:
+            raise UploadError("full", "the disk is nearly full; make room and go on", offset=self.offset)
+        rest = memoryview(data)
+        try:
+            while rest:
+                written = self._file.write(rest)
+                self.offset += written
+                rest = rest[written:]
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise UploadError("full", f"the disk does not take it ({reason})", offset=self.offset) from error
+
+
+def video_name(name: str) -> str:
+    """Our name for an original: what is harmless of the user's name, so that tables made from it are told apart."""
+    last = PurePosixPath(name.replace("\\", "/")).name
+    stem, _, suffix = last.rpartition(".") if "." in last else (last, "", "")
+    safe = re.sub(r"[^A-Za-z0-9_-]+", "-", stem).strip("-")[:60].strip("-")
+    if not safe or _DEVICES.fullmatch(safe):
+        safe = "video"
+    return f"{safe}.{suffix.lower() if suffix.lower() in SUFFIXES else 'video'}"
+
+
+def _facts(upload: Upload) -> DiveFacts:
+    name = PurePosixPath(upload.name.replace("\\", "/")).name
+    stem = name.rpartition(".")[0] or name
+    return DiveFacts(
+        title=clean_title(stem.replace("_", " ")) or "Dive",
+        file_name=upload.name,
+        video=video_name(upload.name),
+        added_utc=now_utc(),
+        every_s=upload.every_s,
+    )
+
+
+def _size(count: int) -> str:
+    if count < 1_000_000:
+        return f"{count / 1000:.1f} kB"
+    return f"{count / 1e6:.1f} MB" if count < 1_000_000_000 else f"{count / 1e9:.1f} GB"

@@ -1,0 +1,48 @@
+"""What the routes of the library share while the server runs, and how its errors become answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, cast
+
+from fastapi import Depends, HTTPException
+from fastapi.requests import HTTPConnection
+
+from dives.jobs import JobQueue
+from dives.library import DiveRow, Library
+from dives.uploads import UploadError, Uploads
+
+NO_LIBRARY = "this server keeps no library of dives; start it with --library DIR"
+_STATUS = {"too-big": 413, "full": 507, "offset": 409, "busy": 423, "gone": 404}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Desk:
+    """Put on ``app.state.desk`` by the lifespan; None there without --library."""
+
+    library: Library
+    uploads: Uploads
+    jobs: JobQueue
+
+    def dive(self, dive_id: str) -> DiveRow:
+        """One dive. Raises HTTPException 404."""
+        try:
+            return self.library.dive(dive_id)
+        except KeyError as error:
+            raise HTTPException(404, "there is no such dive") from error
+
+
+def refused(error: UploadError) -> HTTPException:
+    """The answer to an upload that cannot go on; its header says from where it can."""
+    headers = {"upload-offset": str(error.offset)} if error.kind == "offset" else None
+    return HTTPException(_STATUS[error.kind], str(error), headers)
+
+
+def _of(connection: HTTPConnection) -> Desk:
+    desk = connection.app.state.desk
+    if desk is None:
+        raise HTTPException(404, NO_LIBRARY)
+    return cast(Desk, desk)
+
+
+DeskDep = Annotated[Desk, Depends(_of)]

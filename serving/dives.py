@@ -1,0 +1,404 @@
+"""The routes of the library and of the player: dives, their video, track, sightings, corrections and files."""
+
+from __future__ import annotations
+
+import csv
+import math
+from pathlib import Path
+from typing import Any, Literal
+
+from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi.responses import FileResponse
+from pydantic import BaseModel, Field
+
+from dives.corrections import (
+    MAX_LABEL,
+    SightingKey,
+    Verdict,
+    add_correction,
+    corrected,
+    read_corrections,
+    read_keys,
+    undo_correction,
+)
+from dives.jobs import JobProgress
+from dives.library import COPY, COPY_FAILED, COPY_READY, COPY_WANTED, RESULTS, THUMBNAIL, DiveRow, clean_title
+from dives.process import JOURNAL
+from dives.track import DATA, read_index
+from realtime.errors import LibraryError, ResultsError
+from serving.desk import Desk, DeskDep
+
+KEEP_FRESH = {"cache-control": "no-cache"}  # kept by the browser, which asks each time whether it still holds
+CANCEL_S = 12.0
+# Never what the name of an upload says: a browser must not take a file of somebody else's for a page of ours.
+MEDIA_TYPES = {
+    ".csv": "text/csv",
+    ".json": "application/json",
+    ".vtt": "text/vtt",
+    ".jpg": "image/jpeg",
+    ".mp4": "video/mp4",
+    ".srt": "text/plain; charset=utf-8",
+}
+VIDEO_TYPES = {".mp4": "video/mp4", ".m4v": "video/mp4", ".mov": "video/mp4"}
+
+router = APIRouter(prefix="/api/dives")
+
+
+class Work(BaseModel):
+    """How far the running job is. rate: frames/s."""
+
+    step: str
+    phase: str
+    done: int
+    total: int | None
+    rate: float
+    media_s: float
+    duration_s: float | None
+
+
+class DiveSummary(BaseModel):
+    """A dive in the list; the fields are those of dives.library.DiveRow. work: None while nothing works on it."""
+
+    id: str
+    title: str
+    file_name: str
+    added_utc: str
+    recorded_utc: str
+    duration_s: float | None
+    bytes: int
+    width: int | None
+    height: int | None
+    rate: float | None
+    every_s: float | None
+    playable: bool | None
+    unplayable: str
+    offset_s: float
+    thumbnail: bool
+    species: dict[str, int]
+    sightings: int
+    has_results: bool
+    state: str
+    reason: str
+    copy_state: str
+    copy_reason: str
+    work: Work | None
+
+
+class LibraryList(BaseModel):
+    """The library. used_bytes: of the videos; upload_limit, quota: bytes, quota 0 for none; labels: of the model."""
+
+    dives: list[DiveSummary]
+    used_bytes: int
+    upload_limit: int
+    quota: int
+    labels: list[str]
+
+
+class Rename(BaseModel):
+    """A new title."""
+
+    title: str = Field(max_length=20_000)
+
+
+class Again(BaseModel):
+    """What to do again: the dive, or the copy for browsers. anew: not after what was classified before."""
+
+    what: Literal["dive", "copy"] = "dive"
+    anew: bool = False
+
+
+class CorrectionWord(BaseModel):
+    """What somebody says of a sighting. label: what it is, for "wrong" alone."""
+
+    verdict: Verdict
+    label: str
+    by: str
+    at: str
+
+
+class SightingRow(BaseModel):
+    """A line of sightings.csv. number: from 0; still: its picture's name among the files, "" without."""
+
+    number: int
+    label: str
+    start_s: float
+    end_s: float
+    peak_s: float
+    peak_frame: int
+    peak_probability: float
+    mean_probability: float
+    start_utc: str
+    still: str
+    correction: CorrectionWord | None
+
+
+class Said(BaseModel):
+    """A correction. peak_frame, label, file: of the sighting that it is about."""
+
+    number: int = Field(ge=0)
+    peak_frame: int
+    label: str = Field(max_length=MAX_LABEL)
+    verdict: Literal["right", "wrong", "nothing", "undo"]
+    truth: str = Field(default="", max_length=4 * MAX_LABEL)
+
+
+class ResultFile(BaseModel):
+    """A file that can be had. about: its name in the documentation."""
+
+    name: str
+    bytes: int
+
+
+@router.get("")
+def dives(desk: DeskDep, request: Request) -> LibraryList:
+    """Every dive, the last added first."""
+    progress, rows = desk.jobs.progress(), desk.library.dives()
+    return LibraryList(
+        dives=[summary(row, progress) for row in rows],
+        used_bytes=sum(row.bytes for row in rows),
+        upload_limit=desk.uploads.limits.upload,
+        quota=desk.uploads.limits.quota,
+        labels=list(request.app.state.station.contract.labels),
+    )
+
+
+@router.get("/{dive_id}")
+def dive(desk: DeskDep, dive_id: str) -> DiveSummary:
+    """One dive."""
+    return summary(desk.dive(dive_id), desk.jobs.progress())
+
+
+@router.patch("/{dive_id}")
+def rename(desk: DeskDep, dive_id: str, wanted: Rename) -> DiveSummary:
+    """Gives it another title."""
+    desk.dive(dive_id)
+    try:
+        return summary(desk.library.rename(dive_id, wanted.title), desk.jobs.progress())
+    except ValueError as error:
+        raise HTTPException(422, str(error)) from error
+
+
+@router.delete("/{dive_id}", status_code=204)
+def delete(desk: DeskDep, dive_id: str) -> None:
+    """Removes the video, its results and its corrections, for good."""
+    desk.dive(dive_id)
+    try:
+        desk.jobs.cancel(dive_id, timeout=CANCEL_S)
+    except TimeoutError as error:
+        raise HTTPException(409, "the work on it does not end; try again in a moment") from error
+    desk.dive(dive_id)
+    try:
+        desk.library.delete(dive_id)
+    except OSError as error:  # Windows does not move what somebody is playing
+        raise HTTPException(409, f"it cannot be deleted now ({(error.strerror or str(error)).lower()})") from error
+
+
+@router.post("/{dive_id}/cancel")
+def cancel(desk: DeskDep, dive_id: str) -> DiveSummary:
+    """Takes it out of the queue, or stops the work on it."""
+    desk.dive(dive_id)
+    desk.jobs.cancel(dive_id)
+    return summary(desk.dive(dive_id), desk.jobs.progress())
+
+
+@router.post("/{dive_id}/again")
+def again(desk: DeskDep, dive_id: str, wanted: Again) -> DiveSummary:
+    """Queues it again, to go on where it stopped, or anew."""
+    row = desk.dive(dive_id)
+    if wanted.what == "copy":
+        if row.copy == COPY_FAILED:
+            desk.library.set_copy(dive_id, COPY_WANTED)
+    else:
+        desk.library.queue(dive_id, anew=wanted.anew)
+    desk.jobs.notice()
+    return summary(desk.dive(dive_id), desk.jobs.progress())
+
+
+@router.head("/{dive_id}/thumbnail", include_in_schema=False)
+@router.get("/{dive_id}/thumbnail")
+def thumbnail(desk: DeskDep, dive_id: str, request: Request) -> Response:
+    """A picture to know it by."""
+    desk.dive(dive_id)
+    return _send(desk.library.folder(dive_id) / THUMBNAIL, "image/jpeg", request)
+
+
+@router.head("/{dive_id}/video", include_in_schema=False)
+@router.get("/{dive_id}/video")
+def video(desk: DeskDep, dive_id: str, request: Request) -> Response:
+    """What browsers play: the original, or the copy made of it. Answers requests for ranges."""
+    row = desk.dive(dive_id)
+    if row.unplayable:
+        if row.copy != COPY_READY:
+            raise HTTPException(404, "the copy that browsers play is not there yet")
+        return _send(desk.library.folder(dive_id) / COPY, "video/mp4", request)
+    path = _original(desk, dive_id)
+    return _send(path, VIDEO_TYPES.get(path.suffix, "video/mp4"), request)
+
+
+@router.head("/{dive_id}/original", include_in_schema=False)
+@router.get("/{dive_id}/original")
+def original(desk: DeskDep, dive_id: str, request: Request) -> Response:
+    """The file as it was sent."""
+    row = desk.dive(dive_id)
+    path = _original(desk, dive_id)
+    return _send(path, "application/octet-stream", request, filename=clean_title(row.file_name) or path.name)
+
+
+@router.get("/{dive_id}/track")
+def track(desk: DeskDep, dive_id: str) -> dict[str, Any]:
+    """What the result track holds (dives/track.py): ``edition`` belongs to the address of its bytes."""
+    desk.dive(dive_id)
+    folder = desk.library.folder(dive_id)
+    index = read_index(folder)
+    if index is None:
+        raise HTTPException(404, "this dive has no track yet")
+    return {**index, "edition": f"{(folder / DATA).stat().st_mtime_ns:x}"}
+
+
+@router.head("/{dive_id}/track/{edition}", include_in_schema=False)
+@router.get("/{dive_id}/track/{edition}")
+def track_bytes(desk: DeskDep, dive_id: str, edition: str, request: Request) -> Response:
+    """The bytes of the track, to be asked for chunk by chunk as a range."""
+    desk.dive(dive_id)
+    path = desk.library.folder(dive_id) / DATA
+    if not path.exists() or edition != f"{path.stat().st_mtime_ns:x}":
+        raise HTTPException(404, "the track was made anew; ask for it again")
+    answer = _send(path, "application/octet-stream", request)
+    answer.headers["cache-control"] = "private, max-age=31536000, immutable"  # another track has another address
+    return answer
+
+
+@router.get("/{dive_id}/sightings")
+def sightings(desk: DeskDep, dive_id: str) -> list[SightingRow]:
+    """Every sighting, in order of time, and beside it what people said of it."""
+    desk.dive(dive_id)
+    return _sightings(desk.library.folder(dive_id) / RESULTS)
+
+
+@router.post("/{dive_id}/corrections")
+def correct(desk: DeskDep, dive_id: str, said: Said) -> SightingRow:
+    """Keeps a word on a sighting, or takes the last one back; on the disk when this answers."""
+    desk.dive(dive_id)
+    results = desk.library.folder(dive_id) / RESULTS
+    try:
+        keys = read_keys(results)
+    except ResultsError as error:
+        raise HTTPException(409, "this dive has no sightings") from error
+    if said.number >= len(keys) or (keys[said.number].label, keys[said.number].peak_frame) != (
+        said.label,
+        said.peak_frame,
+    ):
+        raise HTTPException(409, "the sightings have changed; load the dive again")
+    key = keys[said.number]
+    try:
+        if said.verdict == "undo":
+            undo_correction(results, _as_said(results, keys, said.number))
+        else:
+            add_correction(results, key, Verdict(said.verdict), said.truth)
+    except ValueError as error:
+        raise HTTPException(422, str(error)) from error
+    except ResultsError as error:
+        raise HTTPException(507, "the correction is not kept: the disk does not take it") from error
+    return _sightings(results)[said.number]
+
+
+@router.get("/{dive_id}/files")
+def files(desk: DeskDep, dive_id: str) -> list[ResultFile]:
+    """What can be downloaded."""
+    desk.dive(dive_id)
+    found = _files(desk.library.folder(dive_id) / RESULTS)
+    return [ResultFile(name=name, bytes=path.stat().st_size) for name, path in found.items()]
+
+
+@router.head("/{dive_id}/files/{name:path}", include_in_schema=False)
+@router.get("/{dive_id}/files/{name:path}")
+def file(desk: DeskDep, dive_id: str, name: str, request: Request, show: bool = False) -> Response:
+    """One of them. show: a picture to show, not to keep."""
+    row = desk.dive(dive_id)
+    # Looked up, not put together: a name that is not in the list reaches no file.
+    path = _files(desk.library.folder(dive_id) / RESULTS).get(name)
+    if path is None:
+        raise HTTPException(404, "there is no such file")
+    if show and path.suffix == ".jpg":
+        return _send(path, "image/jpeg", request)
+    media_type = MEDIA_TYPES.get(path.suffix, "application/octet-stream")
+    stem = "".join(letter if letter.isalnum() or letter in " -_." else "-" for letter in row.title)[:80].strip(" .-")
+    return _send(path, media_type, request, filename=f"{stem} - {path.name}" if stem else path.name)
+
+
+def summary(row: DiveRow, progress: JobProgress | None) -> DiveSummary:
+    """A row as it is told."""
+    fields = {name: getattr(row, name) for name in DiveSummary.model_fields if name not in ("work", "copy_state")}
+    work = None
+    if progress is not None and progress.dive_id == row.id:
+        work = Work(**{name: getattr(progress, name) for name in Work.model_fields})
+    return DiveSummary(**fields, copy_state=row.copy, work=work)
+
+
+def _original(desk: Desk, dive_id: str) -> Path:
+    try:
+        return desk.library.video(dive_id)
+    except LibraryError as error:
+        raise HTTPException(404, "its video is not there") from error
+
+
+def _send(path: Path, media_type: str, request: Request, *, filename: str | None = None) -> Response:
+    """A file, or a part of it; nothing when the browser has this very one."""
+    if not path.is_file():
+        raise HTTPException(404, "it is not there")
+    answer = FileResponse(path, media_type=media_type, filename=filename, headers=KEEP_FRESH, stat_result=path.stat())
+    known = {tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")}
+    if "range" not in request.headers and answer.headers["etag"] in known:
+        return Response(status_code=304, headers={**KEEP_FRESH, "etag": answer.headers["etag"]})
+    return answer
+
+
+def _files(results: Path) -> dict[str, Path]:
+    """Name -> path of what people may have of a folder of results: finished files, and nothing that leads elsewhere."""
+    if not results.is_dir():
+        return {}
+    found = {
+        path.relative_to(results).as_posix(): path
+        for path in results.rglob("*")
+        if path.is_file() and not path.is_symlink() and path.suffix != ".partial" and path.name != JOURNAL
+    }
+    return dict(sorted(found.items(), key=lambda entry: (entry[0].count("/"), entry[0])))
+
+
+def _sightings(results: Path) -> list[SightingRow]:
+    try:
+        keys = read_keys(results)
+        words = corrected(keys, read_corrections(results)).words
+        with (results / "sightings.csv").open(encoding="utf-8", newline="") as table:
+            lines = list(csv.DictReader(table))
+    except (ResultsError, OSError):
+        return []
+    return [
+        SightingRow(
+            number=number,
+            label=key.label,
+            start_s=key.start_s,
+            end_s=key.end_s,
+            peak_s=key.peak_s,
+            peak_frame=key.peak_frame,
+            peak_probability=_number(line.get("peak_probability")),
+            mean_probability=_number(line.get("mean_probability")),
+            start_utc=line.get("start_utc") or "",
+            still=line.get("still") or "",
+            correction=CorrectionWord(verdict=word.verdict, label=word.label, by=word.by, at=word.at.isoformat())
+            if word
+            else None,
+        )
+        for number, (key, line, word) in enumerate(zip(keys, lines, words, strict=True))
+    ]
+
+
+def _as_said(results: Path, keys: list[SightingKey], number: int) -> SightingKey:
+    """The key that the standing word carries: after another processing it can differ from the sighting's own."""
+    word = corrected(keys, read_corrections(results)).words[number]
+    return word.sighting if word is not None else keys[number]
+
+
+def _number(text: str | None) -> float:
+    value = float(text or 0.0)
+    return value if math.isfinite(value) else 0.0

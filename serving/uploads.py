@@ -1,0 +1,128 @@
+"""The routes on which a recording comes in: begin, send bytes from where it stands, finish; all can be repeated."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Request, Response
+from pydantic import BaseModel, Field
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
+
+from dives.uploads import Upload, UploadError
+from serving.desk import DeskDep, refused
+from serving.dives import DiveSummary, summary
+
+WRITE_BYTES = 1 << 20  # to the disk at a time: a hop to a thread per 64 kB would cost more than the writing
+
+router = APIRouter(prefix="/api/uploads")
+
+
+class NewUpload(BaseModel):
+    """A file that somebody wants to send. modified_ms: the file's date; every_s: classify one frame per so many s."""
+
+    name: str = Field(max_length=20_000)
+    size: int
+    modified_ms: int = 0
+    every_s: float | None = Field(default=None, gt=0.0, le=3600.0)
+
+
+class OpenUpload(BaseModel):
+    """How far an upload is; offset: bytes that are on the disk."""
+
+    id: str
+    name: str
+    size: int
+    modified_ms: int
+    offset: int
+    begun_utc: str
+
+
+@router.get("")
+def open_uploads(desk: DeskDep) -> list[OpenUpload]:
+    """All that are not finished."""
+    return [_told(upload) for upload in desk.uploads.open()]
+
+
+@router.post("", status_code=201)
+def begin(desk: DeskDep, wanted: NewUpload, response: Response) -> OpenUpload:
+    """Makes room: 413 when one file may not be so big, 507 when the library or the disk is full."""
+    try:
+        upload = desk.uploads.begin(wanted.name, wanted.size, modified_ms=wanted.modified_ms, every_s=wanted.every_s)
+    except UploadError as error:
+        raise refused(error) from error
+    except ValueError as error:
+        raise refused(UploadError("too-big", str(error))) from error
+    response.headers["location"] = f"/api/uploads/{upload.id}"
+    return _told(upload)
+
+
+@router.get("/{upload_id}")
+def stands(desk: DeskDep, upload_id: str) -> OpenUpload:
+    """Where to go on."""
+    try:
+        return _told(desk.uploads.get(upload_id))
+    except UploadError as error:
+        raise refused(error) from error
+
+
+@router.patch("/{upload_id}", status_code=204)
+async def append(
+    desk: DeskDep, upload_id: str, request: Request, upload_offset: Annotated[int, Header(ge=0)]
+) -> Response:
+    """Takes the body in from Upload-Offset on; the answer, with the new Upload-Offset, comes when it is on the disk.
+
+    409 when the upload does not stand there (Upload-Offset says where), 423 while somebody else sends. What came of
+    a body that broke off is kept.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            to = await run_in_threadpool(stack.enter_context, desk.uploads.appending(upload_id, upload_offset))
+            waiting = bytearray()
+            try:
+                async for chunk in request.stream():
+                    waiting += chunk
+                    if len(waiting) >= WRITE_BYTES:
+                        await run_in_threadpool(to.write, bytes(waiting))
+                        waiting.clear()
+            except ClientDisconnect:
+                pass  # what came is kept, and nobody hears the answer
+            if waiting:
+                await run_in_threadpool(to.write, bytes(waiting))
+        except UploadError as error:
+            raise refused(error) from error
+        finally:
+            await run_in_threadpool(stack.close)
+    return Response(status_code=204, headers={"upload-offset": str(to.offset)})
+
+
+@router.post("/{upload_id}/finish")
+def finish(desk: DeskDep, upload_id: str) -> DiveSummary:
+    """The whole file is here: it becomes a dive and is queued."""
+    try:
+        row = desk.uploads.finish(upload_id)
+    except UploadError as error:
+        raise refused(error) from error
+    desk.jobs.notice()
+    return summary(row, desk.jobs.progress())
+
+
+@router.delete("/{upload_id}", status_code=204)
+def cancel(desk: DeskDep, upload_id: str) -> None:
+    """Gives it up and removes what is here of it."""
+    try:
+        desk.uploads.cancel(upload_id)
+    except UploadError as error:
+        raise refused(error) from error
+
+
+def _told(upload: Upload) -> OpenUpload:
+    return OpenUpload(
+        id=upload.id,
+        name=upload.name,
+        size=upload.size,
+        modified_ms=upload.modified_ms,
+        offset=upload.offset,
+        begun_utc=upload.begun_utc,
+    )

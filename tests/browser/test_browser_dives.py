@@ -1,0 +1,407 @@
+"""The page of the dives in a real browser: recordings sent, worked through, played in step, corrected, taken home."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from clips import write_clip
+from toy_onnx import write_toy_model
+
+playwright = pytest.importorskip("playwright.sync_api")
+
+from test_browser import CHROMIUM, QUIET, REPO  # noqa: E402
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None and not os.environ.get("CI"), reason="no Chromium here; CI never skips this"),
+]
+
+# The colour of the picture that the video shows now, and what the page lays over it: the row's time, its class.
+LOOK = """() => {
+  const video = document.querySelector("#video");
+  const canvas = new OffscreenCanvas(32, 18);
+  const context = canvas.getContext("2d");
+  context.drawImage(video, 0, 0, 32, 18);
+  const data = context.getImageData(0, 0, 32, 18).data;
+  const sum = [0, 0, 0, 0];
+  for (let i = 0; i < data.length; i++) sum[i % 4] += data[i];
+  const stage = document.querySelector("#stage").dataset;
+  return {
+    brightest: sum.indexOf(Math.max(...sum.slice(0, 3))),
+    label: document.querySelector("#top .name").textContent,
+    at: Number(stage.at), row: stage.row === "" ? null : Number(stage.row), seeking: video.seeking,
+  };
+}"""
+LABELS = ["Fish", "Octopus", "Turtle"]  # red, green, blue
+
+
+@contextmanager
+def serving(folder: Path, port: int = 0):
+    """The real command with a library, killed or stopped by the test."""
+    model = folder / "toy.onnx"
+    if not model.exists():
+        write_toy_model(model)
+    command = [sys.executable, "-m", "cli", "serve", "--port", port, "--model", model, "--library", folder / "library"]
+    with subprocess.Popen(
+        list(map(str, command)),
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(REPO)},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as server:
+        line = server.stdout.readline()
+        try:
+            yield re.search(r"http://\S+", line)[0], server
+        finally:
+            if server.poll() is None:
+                server.terminate()
+                assert server.wait(10) == 0
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with playwright.sync_playwright() as driver:
+        opened = driver.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield opened
+        opened.close()
+
+
+@contextmanager
+def opened_page(browser, url, path="dives", *, may_complain=False, **options):
+    """A fresh profile that fails on any script error, and on any request that leaves the server."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800}, **options)
+    complaints: list[str] = []
+    context.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    context.on("weberror", lambda error: complaints.append(str(error.error)))
+    context.on("request", lambda ask: None if ask.url.startswith((url, "blob:")) else complaints.append(ask.url))
+    page = context.new_page()
+    page.goto(url + path)
+    yield page
+    context.close()
+    assert may_complain or complaints == []
+
+
+def send(page, *files: Path) -> None:
+    page.set_input_files("#file", [str(file) for file in files])
+
+
+def wait_for_cards(page, count: int, state: str = "complete") -> None:
+    page.wait_for_function(
+        """([count, state]) => {
+          const cards = [...document.querySelectorAll(".card")];
+          return cards.length === count && cards.every((card) => card.dataset.state === state)
+            && [...document.querySelectorAll(".card progress")].every((bar) => bar.hidden);
+        }""",
+        arg=[count, state],
+        timeout=90_000,
+    )
+
+
+def open_first(page) -> None:
+    page.locator(".card .open").first.click()
+    page.wait_for_function(
+        "() => document.querySelector('#video').readyState >= 2 && document.querySelector('#stage').dataset.row"
+    )
+
+
+def offset_of(page) -> float:
+    """What the browser's clock shows at media time 0."""
+    return page.evaluate("async () => (await (await fetch(`api/dives/${location.hash.slice(1)}`)).json()).offset_s")
+
+
+def seek(page, media_s: float) -> dict:
+    """Sets the clock of the video and waits until the page shows what belongs to that picture."""
+    page.evaluate("s => { document.querySelector('#video').currentTime = s; }", media_s + offset_of(page))
+    page.wait_for_function(
+        """s => Math.abs(Number(document.querySelector('#stage').dataset.at) - s) < 0.05
+          && !document.querySelector('#video').seeking""",
+        arg=media_s,
+    )
+    return page.evaluate(LOOK)
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    """A server and three recordings, whose colour changes every ten frames."""
+    folder = tmp_path_factory.mktemp("dives")
+    write_clip(folder / "reef.mp4", frames=180, rate=30, size_hw=(90, 160))
+    # Its first picture comes late, its rate varies, and browsers cannot play it.
+    stamps = [40 * k + (k % 3) * 7 for k in range(90)]
+    write_clip(folder / "odd.mkv", frames=90, pts_ms=stamps, size_hw=(90, 160))
+    # Browsers play this one, and their clock shows half a second at its first picture.
+    write_clip(folder / "late.mp4", frames=60, pts_ms=[500 + 33 * k for k in range(60)], size_hw=(90, 160))
+    with serving(folder) as (url, _):
+        yield url, folder
+
+
+@pytest.fixture(scope="module")
+def dives(served, browser):
+    """All sent by way of the page itself, with every picture to be looked at."""
+    url, folder = served
+    with opened_page(browser, url) as page:
+        page.wait_for_function("() => document.querySelector('#no-cards').textContent.includes('No dives yet')")
+        page.select_option("#every", "")
+        send(page, folder / "reef.mp4", folder / "odd.mkv", folder / "late.mp4")
+        wait_for_cards(page, 3)
+    return url
+
+
+def test_the_library_shows_what_came_in_and_finds_it_again(dives, browser):
+    with opened_page(browser, dives) as page:
+        wait_for_cards(page, 3)
+        text = page.inner_text("#cards")
+        assert "reef" in text
+        assert "Fish" in text
+        assert "0:06" in text
+        page.wait_for_function(
+            "() => [...document.querySelectorAll('.card img')].every(i => i.complete && i.naturalWidth > 0)"
+        )
+        page.fill("#search", "odd")
+        page.wait_for_function("() => document.querySelectorAll('.card').length === 1")
+        page.fill("#search", "no such dive")
+        page.wait_for_function("() => !document.querySelector('#no-cards').hidden")
+
+
+@pytest.mark.parametrize("name", ["reef", "odd", "late"])
+def test_after_every_seek_the_overlay_is_that_of_the_picture(dives, browser, name):
+    """The label that the toy model gives is the colour of the picture, which changes every ten frames."""
+    with opened_page(browser, dives) as page:
+        wait_for_cards(page, 3)
+        page.fill("#search", name)
+        open_first(page)
+        length = page.evaluate("document.querySelector('#video').duration") - offset_of(page)
+        for share in (0.93, 0.05, 0.5, 0.501, 0.33, 0.77, 0.12, 0.999, 0.0, 0.61):
+            seen = seek(page, round(share * (length - 0.05), 3))
+            assert seen["label"] == LABELS[seen["brightest"]], seen
+            assert seen["row"] == pytest.approx(seen["at"], abs=0.001)
+
+
+def test_it_stays_in_step_at_every_speed(dives, browser):
+    with opened_page(browser, dives) as page:
+        wait_for_cards(page, 3)
+        page.fill("#search", "reef")
+        open_first(page)
+        for speed in (0.5, 1, 4):
+            page.select_option("#speed", str(speed))
+            page.evaluate("document.querySelector('#video').currentTime = 0")
+            # In the turn in which the browser shows a picture: the row must be that picture's own.
+            worst = page.evaluate(
+                """() => new Promise((resolve) => {
+                  const video = document.querySelector("#video"), stage = document.querySelector("#stage");
+                  let worst = 0, count = 0;
+                  const each = (_, { mediaTime }) => {
+                    queueMicrotask(() => {
+                      worst = Math.max(worst, Math.abs(Number(stage.dataset.row) - mediaTime));
+                      if (++count < 20) video.requestVideoFrameCallback(each);
+                      else { video.pause(); resolve(worst); }
+                    });
+                  };
+                  video.requestVideoFrameCallback(each);
+                  video.play();
+                })"""
+            )
+            assert worst < 1 / 30, speed
+
+
+def test_keys_step_jump_and_switch(dives, browser):
+    with opened_page(browser, dives) as page:
+        wait_for_cards(page, 3)
+        page.fill("#search", "reef")
+        open_first(page)
+        seek(page, 1.01)
+        at = lambda: float(page.evaluate("document.querySelector('#stage').dataset.at"))  # noqa: E731
+        for key, moved in (("ArrowRight", 1), ("ArrowRight", 1), (".", 1), (",", -1), ("ArrowLeft", -1)):
+            before = at()
+            page.keyboard.press(key)
+            page.wait_for_function("b => Number(document.querySelector('#stage').dataset.at) !== b", arg=before)
+            assert at() == pytest.approx(before + moved / 30, abs=0.002), key
+        assert page.is_visible("#heat")
+        page.keyboard.press("o")
+        assert not page.is_visible("#heat")
+        page.keyboard.press("o")
+        before = page.input_value("#opacity")
+        page.keyboard.press("]")
+        assert int(page.input_value("#opacity")) > int(before)
+        page.keyboard.press(" ")
+        page.wait_for_function("() => !document.querySelector('#video').paused")
+        page.keyboard.press("k")
+        page.wait_for_function("() => document.querySelector('#video').paused")
+        page.keyboard.press("?")
+        assert page.locator("#dialog").is_visible()
+        assert "one picture back" in page.inner_text("#keys")
+
+
+def test_the_list_leads_to_a_sighting_and_takes_a_correction(dives, browser):
+    with opened_page(browser, dives) as page:
+        wait_for_cards(page, 3)
+        page.fill("#search", "reef")
+        open_first(page)
+        row = page.locator(".sighting[data-place='1']")
+        row.locator("[data-does=seek]").click()
+        page.wait_for_function("() => document.querySelector('.sighting[aria-current]')?.dataset.place === '1'")
+        label = row.locator(".name").inner_text()
+        row.locator("[data-does=wrong]").click()
+        page.fill("#naming-text", label)
+        page.locator("#naming-yes").click()
+        page.wait_for_function("() => document.querySelector('#naming-hint').textContent.includes('Press Right')")
+        page.fill("#naming-text", "Blue Tang")
+        page.keyboard.press("Enter")
+        row.locator(".said").wait_for(state="visible")
+        assert row.locator(".said").inner_text() == "it is Blue Tang"
+        assert row.locator(".name").inner_text() == label  # the model's own answer stays
+        page.select_option("#found-species", "Blue Tang")
+        page.wait_for_function("() => document.querySelectorAll('.sighting:not([hidden])').length === 1")
+        page.reload()
+        page.locator(".said:visible").wait_for()
+        page.locator(".said:visible + [data-does=undo]").click()
+        page.wait_for_function("() => [...document.querySelectorAll('.said')].every(said => said.hidden)")
+        page.locator(".sighting[data-place='0'] [data-does=nothing]").click()
+        page.locator(".sighting[data-place='0'] .said").wait_for(state="visible")
+        page.locator(".sighting[data-place='0'] [data-does=undo]").click()
+        page.wait_for_function("() => [...document.querySelectorAll('.said')].every(said => said.hidden)")
+
+
+def test_the_sightings_are_filtered_by_probability(dives, browser):
+    with opened_page(browser, dives) as page:
+        wait_for_cards(page, 3)
+        page.fill("#search", "reef")
+        open_first(page)
+        page.locator("#least").press("End")
+        page.wait_for_function("() => !document.querySelector('#no-found').hidden")
+        assert "No sighting is like that" in page.inner_text("#no-found")
+
+
+def test_every_result_can_be_downloaded(dives, browser):
+    with opened_page(browser, dives) as page:
+        wait_for_cards(page, 3)
+        page.fill("#search", "reef")
+        open_first(page)
+        page.locator("#files summary").click()
+        names = page.locator("#file-list a").all_inner_texts()
+        assert {"frames.csv", "sightings.csv", "dive.vtt", "The original video"} <= set(names)
+        with page.expect_download() as coming:
+            page.get_by_role("link", name="sightings.csv").click()
+        assert coming.value.suggested_filename == "reef - sightings.csv"
+        assert Path(coming.value.path()).read_text().startswith("label,")
+
+
+def test_a_click_on_the_timeline_goes_there(dives, browser):
+    with opened_page(browser, dives) as page:
+        wait_for_cards(page, 3)
+        page.fill("#search", "reef")
+        open_first(page)
+        box = page.locator("#line").bounding_box()
+        page.mouse.click(box["x"] + box["width"] / 2, box["y"] + 10)
+        page.wait_for_function("() => Math.abs(Number(document.querySelector('#stage').dataset.at) - 3) < 0.1")
+        assert page.locator("#tip").is_visible()
+
+
+def test_a_dive_is_renamed_and_deleted_after_a_question(dives, browser, tmp_path):
+    clip = write_clip(tmp_path / "short.mp4", frames=10)
+    with opened_page(browser, dives) as page:
+        wait_for_cards(page, 3)
+        send(page, clip)
+        wait_for_cards(page, 4)
+        card = page.locator(".card", has_text="short")
+        card.locator("[data-does=rename]").click()
+        page.fill("#naming-text", "<b>Short</b>")
+        page.keyboard.press("Enter")
+        card = page.locator(".card", has_text="<b>Short</b>")
+        card.wait_for()
+        card.locator("[data-does=delete]").click()
+        assert "for good" in page.inner_text("#sure-text")
+        page.locator("#sure-no").click()
+        assert page.locator(".card").count() == 4
+        card.locator("[data-does=delete]").click()
+        page.locator("#sure-yes").click()
+        page.wait_for_function("() => document.querySelectorAll('.card').length === 3")
+
+
+@pytest.mark.parametrize(("width", "height"), [(390, 844), (1280, 800)])
+@pytest.mark.parametrize("place", ["library", "player"])
+def test_nothing_is_cut_off_at_any_width(dives, browser, width, height, place):
+    with opened_page(browser, dives) as page:
+        page.set_viewport_size({"width": width, "height": height})
+        wait_for_cards(page, 3)
+        if place == "player":
+            open_first(page)
+            assert page.locator("#video").bounding_box()["width"] > 0.5 * min(width, 1200)
+            assert page.locator(".sighting").first.is_visible()
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_a_dive_that_is_gone_says_so(dives, browser):
+    with opened_page(browser, dives, "dives#0123456789abcdef", may_complain=True) as page:
+        page.wait_for_function("() => document.querySelector('#notice-text').textContent.includes('no such dive')")
+
+
+def test_without_a_library_the_page_says_how_to_get_one(tmp_path, browser):
+    model = write_toy_model(tmp_path / "toy.onnx")
+    command = [sys.executable, "-m", "cli", "serve", "--port", "0", "--model", str(model)]
+    environment = {**os.environ, "PYTHONPATH": str(REPO)}
+    with subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True) as server:
+        url = re.search(r"http://\S+", server.stdout.readline())[0]
+        with opened_page(browser, url, may_complain=True) as page:
+            page.wait_for_function("() => document.querySelector('#no-library').textContent.includes('--library')")
+        server.terminate()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there is no SIGKILL on Windows")
+def test_an_upload_outlives_a_killed_server_and_a_reload(browser, tmp_path):
+    """Some of the file is there when the server is killed; the page goes on by itself, after a reload when asked."""
+    clip = write_clip(tmp_path / "big.mp4", frames=30)
+    padding = 40_000_000  # an MP4 may end in a box that nobody reads
+    with clip.open("ab") as file:
+        file.write((padding + 8).to_bytes(4, "big") + b"free" + bytes(padding))
+    size = clip.stat().st_size
+
+    def offset(url: str) -> int:
+        return sum(upload["offset"] for upload in httpx.get(f"{url}api/uploads").json())
+
+    def hold(route) -> None:
+        """The third slice never leaves the page, so that there is something to go on with."""
+        if route.request.headers.get("upload-offset") == str(2 * 8 * 1024 * 1024):
+            held.append(route)
+        else:
+            route.continue_()
+
+    held: list = []
+    with serving(tmp_path) as (url, server):
+        port = int(url.rstrip("/").rpartition(":")[2])
+        with opened_page(browser, url, may_complain=True) as page:
+            page.wait_for_function("() => !document.querySelector('#intake').hidden")
+            page.route("**/api/uploads/*", hold)
+            send(page, clip)
+            page.wait_for_function("() => document.querySelector('#uploads .quiet')?.textContent.includes('16.8')")
+            assert offset(url) == 2 * 8 * 1024 * 1024
+            server.send_signal(signal.SIGKILL)
+            server.wait(10)
+            page.unroute("**/api/uploads/*")
+            for route in held:
+                route.abort()
+            page.wait_for_function("() => document.querySelector('#uploads li').dataset.state === 'retrying'")
+            with serving(tmp_path, port) as (again, _):
+                assert again == url
+                wait_for_cards(page, 1)
+                dive = httpx.get(f"{url}api/dives").json()["dives"][0]
+                assert dive["bytes"] == size
+
+                held.clear()
+                page.route("**/api/uploads/*", hold)
+                send(page, clip)
+                page.wait_for_function("() => document.querySelector('#uploads .quiet')?.textContent.includes('16.8')")
+                page.on("dialog", lambda dialog: dialog.accept())
+                page.reload()
+                page.wait_for_function("() => document.querySelector('#uploads li')?.dataset.state === 'interrupted'")
+                page.unroute("**/api/uploads/*")
+                assert offset(url) == 2 * 8 * 1024 * 1024
+                send(page, clip)
+                wait_for_cards(page, 2)
+                begun = httpx.get(f"{url}api/uploads").json()
+                assert begun == []

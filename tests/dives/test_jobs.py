@@ -1,0 +1,275 @@
+"""dives/jobs.py and dives/worker.py: one dive after another, each in its own process, whatever happens to it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from time import monotonic
+
+import pytest
+from clips import write_clip
+from test_library import put_dive
+
+from dives.jobs import JobQueue, JobSettings
+from dives.library import DIVES, ORIGINAL, RESULTS, DiveRow, Library
+from dives.process import JOURNAL, ProcessOptions, process
+from dives.track import read_index
+
+ROOT = Path(__file__).parents[2]
+WAIT_S = 60.0
+
+
+@pytest.fixture
+def library(tmp_path):
+    with Library.open(tmp_path / "library") as opened:
+        yield opened
+
+
+def add(library: Library, name: str = "reef.mp4", **clip: object) -> str:
+    """A dive with a real video, waiting."""
+    dive_id = put_dive(library.root)
+    facts = (library.folder(dive_id) / "dive.json").read_text().replace("reef.mp4", name)
+    (library.folder(dive_id) / "dive.json").write_text(facts)
+    (library.folder(dive_id) / ORIGINAL / "reef.mp4").unlink()
+    write_clip(library.folder(dive_id) / ORIGINAL / name, **clip)
+    library._take_stock()
+    return dive_id
+
+
+def until(reached: Callable[[], bool]) -> None:
+    deadline_s = monotonic() + WAIT_S
+    while not reached():
+        assert monotonic() < deadline_s
+        threading.Event().wait(0.01)
+
+
+def done(library: Library, dive_id: str) -> DiveRow:
+    """Waits until nothing is left to do for a dive."""
+    until(lambda: library.dive(dive_id).state not in ("queued", "running") and library.dive(dive_id).copy != "wanted")
+    return library.dive(dive_id)
+
+
+@pytest.fixture
+def jobs(library, toy_model):
+    queue = JobQueue(library, JobSettings(toy_model, provider="cpu"))
+    yield queue
+    assert queue.stop(10)
+
+
+def test_a_dive_is_looked_at_classified_and_given_a_track(library, jobs):
+    dive_id = add(library, frames=60)
+    jobs.start()
+    row = done(library, dive_id)
+    assert (row.state, row.reason, row.playable) == ("complete", "", True)
+    assert (row.width, row.height, row.duration_s) == (64, 48, 2.4)
+    assert row.thumbnail
+    assert row.sightings == sum(row.species.values()) > 0
+    index = read_index(library.folder(dive_id))
+    assert index is not None
+    assert index["rows"] == 12  # one each 0.2 s
+    until(lambda: jobs.progress() is None)
+
+
+def test_what_browsers_do_not_play_gets_a_copy(library, jobs):
+    dive_id = add(library, "reef.mkv")
+    jobs.start()
+    row = done(library, dive_id)
+    assert (row.state, row.copy, row.playable) == ("complete", "ready", False)
+
+
+def test_a_file_that_is_no_video_fails_alone_and_says_why_without_naming_our_folders(library, jobs):
+    bad, good = add(library), add(library)
+    library.video(bad).write_text("not a video")
+    jobs.start()
+    assert done(library, good).state == "complete"
+    row = done(library, bad)
+    assert (row.state, row.reason) == ("failed", "not a video that can be read")
+
+
+def test_a_job_that_is_asked_for_again_goes_on_and_gives_the_same_results(library, jobs, engine, tmp_path):
+    dive_id = add(library, frames=60)
+    whole = process(library.video(dive_id), tmp_path / "whole", engine, ProcessOptions(every_s=0.2)).folder
+    jobs.start()
+    done(library, dive_id)
+    library.queue(dive_id)
+    jobs.notice()
+    done(library, dive_id)
+    results = library.folder(dive_id) / RESULTS
+    for name in ("frames.csv", "sightings.csv", "cams.npy", JOURNAL):
+        assert (results / name).read_bytes() == (whole / name).read_bytes(), name
+
+
+def stubborn(library: Library, toy_model: Path, script: str, **settings: object) -> JobQueue:
+    """A queue whose worker is a few lines of Python."""
+    command = [sys.executable, "-c", textwrap.dedent(script)]
+    return JobQueue(library, JobSettings(toy_model, **settings), command=command)  # type: ignore[arg-type]
+
+
+class TestAJobThatGoesWrong:
+    @pytest.mark.parametrize(
+        ("script", "said"),
+        [
+            ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "the work was ended by SIGSEGV"),
+            ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "may have run out of memory"),
+            ("raise SystemExit(7)", "the work broke off with code 7"),
+            ("raise ValueError('boom')", "ValueError: boom"),
+            ("raise MemoryError", "more memory than a job may have"),
+            ("print('no JSON'); print('[1, 2]')", "the work broke off with code 0"),
+        ],
+    )
+    def test_it_fails_with_a_reason_and_the_queue_goes_on(self, library, toy_model, script, said):
+        first, second = add(library), add(library)
+        queue = stubborn(library, toy_model, script)
+        queue.start()
+        for dive_id in (first, second):
+            row = done(library, dive_id)
+            assert row.state == "failed"
+            assert said in row.reason
+        assert queue.stop()
+
+    def test_one_that_falls_silent_and_one_that_takes_too_long_are_ended(self, library, toy_model):
+        silent = "import time; time.sleep(600)"
+        chatty = "while True: print('{\"phase\": \"classify\"}', flush=True); __import__('time').sleep(0.1)"
+        for script, limits, said in (
+            (silent, {"silent_s": 0.5}, "no progress"),
+            (chatty, {"limit_s": 0.5}, "took longer"),
+        ):
+            dive_id = add(library)
+            queue = stubborn(library, toy_model, script, **limits)
+            queue.start()
+            row = done(library, dive_id)
+            assert (row.state, said in row.reason) == ("failed", True), row.reason
+            assert queue.stop()
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="address space is limited on Linux")
+    def test_one_that_wants_too_much_memory_fails_alone(self, library, toy_model):
+        dive_id = add(library)
+        queue = JobQueue(library, JobSettings(toy_model, provider="cpu", memory_bytes=300 << 20))
+        queue.start()
+        row = done(library, dive_id)
+        assert row.state == "failed"
+        assert row.reason
+        assert queue.stop()
+
+    def test_one_that_takes_the_server_with_it_is_not_tried_for_ever(self, library, toy_model):
+        dive_id = add(library)
+        for _ in range(3):
+            library.begin(dive_id)
+            library._take_stock()  # as after a crash
+        queue = JobQueue(library, JobSettings(toy_model))
+        queue.start()
+        row = done(library, dive_id)
+        assert row.state == "failed"
+        assert "stopped 3 times" in row.reason
+        assert queue.stop()
+
+
+SLOW = """
+import json, signal, sys, time
+def leave(number, frame):
+    print(json.dumps({"end": "incomplete", "reason": "stopped on request"}), flush=True)
+    sys.exit(0)
+signal.signal(signal.SIGTERM, leave)
+for k in range(10**6):
+    print(json.dumps({"phase": "classify", "done": k, "total": 10**6, "rate": 5.0}), flush=True)
+    time.sleep(0.02)
+"""
+
+
+class TestStopping:
+    def test_a_stop_is_quick_and_the_dive_goes_on_at_the_next_start(self, library, toy_model):
+        dive_id = add(library)
+        queue = stubborn(library, toy_model, SLOW)
+        queue.start()
+        until(lambda: (queue.progress() or False) and queue.progress().done > 0)
+        began_s = monotonic()
+        assert queue.stop(2.0)
+        assert monotonic() - began_s < 2.0
+        row = library.dive(dive_id)
+        assert (row.state, row.attempts) == ("queued", 0)
+
+    def test_a_cancelled_job_ends_and_the_next_begins(self, library, toy_model):
+        first, second = add(library), add(library)
+        queue = stubborn(library, toy_model, SLOW)
+        queue.start()
+        until(lambda: queue.progress() is not None and queue.progress().done > 0)
+        running = queue.progress().dive_id
+        waiting = second if running == first else first
+        queue.cancel(running, timeout=10)
+        assert library.dive(running).state == "cancelled"
+        until(lambda: queue.progress() is not None and queue.progress().dive_id == waiting)
+        queue.cancel(waiting, timeout=10)
+        assert library.dive(waiting).state == "cancelled"
+        assert queue.stop()
+
+    def test_a_waiting_dive_that_is_cancelled_never_begins(self, library, toy_model):
+        dive_id = add(library)
+        queue = JobQueue(library, JobSettings(toy_model))
+        queue.cancel(dive_id)
+        assert library.dive(dive_id).state == "cancelled"
+        assert library.next_job() is None
+
+    def test_a_worker_ends_with_its_server(self, library, toy_model):
+        """The pipe to its stdin closes when the server is killed, and that ends it at once."""
+        dive_id = add(library, frames=2000)
+        command = [sys.executable, "-m", "dives.worker", "dive", str(library.folder(dive_id).resolve())]
+        with subprocess.Popen(
+            [*command, "--model", str(toy_model), "--provider", "cpu"],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as worker:
+            assert worker.stdout is not None
+            assert worker.stdin is not None
+            assert worker.stdout.readline()
+            worker.stdin.close()
+            assert worker.wait(10) == 3
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there is no SIGKILL on Windows")
+def test_a_server_killed_in_the_middle_goes_on_and_ends_in_the_same_bytes(tmp_path, toy_model, engine):
+    """kill -9 of the process with the queue, at several moments; then another one on the same library."""
+    root = tmp_path / "library"
+    with Library.open(root) as library:
+        dive_id = add(library, frames=1500)
+        video = library.video(dive_id)
+    facts = (root / DIVES / dive_id / "dive.json").read_text().replace("0.2", "null")
+    (root / DIVES / dive_id / "dive.json").write_text(facts)
+    (root / "library.db").unlink()
+    whole = process(video, tmp_path / "whole", engine, ProcessOptions()).folder
+    script = f"""
+        import time
+        from pathlib import Path
+        from dives.jobs import JobQueue, JobSettings
+        from dives.library import Library
+        with Library.open(Path({str(root)!r})) as library:
+            queue = JobQueue(library, JobSettings(Path({str(toy_model)!r}), provider="cpu", threads=lambda: 1))
+            queue.start()
+            while library.dive({dive_id!r}).state in ("queued", "running"):
+                progress = queue.progress()
+                print(progress.done if progress else 0, flush=True)
+                time.sleep(0.01)
+            queue.stop()
+    """
+    journal = root / DIVES / dive_id / RESULTS / JOURNAL
+    for at in (1, 40_000, 80_000):
+        command = [sys.executable, "-c", textwrap.dedent(script)]
+        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as server:
+            until(lambda at=at: (journal.exists() and journal.stat().st_size > at) or server.poll() is not None)
+            server.send_signal(signal.SIGKILL)
+    with Library.open(root) as library:
+        queue = JobQueue(library, JobSettings(toy_model, provider="cpu", threads=lambda: 1))
+        queue.start()
+        row = done(library, dive_id)
+        assert (row.state, row.reason) == ("complete", "")
+        assert queue.stop(10)
+        results = library.folder(dive_id) / RESULTS
+        for name in ("frames.csv", "sightings.csv", "cams.npy"):
+            assert (results / name).read_bytes() == (whole / name).read_bytes(), name

@@ -1,0 +1,273 @@
+"""dives/library.py: the folders are the truth, the table follows them, and one server has it at a time."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import textwrap
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from dives.library import (
+    DATABASE,
+    DIVES,
+    ORIGINAL,
+    RESULTS,
+    DiveFacts,
+    Library,
+    clean_title,
+    new_id,
+    read_facts,
+    write_facts,
+)
+from dives.probe import Probe, write_probe
+from realtime.errors import LibraryError
+
+ROOT = Path(__file__).parents[2]
+PROBE = Probe(
+    codec="h264",
+    pixels="yuv420p",
+    size_hw=(48, 64),
+    rate=25.0,
+    duration_s=2.0,
+    start_utc="",
+    offset_s=0.0,
+    unplayable="",
+)
+
+
+def put_dive(root: Path, title: str = "Reef", *, state: str = "", labels: tuple[str, ...] = (), **probe: object) -> str:
+    """A dive's folder as uploads and jobs leave it; returns its id. state: of run.json, none without."""
+    folder = root / DIVES / new_id()
+    (folder / ORIGINAL).mkdir(parents=True)
+    (folder / ORIGINAL / "reef.mp4").write_bytes(b"12345")
+    added = f"2026-05-01T09:00:0{len(list((root / DIVES).iterdir()))}.000Z"
+    write_facts(folder, DiveFacts(title=title, file_name="Reef.MP4", video="reef.mp4", added_utc=added, every_s=0.2))
+    if state:
+        put_results(folder, state, labels)
+        write_probe(folder, Probe(**(asdict(PROBE) | probe)))
+    return folder.name
+
+
+def put_results(folder: Path, state: str, labels: tuple[str, ...] = ()) -> None:
+    (folder / RESULTS).mkdir(exist_ok=True)
+    record = {"schema_version": 1, "state": state, "reason": "", "time": {"start_utc": "2026-04-30T08:00:00.000Z"}}
+    (folder / RESULTS / "run.json").write_text(json.dumps(record))
+    (folder / RESULTS / "frames.csv").write_text("frame\n")
+    (folder / RESULTS / "sightings.csv").write_text("label\n" + "".join(f"{label}\n" for label in labels))
+
+
+def test_a_new_library_is_an_empty_one(tmp_path):
+    with Library.open(tmp_path / "new" / "library") as library:
+        assert library.dives() == []
+        assert library.next_job() is None
+
+
+def test_a_row_says_what_its_folder_holds(tmp_path):
+    dive_id = put_dive(tmp_path, state="complete", labels=("Fish", "Eel", "Fish"))
+    with Library.open(tmp_path) as library:
+        row = library.dive(dive_id)
+    assert (row.title, row.file_name, row.state, row.every_s, row.bytes) == ("Reef", "Reef.MP4", "complete", 0.2, 5)
+    assert (row.species, row.sightings, row.has_results) == ({"Fish": 2, "Eel": 1}, 3, True)
+    assert (row.width, row.height, row.duration_s, row.playable, row.copy) == (64, 48, 2.0, True, "")
+    assert row.recorded_utc == "2026-04-30T08:00:00.000Z"
+
+
+def test_the_last_added_comes_first_and_the_first_added_is_worked_on_first(tmp_path):
+    first, second = put_dive(tmp_path, "first"), put_dive(tmp_path, "second")
+    for dive_id, when in ((first, 1), (second, 2)):
+        os.utime(tmp_path / DIVES / dive_id / "dive.json", (when, when))
+    with Library.open(tmp_path) as library:
+        assert [row.id for row in library.dives()] == [second, first]
+        job = library.next_job()
+        assert job is not None
+        assert (job.dive.id, job.step) == (first, "dive")
+
+
+class TestTheTableIsLost:
+    """What people gave and what was worked out is in the folders; all of it comes back."""
+
+    def check(self, root: Path, complete: str, waiting: str) -> None:
+        with Library.open(root) as library:
+            rows = {row.id: row for row in library.dives()}
+            assert rows[complete].state == "complete"
+            assert rows[complete].species == {"Fish": 1}
+            assert rows[waiting].state == "queued"
+            library.rename(waiting, "renamed")
+        with Library.open(root) as library:
+            assert library.dive(waiting).title == "renamed"
+
+    @pytest.mark.parametrize("damage", ["gone", "garbage", "half", "empty", "other version", "a page"])
+    def test_it_is_made_anew_from_the_folders(self, tmp_path, damage):
+        complete, waiting = put_dive(tmp_path, state="complete", labels=("Fish",)), put_dive(tmp_path)
+        Library.open(tmp_path).close()
+        database = tmp_path / DATABASE
+        whole = database.read_bytes()
+        match damage:
+            case "gone":
+                database.unlink()
+            case "garbage":
+                database.write_bytes(b"not a database" * 500)
+            case "half":
+                database.write_bytes(whole[: len(whole) // 2])
+            case "empty":
+                database.write_bytes(b"")
+            case "other version":
+                with sqlite3.connect(database) as connection:
+                    connection.execute("PRAGMA user_version = 99")
+                connection.close()
+            case "a page":
+                database.write_bytes(whole[:100] + b"\xff" * 400 + whole[500:])
+        self.check(tmp_path, complete, waiting)
+
+    def test_a_copied_library_works_elsewhere(self, tmp_path):
+        complete, waiting = put_dive(tmp_path / "a", state="complete", labels=("Fish",)), put_dive(tmp_path / "a")
+        with Library.open(tmp_path / "a"):
+            shutil.copytree(tmp_path / "a", tmp_path / "b")  # while it is in use
+        shutil.rmtree(tmp_path / "a")
+        self.check(tmp_path / "b", complete, waiting)
+
+    def test_a_folder_that_came_or_went_is_noticed_and_one_that_is_no_dive_is_left_out(self, tmp_path):
+        gone = put_dive(tmp_path)
+        Library.open(tmp_path).close()
+        shutil.rmtree(tmp_path / DIVES / gone)
+        came = put_dive(tmp_path, state="complete")
+        (tmp_path / DIVES / new_id()).mkdir()
+        (tmp_path / DIVES / "notes").mkdir()
+        newer = put_dive(tmp_path)
+        facts = asdict(read_facts(tmp_path / DIVES / newer)) | {"schema_version": 99}
+        (tmp_path / DIVES / newer / "dive.json").write_text(json.dumps(facts))
+        with Library.open(tmp_path) as library:
+            assert [row.id for row in library.dives()] == [came]
+
+
+def test_no_file_of_the_library_names_its_place(tmp_path):
+    put_dive(tmp_path, state="complete")
+    Library.open(tmp_path).close()
+    for path in tmp_path.rglob("*"):
+        if path.is_file():
+            assert str(tmp_path).encode() not in path.read_bytes(), path
+
+
+@pytest.mark.parametrize("video", ["../secret.mp4", "/etc/passwd", "..", "", "a/b.mp4"])
+def test_a_dive_that_names_a_video_elsewhere_is_refused(tmp_path, video):
+    folder = tmp_path / DIVES / put_dive(tmp_path)
+    facts = asdict(read_facts(folder)) | {"video": video}
+    (folder / "dive.json").write_text(json.dumps(facts))
+    with pytest.raises(LibraryError, match="no file name"):
+        read_facts(folder)
+
+
+def test_a_second_server_is_refused_with_one_sentence_until_the_first_ends(tmp_path):
+    script = f"""
+        import sys
+        from pathlib import Path
+        from dives.library import Library
+        library = Library.open(Path({str(tmp_path)!r}))
+        print("open", flush=True)
+        sys.stdin.read()
+    """
+    command = [sys.executable, "-c", textwrap.dedent(script)]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "open\n"
+        with pytest.raises(LibraryError, match=r"another server uses this library; stop it, or name another folder$"):
+            Library.open(tmp_path)
+        other.kill()
+    Library.open(tmp_path).close()
+
+
+def test_a_place_that_cannot_be_written_is_a_sentence(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(LibraryError, match="no library can be kept here"):
+        Library.open(tmp_path / "file")
+
+
+class TestQueue:
+    @pytest.fixture
+    def library(self, tmp_path):
+        self.id = put_dive(tmp_path)
+        with Library.open(tmp_path) as opened:
+            yield opened
+
+    def test_what_was_running_when_the_server_died_is_queued_again(self, library):
+        library.begin(self.id)
+        assert library.next_job() is None
+        library.close()
+        with Library.open(library.root) as again:
+            row = again.dive(self.id)
+            assert (row.state, row.attempts) == ("queued", 1)
+
+    def test_a_stop_in_good_order_is_no_attempt(self, library):
+        library.begin(self.id)
+        library.put_back(self.id)
+        assert (library.dive(self.id).state, library.dive(self.id).attempts) == ("queued", 0)
+
+    def test_an_end_is_kept_with_its_reason_and_what_the_folder_now_holds(self, library):
+        library.begin(self.id)
+        put_results(library.folder(self.id), "incomplete", ("Fish",))
+        library.end(self.id, "incomplete", "it breaks off")
+        row = library.dive(self.id)
+        assert (row.state, row.reason, row.species, row.attempts) == ("incomplete", "it breaks off", {"Fish": 1}, 0)
+
+    def test_again_goes_to_the_end_of_the_queue_and_can_be_anew(self, library):
+        library.end(self.id, "failed", "broken")
+        row = library.queue(self.id, anew=True)
+        assert (row.state, row.reason, row.anew) == ("queued", "", True)
+        library.begin(self.id)
+        library.end(self.id, "complete")
+        assert not library.dive(self.id).anew
+
+    def test_a_copy_is_made_after_the_dives_and_not_again_when_it_failed(self, library):
+        write_probe(library.folder(self.id), Probe(**(asdict(PROBE) | {"unplayable": "it is HEVC"})))
+        library.end(self.id, "complete")
+        job = library.next_job()
+        assert job is not None
+        assert job.step == "copy"
+        library.set_copy(self.id, "failed", "no room")
+        library.refresh(self.id)
+        assert library.next_job() is None
+        assert library.dive(self.id).copy_reason == "no room"
+        (library.folder(self.id) / "copy.mp4").touch()
+        library.refresh(self.id)
+        assert library.dive(self.id).copy == "ready"
+
+
+def test_a_deleted_dive_is_gone_from_table_and_disk(tmp_path):
+    dive_id, other = put_dive(tmp_path), put_dive(tmp_path)
+    with Library.open(tmp_path) as library:
+        library.delete(dive_id)
+        assert [row.id for row in library.dives()] == [other]
+        with pytest.raises(KeyError):
+            library.delete(dive_id)
+    assert [entry.name for entry in (tmp_path / DIVES).iterdir()] == [other]
+    assert list((tmp_path / "trash").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "dive_id", ["", ".", "..", "../dives", "0" * 15, "0" * 17, "g" * 16, "0" * 15 + "\n", "A" * 16]
+)
+def test_a_text_that_is_no_id_reaches_no_folder(tmp_path, dive_id):
+    with Library.open(tmp_path) as library, pytest.raises(KeyError):
+        library.folder(dive_id)
+
+
+@pytest.mark.parametrize(
+    ("text", "title"),
+    [
+        (" a\n b ", "a b"),
+        ("\x00\x1b[31m", "[31m"),
+        ("\u202egpj.exe", "gpj.exe"),
+        ("🐠 reef", "🐠 reef"),
+        ("x" * 5000, "x" * 200),
+        ("\n", ""),
+    ],
+)
+def test_a_title_is_one_line_of_text(text, title):
+    assert clean_title(text) == title

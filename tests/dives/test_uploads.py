@@ -1,0 +1,219 @@
+"""dives/uploads.py: bytes that were acknowledged stay, names stay text, and there is room or a sentence."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from dives.library import DIVES, FACTS, ORIGINAL, Library, read_facts
+from dives.uploads import DATA, KEPT_S, MIN_FREE_BYTES, UPLOADS, Limits, UploadError, Uploads, video_name
+
+MB = 1_000_000
+HOSTILE = [
+    "../../etc/passwd",
+    "..\\..\\windows\\system32\\a.mp4",
+    "/etc/passwd",
+    "C:\\dive.mp4",
+    "a\x00b.mp4",
+    "x" * 5000 + ".mp4",
+    "🐠🐠.mp4",
+    "\u202e4pm.evil\u202c.mp4",
+    ".",
+    "..",
+    "",
+    " ",
+    ".mp4",
+    "CON.mp4",
+    "nul",
+    "dive.mp4/",
+    "-rf.mp4",
+    "file:///etc/passwd",
+    "concat:a|b.mp4",
+    "a.mp4.exe",
+    "dive\n.mp4",
+    "<script>.mp4",
+    "dive.MP4 ",
+]
+
+
+@pytest.fixture
+def library(tmp_path):
+    with Library.open(tmp_path / "library") as opened:
+        yield opened
+
+
+@pytest.fixture
+def uploads(library):
+    return Uploads(library, Limits(MB), free_bytes=lambda _: 10 * MIN_FREE_BYTES)
+
+
+def send(uploads: Uploads, upload_id: str, data: bytes, offset: int = 0) -> int:
+    with uploads.appending(upload_id, offset) as to:
+        to.write(data)
+    return to.offset
+
+
+def test_a_whole_file_becomes_a_dive_that_waits(uploads, library):
+    upload = uploads.begin("My reef_1.MP4", 6, every_s=0.2)
+    assert send(uploads, upload.id, b"abc") == 3
+    assert send(uploads, upload.id, b"def", 3) == 6
+    row = uploads.finish(upload.id)
+    assert (row.id, row.title, row.file_name, row.state) == (upload.id, "My reef 1", "My reef_1.MP4", "queued")
+    assert row.every_s == 0.2
+    assert library.video(row.id).read_bytes() == b"abcdef"
+    assert list((library.root / UPLOADS).iterdir()) == []
+    assert uploads.finish(upload.id) == row  # its answer was lost
+
+
+def test_an_offset_that_is_not_where_it_stands_is_refused_with_the_place(uploads):
+    upload = uploads.begin("a.mp4", 6)
+    send(uploads, upload.id, b"abc")
+    for offset in (0, 2, 4, 6):
+        with pytest.raises(UploadError) as caught:
+            send(uploads, upload.id, b"xyz", offset)
+        assert (caught.value.kind, caught.value.offset) == ("offset", 3)
+    with pytest.raises(UploadError, match="3 of 6 bytes are here"):
+        uploads.finish(upload.id)
+    assert uploads.get(upload.id).offset == 3
+
+
+def test_a_server_that_comes_back_knows_how_far_an_upload_is(uploads, library):
+    upload = uploads.begin("a.mp4", 6, modified_ms=5)
+    send(uploads, upload.id, b"abc")
+    again = Uploads(library, Limits(MB), free_bytes=lambda _: 10 * MIN_FREE_BYTES)
+    (found,) = again.open()
+    assert (found.id, found.offset, found.size, found.modified_ms) == (upload.id, 3, 6, 5)
+    send(again, upload.id, b"def", 3)
+    assert again.finish(upload.id).state == "queued"
+
+
+@pytest.mark.parametrize("step", ["facts", "moved"])
+def test_a_server_killed_while_an_upload_became_a_dive_completes_it(uploads, library, step):
+    upload = uploads.begin("a.mp4", 3)
+    send(uploads, upload.id, b"abc")
+    folder = library.root / UPLOADS / upload.id
+    uploads.finish(upload.id)
+    # Back to the state that a kill in between leaves.
+    library.delete(upload.id)
+    upload = uploads.begin("a.mp4", 3)
+    send(uploads, upload.id, b"abc")
+    folder = library.root / UPLOADS / upload.id
+    (folder / ORIGINAL).mkdir()
+    facts = (
+        '{"schema_version": 1, "title": "a", "file_name": "a.mp4", "video": "a.mp4", "added_utc": "", "every_s": null}'
+    )
+    (folder / FACTS).write_text(facts)
+    if step == "moved":
+        (folder / DATA).replace(folder / ORIGINAL / "a.mp4")
+    again = Uploads(library, Limits(MB))
+    assert library.video(upload.id).read_bytes() == b"abc"
+    assert again.open() == []
+    assert [row.id for row in library.dives()] == [upload.id]
+
+
+def test_two_pages_do_not_write_one_file(uploads):
+    upload = uploads.begin("a.mp4", 6)
+    with uploads.appending(upload.id, 0) as to:
+        to.write(b"abc")
+        with pytest.raises(UploadError) as caught, uploads.appending(upload.id, 3):
+            pass
+        assert caught.value.kind == "busy"
+        with pytest.raises(UploadError) as caught:
+            uploads.cancel(upload.id)
+        assert caught.value.kind == "busy"
+    send(uploads, upload.id, b"def", 3)
+
+
+class TestRoom:
+    def test_a_file_above_the_limit_is_refused_before_a_byte_is_sent(self, uploads, library):
+        with pytest.raises(UploadError, match=r"1\.1 MB is more than one file may have \(1\.0 MB\)") as caught:
+            uploads.begin("a.mp4", MB + 100_000)
+        assert caught.value.kind == "too-big"
+        assert list((library.root / UPLOADS).iterdir()) == []
+
+    def test_more_bytes_than_announced_are_refused_and_those_before_are_kept(self, uploads):
+        upload = uploads.begin("a.mp4", 4)
+        with pytest.raises(UploadError, match="more bytes than the 4"):
+            send(uploads, upload.id, b"abcde")
+        assert uploads.get(upload.id).offset == 0
+
+    @pytest.mark.parametrize("size", [0, -1])
+    def test_a_size_that_makes_no_sense_is_refused(self, uploads, size):
+        with pytest.raises(ValueError, match="at least 1 byte"):
+            uploads.begin("a.mp4", size)
+
+    def test_the_quota_counts_what_is_there_and_what_was_promised(self, library):
+        uploads = Uploads(library, Limits(MB, quota=500_000), free_bytes=lambda _: 10 * MIN_FREE_BYTES)
+        uploads.begin("a.mp4", 300_000)
+        with pytest.raises(UploadError, match="the library may hold") as caught:
+            uploads.begin("b.mp4", 300_000)
+        assert caught.value.kind == "full"
+
+    def test_a_disk_that_is_nearly_full_is_said_before_and_while_it_fills(self, library):
+        free = MIN_FREE_BYTES + 500_000
+        uploads = Uploads(library, Limits(MB), free_bytes=lambda _: free)
+        with pytest.raises(UploadError, match="the disk has"):
+            uploads.begin("a.mp4", 600_000)
+        upload = uploads.begin("a.mp4", 400_000)
+        free = MIN_FREE_BYTES - 1
+        with pytest.raises(UploadError, match="nearly full") as caught:
+            send(uploads, upload.id, b"abc")
+        assert caught.value.kind == "full"
+        free = 2 * MIN_FREE_BYTES
+        assert send(uploads, upload.id, b"abc") == 3
+
+    def test_an_upload_that_nobody_touched_for_a_week_is_given_up(self, library, uploads):
+        old, young = uploads.begin("a.mp4", 5), uploads.begin("b.mp4", 5)
+        for path in (*(library.root / UPLOADS / old.id).iterdir(), library.root / UPLOADS / old.id):
+            os.utime(path, (1, 1))
+        assert [upload.id for upload in Uploads(library, Limits(MB), clock=lambda: KEPT_S + 2).open()] == [young.id]
+        with pytest.raises(UploadError, match="not here any more"):
+            uploads.get(old.id)
+
+    def test_a_cancelled_upload_leaves_nothing(self, library, uploads):
+        upload = uploads.begin("a.mp4", 5)
+        send(uploads, upload.id, b"abc")
+        uploads.cancel(upload.id)
+        assert list((library.root / UPLOADS).iterdir()) == []
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_name_stays_text_and_touches_no_other_file(uploads, library, name, tmp_path):
+    before = {path for path in tmp_path.rglob("*") if library.root not in path.parents}
+    upload = uploads.begin(name, 3)
+    send(uploads, upload.id, b"abc")
+    row = uploads.finish(upload.id)
+    assert {path for path in tmp_path.rglob("*") if library.root not in path.parents} == before
+    facts = read_facts(library.root / DIVES / row.id)
+    assert facts.video.isascii()
+    assert Path(facts.video).name == facts.video
+    assert 1 <= len(facts.video) <= 80
+    assert not facts.video.startswith((".", "-"))
+    assert row.title
+    assert row.title.isprintable()
+    assert len(row.file_name) <= 255
+    assert (library.root / DIVES / row.id / ORIGINAL / facts.video).read_bytes() == b"abc"
+
+
+@pytest.mark.parametrize(
+    ("name", "ours"),
+    [
+        ("GX010123.MP4", "GX010123.mp4"),
+        ("dive 1.final.mov", "dive-1-final.mov"),
+        ("a.exe", "a.video"),
+        ("CON.mp4", "video.mp4"),
+        ("тест.mkv", "video.mkv"),
+        ("noname", "noname.video"),
+    ],
+)
+def test_what_is_harmless_of_a_name_is_kept_for_the_tables(name, ours):
+    assert video_name(name) == ours
+
+
+@pytest.mark.parametrize("upload_id", ["", "..", "../dives/x", "0" * 16, "0" * 15 + "/", "x" * 16])
+def test_an_id_that_is_none_is_gone(uploads, upload_id):
+    for do in (uploads.get, uploads.cancel, uploads.finish):
+        with pytest.raises((UploadError, KeyError)):
+            do(upload_id)

@@ -1,0 +1,140 @@
+// The list of sightings. Only the rows in sight are in the document, whatever the length of the dive: some twenty elements
+// that take another sighting's words while the list scrolls.
+
+import { hueOf, truthOf, windowOf } from "./dives-found.js";
+import { t } from "./dives-text.js";
+import { mediaTime, percent } from "./format.js";
+import { labelText } from "./text.js";
+
+export const ROW_HEIGHT = 96; // as in dives.css
+
+export class Rows {
+  #list;
+  #room;
+  #pool = new Map(); // place in the list -> its element
+  #free = [];
+  #sightings = [];
+  #current = -1;
+  #still;
+  #waiting = false;
+
+  /**
+   * @param {(sighting: object) => string|null} still the address of its picture
+   * @param {(what: string, sighting: object) => void} does "seek", "right", "wrong", "nothing" or "undo" was pressed
+   */
+  constructor(list, room, still, does) {
+    this.#list = list;
+    this.#room = room;
+    this.#still = still;
+    list.addEventListener("scroll", () => this.#soon(), { passive: true });
+    new ResizeObserver(() => this.#soon()).observe(list);
+    room.addEventListener("click", (event) => {
+      const [button, row] = [event.target.closest("button"), event.target.closest("[data-place]")];
+      if (button && row) does(button.dataset.does, this.#sightings[Number(row.dataset.place)]);
+    });
+  }
+
+  show(sightings) {
+    this.#sightings = sightings;
+    this.#room.style.height = `${sightings.length * ROW_HEIGHT}px`;
+    for (const [place, row] of this.#pool) this.#release(place, row);
+    this.#render();
+  }
+
+  /** Marks the one that is on the stage, and brings it into sight when it was not marked before. */
+  mark(place, { follow }) {
+    if (place === this.#current) return;
+    this.#pool.get(this.#current)?.element.removeAttribute("aria-current");
+    this.#current = place;
+    this.#pool.get(place)?.element.setAttribute("aria-current", "true");
+    if (!follow || place < 0) return;
+    const [top, bottom] = [place * ROW_HEIGHT, (place + 1) * ROW_HEIGHT];
+    const { scrollTop, clientHeight } = this.#list;
+    if (top < scrollTop) this.#list.scrollTop = top;
+    else if (bottom > scrollTop + clientHeight) this.#list.scrollTop = bottom - clientHeight;
+  }
+
+  #soon() {
+    if (this.#waiting) return;
+    this.#waiting = true;
+    requestAnimationFrame(() => {
+      this.#waiting = false;
+      this.#render();
+    });
+  }
+
+  #render() {
+    const { scrollTop, clientHeight } = this.#list;
+    const [first, end] = windowOf(scrollTop, clientHeight, ROW_HEIGHT, this.#sightings.length);
+    for (const [place, row] of this.#pool) if (place < first || place >= end) this.#release(place, row);
+    for (let place = first; place < end; place++) if (!this.#pool.has(place)) this.#fill(place);
+  }
+
+  #release(place, row) {
+    this.#pool.delete(place);
+    row.element.hidden = true;
+    this.#free.push(row);
+  }
+
+  #fill(place) {
+    const row = this.#free.pop() ?? this.#make();
+    this.#pool.set(place, row);
+    const one = this.#sightings[place];
+    const truth = truthOf(one);
+    const { element, picture, name, when, said, words, ask, undo } = row;
+    element.hidden = false;
+    element.dataset.place = String(place);
+    element.style.transform = `translateY(${place * ROW_HEIGHT}px)`;
+    element.setAttribute("aria-posinset", String(place + 1));
+    element.setAttribute("aria-setsize", String(this.#sightings.length));
+    element.toggleAttribute("data-nothing", truth === null);
+    if (place === this.#current) element.setAttribute("aria-current", "true");
+    else element.removeAttribute("aria-current");
+    element.style.setProperty("--hue", hueOf(truth ?? one.label).toFixed(0));
+    name.textContent = labelText(one.label);
+    const times = { start: mediaTime(one.start_s), end: mediaTime(one.end_s), share: percent(one.peak_probability) };
+    when.textContent = t(times.start === times.end ? "sighting.moment" : "sighting.when", times);
+    said.hidden = one.correction === null;
+    ask.hidden = one.correction !== null;
+    undo.hidden = one.correction === null;
+    if (one.correction !== null) {
+      words.textContent = t(`said.${one.correction.verdict}`, { label: labelText(one.correction.label) });
+      said.dataset.verdict = one.correction.verdict;
+    }
+    const address = this.#still(one);
+    picture.hidden = address === null;
+    if (address !== null && picture.getAttribute("src") !== address) picture.src = address;
+  }
+
+  #make() {
+    const make = (tag, className = "", text = "") => {
+      const element = document.createElement(tag);
+      if (className) element.className = className;
+      if (text) element.textContent = text;
+      return element;
+    };
+    const button = (does, text, className = "small") => {
+      const made = make("button", className, text);
+      made.type = "button";
+      made.dataset.does = does;
+      return made;
+    };
+    const element = make("div", "sighting");
+    element.setAttribute("role", "listitem");
+    const go = button("seek", "", "go");
+    const [frame, picture, text] = [make("span", "frame"), make("img"), make("span", "text")];
+    [picture.alt, picture.loading, picture.decoding] = ["", "lazy", "async"];
+    frame.append(picture);
+    const [name, when] = [make("span", "name"), make("span", "when")];
+    text.append(name, when);
+    go.append(frame, text);
+    const [line, said, words, ask] = [make("div", "said-line"), make("p", "said"), make("span"), make("div", "ask")];
+    said.append(words);
+    ask.append(...["right", "wrong", "nothing"].map((does) => button(does, t(`sighting.${does}`))));
+    const undo = button("undo", t("sighting.undo"));
+    line.append(said, undo, ask);
+    element.append(go, line);
+    this.#room.append(element);
+    return { element, picture, name, when, said, words, ask, undo };
+  }
+}

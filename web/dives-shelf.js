@@ -1,0 +1,206 @@
+// The library out to the page: uploads and a card per dive. Writes what differs and nothing else.
+
+import { t } from "./dives-text.js";
+import { bytes, dateWords, matching, speciesWords, stateWords, uploadWords, workShare } from "./dives-words.js";
+import { mediaTime } from "./format.js";
+import { labelText } from "./text.js";
+
+const make = (tag, className = "", text = "") => {
+  const element = document.createElement(tag);
+  if (className) element.className = className;
+  if (text) element.textContent = text;
+  return element;
+};
+
+const button = (does, text) => {
+  const made = make("button", "small", text);
+  made.type = "button";
+  made.dataset.does = does;
+  return made;
+};
+
+const put = (element, text) => {
+  if (element.textContent !== text) element.textContent = text;
+};
+
+const FIRST = 24; // cards: a screen full
+const MORE = 60; // per picture of the screen, until all are there
+
+export class Shelf {
+  #cards = new Map(); // id -> its elements
+  #most = FIRST;
+  #growing = 0;
+  #list;
+  #none;
+
+  /** @param {(what: string, id: string) => void} does "rename", "delete", "again", "anew" or "stop" was pressed */
+  constructor({ list, none }, does) {
+    this.#list = list;
+    this.#none = none;
+    list.addEventListener("click", (event) => {
+      const [pressed, card] = [event.target.closest("button"), event.target.closest("li")];
+      if (pressed && card) does(pressed.dataset.does, card.dataset.id);
+    });
+  }
+
+  /** Shows those of `dives` that `wanted` asks for; returns how many. */
+  show(dives, wanted) {
+    const found = matching(dives, wanted);
+    const chosen = found.slice(0, this.#most);
+    cancelAnimationFrame(this.#growing);
+    if (chosen.length < found.length) {
+      this.#growing = requestAnimationFrame(() => {
+        this.#most += MORE;
+        this.show(dives, wanted);
+      });
+    }
+    const kept = new Set(chosen.map(({ id }) => id));
+    for (const [id, { item }] of this.#cards) {
+      if (kept.has(id)) continue;
+      item.remove();
+      this.#cards.delete(id);
+    }
+    let before = null;
+    for (const dive of chosen) {
+      if (!this.#cards.has(dive.id)) this.#cards.set(dive.id, this.#make(dive));
+      const card = this.#cards.get(dive.id);
+      this.#fill(card, dive);
+      const next = before === null ? this.#list.firstElementChild : before.nextElementSibling;
+      if (next !== card.item) this.#list.insertBefore(card.item, next);
+      before = card.item;
+    }
+    this.#none.hidden = chosen.length > 0;
+    put(this.#none, t(dives.length === 0 ? "shelf.empty" : "shelf.no-match"));
+    return found.length;
+  }
+
+  #make(dive) {
+    const item = make("li", "card");
+    item.dataset.id = dive.id;
+    const link = make("a", "open");
+    link.href = `#${dive.id}`;
+    const frame = make("span", "frame");
+    const picture = make("img");
+    [picture.alt, picture.loading, picture.decoding] = ["", "lazy", "async"];
+    const length = make("span", "length");
+    frame.append(picture, length);
+    const title = make("span", "title");
+    link.append(frame, title);
+    const [date, species, state] = [make("p", "quiet"), make("p", "species"), make("p", "standing")];
+    const bar = make("progress");
+    bar.max = 1;
+    const tools = make("div", "card-tools");
+    item.append(link, date, species, state, bar, tools);
+    return { item, picture, length, title, date, species, state, bar, tools, told: "" };
+  }
+
+  #fill(card, dive) {
+    if (card.dive === dive) return;
+    card.dive = dive;
+    const told = JSON.stringify(dive);
+    if (card.told === told) return;
+    card.told = told;
+    const { item, picture, length, title, date, species, state, bar, tools } = card;
+    item.dataset.state = dive.state;
+    picture.hidden = !dive.thumbnail;
+    if (dive.thumbnail) {
+      // Another picture is chosen when the results are there.
+      const address = `api/dives/${dive.id}/thumbnail?${dive.has_results ? "found" : "first"}`;
+      if (picture.getAttribute("src") !== address) picture.src = address;
+    }
+    put(length, dive.duration_s === null ? "" : mediaTime(dive.duration_s));
+    put(title, dive.title);
+    put(date, dateWords(dive));
+    put(species, speciesWords(dive));
+    put(state, stateWords(dive));
+    const share = dive.work === null ? null : workShare(dive.work);
+    bar.hidden = dive.work === null;
+    if (share !== null) bar.value = share;
+    else bar.removeAttribute("value");
+    const actions = ["rename", ...actionsOf(dive), "delete"];
+    if (tools.dataset.actions !== actions.join()) {
+      tools.dataset.actions = actions.join();
+      tools.replaceChildren(...actions.map((does) => button(does, t(`dive.${does}`))));
+    }
+  }
+}
+
+/** What can be done with a dive besides naming and deleting it. */
+export function actionsOf({ state, width }) {
+  if (state === "queued" || state === "running") return ["stop"];
+  if (state === "cancelled") return ["go-on"];
+  if (state === "failed") return width === null ? ["again"] : ["again", "anew"]; // one that was never seen has nothing to begin anew
+  return state === "incomplete" ? ["again"] : [];
+}
+
+export class Uploads {
+  #rows = new Map(); // key -> its elements
+  #list;
+
+  /** @param {(what: string, key: string) => void} does "pause", "resume", "cancel" or "remove" was pressed */
+  constructor(list, does) {
+    this.#list = list;
+    list.addEventListener("click", (event) => {
+      const [pressed, row] = [event.target.closest("button"), event.target.closest("li")];
+      if (pressed && row) does(pressed.dataset.does, row.dataset.key);
+    });
+  }
+
+  /** @param {{key, name, state, offset, size, rate, reason, retryAtMs}[]} uploads */
+  show(uploads, nowMs) {
+    const kept = new Set(uploads.map(({ key }) => key));
+    for (const [key, { item }] of this.#rows) {
+      if (kept.has(key)) continue;
+      item.remove();
+      this.#rows.delete(key);
+    }
+    for (const upload of uploads) {
+      if (!this.#rows.has(upload.key)) this.#rows.set(upload.key, this.#make(upload));
+      const { item, name, words, bar, tools } = this.#rows.get(upload.key);
+      item.dataset.state = upload.state;
+      put(name, upload.name);
+      put(words, uploadWords(upload, nowMs));
+      bar.value = upload.size > 0 ? upload.offset / upload.size : 0;
+      const actions = { sending: ["pause", "cancel"], retrying: ["pause", "cancel"], waiting: ["cancel"], paused: ["resume", "cancel"] }[
+        upload.state
+      ] ?? ["remove"];
+      if (tools.dataset.actions !== actions.join()) {
+        tools.dataset.actions = actions.join();
+        tools.replaceChildren(...actions.map((does) => button(does, t(`upload.${does}`))));
+      }
+    }
+  }
+
+  #make({ key }) {
+    const item = make("li");
+    item.dataset.key = key;
+    const [name, words, bar, tools] = [make("p", "name"), make("p", "quiet"), make("progress"), make("div", "card-tools")];
+    bar.max = 1;
+    item.append(name, words, bar, tools);
+    this.#list.append(item);
+    return { item, name, words, bar, tools };
+  }
+}
+
+/** The choices of a filter: [label, number] most first, under a first one for all. Keeps what was chosen if it is there. */
+export function fillSpecies(select, species) {
+  const told = JSON.stringify(species);
+  if (select.dataset.told === told) return;
+  select.dataset.told = told;
+  const chosen = select.value;
+  const options = species.map(([label, n]) => new Option(t("filter.species.count", { label: labelText(label), n }), label));
+  select.replaceChildren(new Option(t("filter.species"), ""), ...options);
+  select.value = species.some(([label]) => label === chosen) ? chosen : "";
+}
+
+/** Dives in which each species is, most first. */
+export function speciesOfAll(dives) {
+  const counts = new Map();
+  for (const { species } of dives) for (const label of Object.keys(species)) counts.set(label, (counts.get(label) ?? 0) + 1);
+  return [...counts].sort(([a, n], [b, m]) => m - n || a.localeCompare(b));
+}
+
+export const countWords = (shown, dives, usedBytes) =>
+  shown === dives.length
+    ? t("shelf.count", { n: dives.length, size: bytes(usedBytes) })
+    : t("shelf.some", { n: shown, all: dives.length });
