@@ -26,6 +26,7 @@ from dives.library import COPY, COPY_FAILED, COPY_READY, COPY_WANTED, RESULTS, T
 from dives.process import JOURNAL
 from dives.track import DATA, read_index
 from realtime.errors import LibraryError, ResultsError
+from serving.answers import problem
 from serving.desk import Desk, DeskDep
 
 KEEP_FRESH = {"cache-control": "no-cache"}  # kept by the browser, which asks each time whether it still holds
@@ -41,7 +42,39 @@ MEDIA_TYPES = {
 }
 VIDEO_TYPES = {".mp4": "video/mp4", ".m4v": "video/mp4", ".mov": "video/mp4"}
 
-router = APIRouter(prefix="/api/dives")
+router = APIRouter(
+    prefix="/api/dives",
+    tags=["dives"],
+    responses={404: problem("There is no such dive, it has no such thing (yet), or this server has no library.")},
+)
+
+
+class _Jpeg(Response):
+    media_type = "image/jpeg"
+
+
+class _Mp4(Response):
+    media_type = "video/mp4"
+
+
+class _Bytes(Response):
+    media_type = "application/octet-stream"
+
+
+class _AnyType(Response):
+    media_type = "*/*"  # in the schema; what is sent has the type that its name tells
+
+
+def _whole_or_part(media_type: str) -> dict[int | str, dict[str, Any]]:
+    """What a route that sends files may answer beside all of it."""
+    return {
+        206: {"description": "The part asked for by Range.", "content": {media_type: {}}},
+        304: {"description": "It is the one of If-None-Match."},
+        416: {"description": "There is no such part."},
+    }
+
+
+CONFLICT = problem("Not now, or not as it stands: the detail says why.")
 
 
 class Work(BaseModel):
@@ -178,7 +211,7 @@ def rename(desk: DeskDep, dive_id: str, wanted: Rename) -> DiveSummary:
         raise HTTPException(422, str(error)) from error
 
 
-@router.delete("/{dive_id}", status_code=204)
+@router.delete("/{dive_id}", status_code=204, responses={409: CONFLICT})
 def delete(desk: DeskDep, dive_id: str) -> None:
     """Removes the video, its results and its corrections, for good."""
     desk.dive(dive_id)
@@ -215,7 +248,7 @@ def again(desk: DeskDep, dive_id: str, wanted: Again) -> DiveSummary:
 
 
 @router.head("/{dive_id}/thumbnail", include_in_schema=False)
-@router.get("/{dive_id}/thumbnail")
+@router.get("/{dive_id}/thumbnail", response_class=_Jpeg, responses=_whole_or_part("image/jpeg"))
 def thumbnail(desk: DeskDep, dive_id: str, request: Request) -> Response:
     """A picture to know it by."""
     desk.dive(dive_id)
@@ -223,7 +256,7 @@ def thumbnail(desk: DeskDep, dive_id: str, request: Request) -> Response:
 
 
 @router.head("/{dive_id}/video", include_in_schema=False)
-@router.get("/{dive_id}/video")
+@router.get("/{dive_id}/video", response_class=_Mp4, responses=_whole_or_part("video/mp4"))
 def video(desk: DeskDep, dive_id: str, request: Request) -> Response:
     """What browsers play: the original, or the copy made of it. Answers requests for ranges."""
     row = desk.dive(dive_id)
@@ -236,7 +269,7 @@ def video(desk: DeskDep, dive_id: str, request: Request) -> Response:
 
 
 @router.head("/{dive_id}/original", include_in_schema=False)
-@router.get("/{dive_id}/original")
+@router.get("/{dive_id}/original", response_class=_Bytes, responses=_whole_or_part("application/octet-stream"))
 def original(desk: DeskDep, dive_id: str, request: Request) -> Response:
     """The file as it was sent."""
     row = desk.dive(dive_id)
@@ -256,7 +289,7 @@ def track(desk: DeskDep, dive_id: str) -> dict[str, Any]:
 
 
 @router.head("/{dive_id}/track/{edition}", include_in_schema=False)
-@router.get("/{dive_id}/track/{edition}")
+@router.get("/{dive_id}/track/{edition}", response_class=_Bytes, responses=_whole_or_part("application/octet-stream"))
 def track_bytes(desk: DeskDep, dive_id: str, edition: str, request: Request) -> Response:
     """The bytes of the track, to be asked for chunk by chunk as a range."""
     desk.dive(dive_id)
@@ -275,7 +308,7 @@ def sightings(desk: DeskDep, dive_id: str) -> list[SightingRow]:
     return _sightings(desk.library.folder(dive_id) / RESULTS)
 
 
-@router.post("/{dive_id}/corrections")
+@router.post("/{dive_id}/corrections", responses={409: CONFLICT, 507: problem("The disk does not take it.")})
 def correct(desk: DeskDep, dive_id: str, said: Said) -> SightingRow:
     """Keeps a word on a sighting, or takes the last one back; on the disk when this answers."""
     desk.dive(dive_id)
@@ -311,7 +344,7 @@ def files(desk: DeskDep, dive_id: str) -> list[ResultFile]:
 
 
 @router.head("/{dive_id}/files/{name:path}", include_in_schema=False)
-@router.get("/{dive_id}/files/{name:path}")
+@router.get("/{dive_id}/files/{name:path}", response_class=_AnyType, responses=_whole_or_part("*/*"))
 def file(desk: DeskDep, dive_id: str, name: str, request: Request, show: bool = False) -> Response:
     """One of them. show: a picture to show, not to keep."""
     row = desk.dive(dive_id)

@@ -11,12 +11,18 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
 from dives.uploads import Upload, UploadError
+from serving.answers import problem
 from serving.desk import DeskDep, refused
 from serving.dives import DiveSummary, summary
 
 WRITE_BYTES = 1 << 20  # to the disk at a time: a hop to a thread per 64 kB would cost more than the writing
 
-router = APIRouter(prefix="/api/uploads")
+router = APIRouter(
+    prefix="/api/uploads",
+    tags=["uploads"],
+    responses={404: problem("There is no such upload, or this server has no library.")},
+)
+FULL = problem("The library's quota or the disk is full.")
 
 
 class NewUpload(BaseModel):
@@ -45,7 +51,7 @@ def open_uploads(desk: DeskDep) -> list[OpenUpload]:
     return [_told(upload) for upload in desk.uploads.open()]
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, responses={413: problem("One file may not be so big."), 507: FULL})
 def begin(desk: DeskDep, wanted: NewUpload, response: Response) -> OpenUpload:
     """Makes room: 413 when one file may not be so big, 507 when the library or the disk is full."""
     try:
@@ -67,7 +73,17 @@ def stands(desk: DeskDep, upload_id: str) -> OpenUpload:
         raise refused(error) from error
 
 
-@router.patch("/{upload_id}", status_code=204)
+@router.patch(
+    "/{upload_id}",
+    status_code=204,
+    responses={
+        409: problem("The upload does not stand at Upload-Offset; the header of the answer says where it does."),
+        413: problem("More came than was announced."),
+        423: problem("Somebody else is sending."),
+        507: FULL,
+    },
+    openapi_extra={"requestBody": {"required": True, "content": {"application/octet-stream": {}}}},
+)
 async def append(
     desk: DeskDep, upload_id: str, request: Request, upload_offset: Annotated[int, Header(ge=0)]
 ) -> Response:
@@ -97,7 +113,9 @@ async def append(
     return Response(status_code=204, headers={"upload-offset": str(to.offset)})
 
 
-@router.post("/{upload_id}/finish")
+@router.post(
+    "/{upload_id}/finish", responses={409: problem("Not all of it is here."), 423: problem("Somebody else is sending.")}
+)
 def finish(desk: DeskDep, upload_id: str) -> DiveSummary:
     """The whole file is here: it becomes a dive and is queued."""
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket as sockets
-import threading
 from collections.abc import Iterator
 from http.client import HTTPConnection
 from pathlib import Path
@@ -14,31 +13,12 @@ import httpx
 import pytest
 from clips import write_clip
 from running import WAIT_S, Running, running
+from sending import send, settled
 
 from realtime.errors import LibraryError, SettingsError
 from server import ServerSettings
 
 LIMIT = 2_000_000
-
-
-def send(http: httpx.Client, path: Path, *, name: str | None = None, every_s: float | None = None) -> str:
-    """Uploads a file in one piece and finishes it; the dive's id."""
-    data = path.read_bytes()
-    wanted = {"name": name or path.name, "size": len(data), "every_s": every_s}
-    upload = http.post("api/uploads", json=wanted).raise_for_status().json()["id"]
-    http.patch(f"api/uploads/{upload}", content=data, headers={"upload-offset": "0"}).raise_for_status()
-    return str(http.post(f"api/uploads/{upload}/finish").raise_for_status().json()["id"])
-
-
-def settled(http: httpx.Client, dive_id: str) -> dict[str, Any]:
-    """Waits until nothing is left to do for a dive."""
-    deadline_s = monotonic() + 3 * WAIT_S
-    while True:
-        dive: dict[str, Any] = http.get(f"api/dives/{dive_id}").raise_for_status().json()
-        if dive["state"] not in ("queued", "running") and dive["copy_state"] != "wanted":
-            return dive
-        assert monotonic() < deadline_s, dive
-        threading.Event().wait(0.05)
 
 
 def answered(server: Running, path: str) -> int:
