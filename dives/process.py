@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from dives.files import Files
 from dives.fingerprint import fingerprint
 from dives.journal import Journal
 from dives.partial import SUFFIX, writing
 from dives.progress import Meter, Progress
-from dives.run_record import COMPLETE, INCOMPLETE, RunLog, RunRecord, read_run, versions
+from dives.run_record import COMPLETE, INCOMPLETE, INTERRUPTED, RunLog, RunRecord, read_run, versions
 from dives.segments import Segment
+from dives.stills import remove_stills
 from dives.timeline import merge_gap, write_results
 from dives.writers.base import Dive, Writer
 from dives.writers.cams_npy import CamsNpy
+from dives.writers.coco_json import CocoJson
 from dives.writers.frames_csv import FramesCsv
+from dives.writers.frames_parquet import FramesParquet
 from dives.writers.overlay_mp4 import OverlayMp4
+from dives.writers.report_html import ReportHtml
 from dives.writers.sightings_csv import SightingsCsv
 from dives.writers.srt import Srt
+from dives.writers.stills import Stills
+from dives.writers.viame_csv import ViameCsv
 from dives.writers.webvtt import WebVtt
 from realtime.engine import Engine
 from realtime.errors import ReeflensError, ResultsError, SettingsError, SourceError
@@ -32,7 +39,10 @@ from realtime.sightings import Sighting
 from realtime.sources import PictureFolder, Source, VideoFile, open_recorded
 
 JOURNAL = "raw.journal"
-TABLES: tuple[type[Writer], ...] = (FramesCsv, SightingsCsv, WebVtt, Srt, CamsNpy)
+WRITERS: tuple[type[Writer], ...] = (
+    *(FramesCsv, FramesParquet, SightingsCsv, Stills, WebVtt, Srt, CamsNpy, ViameCsv, CocoJson),
+    *(ReportHtml, OverlayMp4),
+)
 BATCH = 8
 TELL_ROWS = 512  # rows of the second pass between two reports: some 50 ms
 
@@ -105,27 +115,54 @@ def process(
             earlier = None
         with RunLog(out, _new_record(source, opened, engine, options, journal)) as run:
             if earlier is None:
-                _clear(out)
+                _clear(out, keep_stills=options.resume)
                 reading = _classify(opened, engine, journal, options.every_s, progress, run.record.counts)
             else:
                 reading = _Reading(continued_from=journal.records)
                 run.record.counts = earlier["counts"]
-            dive = Dive(out, opened.name, engine.contract, opened.info, journal.records, merge_gap(options.every_s))
-            sightings = _write(dive, journal, [table() for table in TABLES], progress, "write")
-            if options.overlay and not reading.interrupted and not (out / OverlayMp4.name).exists():
-                _write(dive, journal, [OverlayMp4(open_source)], progress, "overlay")
-            wall_s = time.monotonic() - began_s
-            run.record.counts["sightings"] = len(sightings)
-            run.record.files = sorted(name for name in _result_names() if (out / name).exists())
             run.record.timing |= {
-                "finished_utc": iso_utc(datetime.now(UTC)),
-                "wall_s": round(wall_s, 3),
                 "frames_per_s": round(reading.frames_per_s, 3),
                 "continued_from": reading.continued_from,
             }
+            dive = Dive(
+                folder=out,
+                source=opened.name,
+                contract=engine.contract,
+                info=opened.info,
+                frames=journal.records,
+                merge_gap_s=merge_gap(options.every_s),
+                files=_files(source, opened, run.record.counts),
+            )
+            stills = Stills(skip=reading.interrupted, tell=_telling(dive, progress))
+            tables: list[Writer] = [
+                FramesCsv(),
+                FramesParquet(engine.sha256),
+                WebVtt(),
+                Srt(),
+                CamsNpy(),
+                ViameCsv(),
+                CocoJson(),
+            ]
+            state, reason = _outcome(reading)
+            report = ReportHtml(stills, run.record, state, reason)
+            sightings = _write(dive, journal, [*tables, stills, SightingsCsv(stills), report], progress, "write")
+            reading.interrupted |= stills.interrupted
+            if (out / OverlayMp4.name).exists():
+                run.record.overlay_encoder = str((earlier or {}).get("overlay_encoder", ""))
+            elif options.overlay and not reading.interrupted:
+                overlay = OverlayMp4(open_source)
+                _write(dive, journal, [overlay], progress, "overlay")
+                run.record.overlay_encoder = overlay.encoder
+            wall_s = time.monotonic() - began_s
+            run.record.counts |= {"sightings": len(sightings), "missing_stills": stills.missing}
+            run.record.files = sorted(writer.name for writer in WRITERS if (out / writer.name).exists())
+            run.record.timing |= {
+                "finished_utc": iso_utc(datetime.now(UTC)),
+                "wall_s": round(wall_s, 3),
+            }
             if reading.interrupted:
                 raise KeyboardInterrupt
-            run.end(INCOMPLETE if reading.broken else COMPLETE, str(reading.broken or ""))
+            run.end(state, reason)
         return DiveRun(
             folder=out,
             state=run.record.state,
@@ -275,19 +312,43 @@ def _write(
             yield row
             if (done + 1) % tell_rows == 0:
                 meter.add(tell_rows, done=done + 1, media_s=row.media_s)
+        meter.over(dive.frames)
 
-    sightings = write_results(told(), dive, writers)
-    meter.over(dive.frames)
-    return sightings
-
-
-def _result_names() -> list[str]:
-    return [*(table.name for table in TABLES), OverlayMp4.name]
+    return write_results(told(), dive, writers)
 
 
-def _clear(out: Path) -> None:
-    """Removes results that the journal does not stand behind."""
+def _telling(dive: Dive, progress: Callable[[Progress], None]) -> Callable[[int, int], None]:
+    """Reports how many stills are made; the phase begins with the first."""
+    meter: Meter | None = None
+
+    def tell(done: int, total: int) -> None:
+        nonlocal meter
+        meter = meter or Meter(progress, "stills", dive.info, total)
+        meter.add(1, done=done, media_s=0.0)
+
+    return tell
+
+
+def _files(source: Path, opened: Source, counts: Mapping[str, Any]) -> Files:
+    """What the frames of the dive are in, after all of it was read."""
+    if not isinstance(opened, PictureFolder):
+        return Files.one(source)
+    unreadable = {entry["name"] for entry in counts["unreadable"]}
+    return Files.pictures([path for path in opened.paths if path.name not in unreadable], opened.interval_s)
+
+
+def _outcome(reading: _Reading) -> tuple[str, str]:
+    """State and reason for run.json and the report."""
+    if reading.interrupted:
+        return INCOMPLETE, INTERRUPTED
+    return (INCOMPLETE, str(reading.broken)) if reading.broken else (COMPLETE, "")
+
+
+def _clear(out: Path, *, keep_stills: bool) -> None:
+    """Removes results that the journal does not stand behind; of stills, what they are of is in their names."""
     with writing(out):
-        for name in _result_names():
+        for name in (writer.name for writer in WRITERS if writer is not Stills):
             (out / name).unlink(missing_ok=True)
             (out / f"{name}{SUFFIX}").unlink(missing_ok=True)
+        if not keep_stills:
+            remove_stills(out)

@@ -1,48 +1,44 @@
-"""frames.csv: one line per classified frame, for spreadsheets, pandas and R."""
+"""frames.csv: one line per classified frame, for spreadsheets and everything that reads text."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from dives.partial import PartialFile
 from dives.writers.base import Dive, score, seconds
+from dives.writers.frame_table import FrameTable, Kind
 from realtime.frames import FrameResult, iso_utc
 from realtime.sightings import Sighting
 
-TOP = 5
+AS_TEXT: dict[Kind, Callable[[Any], str]] = {
+    Kind.NAME: lambda text: text or "",
+    Kind.WHOLE: str,
+    Kind.SECONDS: seconds,
+    Kind.SCORE: score,
+    Kind.UTC: iso_utc,
+}
 
 
 class FramesCsv:
-    """Frame, three times, the most probable labels, the unknown score, the stable label. See docs/results.md."""
+    """The columns of dives.writers.frame_table; None is an empty field."""
 
     name: ClassVar[str] = "frames.csv"
 
     def begin(self, dive: Dive, files: ExitStack) -> None:
         """Writes the header line."""
-        self._labels = dive.contract.labels
-        self._top = min(TOP, len(self._labels))
+        self._table = FrameTable(dive)
         self._file = files.enter_context(PartialFile(dive.folder / self.name, "w"))
         self._csv = csv.writer(self._file, lineterminator="\n")
-        best = [column for k in range(1, self._top + 1) for column in (f"label_{k}", f"probability_{k}")]
-        self._csv.writerow(
-            ["frame", "media_s", "utc", "utc_source", *best, "unknown", "stable_label", "stable_probability"]
-        )
+        self._csv.writerow([column.name for column in self._table.columns])
+        self._as_text = [AS_TEXT[column.kind] for column in self._table.columns]
 
     def frame(self, row: FrameResult) -> None:
         """Writes one line."""
-        best: list[str] = []
-        for label, probability in row.top(self._top):
-            best += [self._labels[label], score(probability)]
-        stable = "" if row.stable.index is None else self._labels[row.stable.index]
-        self._csv.writerow(
-            [
-                *(row.index, seconds(row.media_s), iso_utc(row.utc), row.utc_source),
-                *(*best, score(row.unknown), stable, score(row.stable.probability)),
-            ]
-        )
+        values = zip(self._as_text, self._table.values(row), strict=True)
+        self._csv.writerow([as_text(value) for as_text, value in values])
 
     def finish(self, sightings: Sequence[Sighting]) -> None:
         """Completes the file."""
