@@ -115,7 +115,7 @@ def process(
             earlier = None
         with RunLog(out, _new_record(source, opened, engine, options, journal)) as run:
             if earlier is None:
-                _clear(out, keep_stills=options.resume)
+                _clear(out, keep_stills=journal.records > 0)
                 reading = _classify(opened, engine, journal, options.every_s, progress, run.record.counts)
             else:
                 reading = _Reading(continued_from=journal.records)

@@ -359,6 +359,16 @@ class TestResume:
         assert (run.state, run.decoded) == ("complete", 60)
         assert results(tmp_path / "out") == before
 
+    def test_stills_outlive_a_resume_but_not_their_journal(self, clip, counting, tmp_path, uninterrupted):
+        out = process(clip, tmp_path / "out", counting, EVERY_FRAME).folder
+        still = next((out / "stills").glob("*-overlay.jpg"))
+        for lost, kept in (("run.json", True), (JOURNAL, False)):
+            still.write_bytes(b"another model's")
+            (out / lost).unlink()
+            process(clip, out, counting, RESUMED)
+            assert (still.read_bytes() == b"another model's") == kept
+        assert results(out) == uninterrupted
+
     def test_an_overlay_can_be_asked_for_afterwards(self, clip, counting, tmp_path, uninterrupted):
         process(clip, tmp_path / "out", counting, EVERY_FRAME)
         counting.frames = 0
