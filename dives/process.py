@@ -133,7 +133,11 @@ def process(
                 merge_gap_s=merge_gap(options.every_s),
                 files=_files(source, opened, run.record.counts),
             )
-            stills = Stills(skip=reading.interrupted, tell=_telling(dive, progress))
+            stills = Stills(
+                skip=reading.interrupted,
+                seek=not run.record.counts.get("guessed_stamps"),
+                tell=_telling(dive, progress),
+            )
             tables: list[Writer] = [
                 FramesCsv(),
                 FramesParquet(engine.sha256),

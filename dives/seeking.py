@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 
 SAME_S = 2e-6  # a time that went through sums of floats is still that time; no container's clock is this fine
 REACH_S = 1.0  # nearer than this decoding on is quicker than seeking
+GUESSED_STAMPS = ("avi",)  # has none for presentation; what ffmpeg says of B-frames is in order of decoding
 STEPS_BACK_S = (0.0, 2.0, 10.0)  # some demuxers land behind the key frame that was asked for
 
 
@@ -43,17 +44,22 @@ class NotFoundError(Exception):
     """Time does not lead to the frame; counting will."""
 
 
-def pictures_at(files: Files, moments: Sequence[Moment], *, video: bool = True) -> Iterator[Picture | None]:
+def pictures_at(
+    files: Files, moments: Sequence[Moment], *, video: bool = True, seek: bool = True
+) -> Iterator[Picture | None]:
     """The picture of every moment, in the order given, which is that of frame numbers; None for one that is unreadable.
 
-    video: False for a folder of pictures.
+    video: False for a folder of pictures. seek: False when times of frames were guessed, so that they prove nothing.
     """
     for path, group in groupby(moments, key=lambda moment: files.at(moment.frame)[0].path):
         inside = []
         for moment in group:
             file, frame = files.at(moment.frame)
             inside.append(Moment(frame, moment.media_s - file.first_s))
-        yield from _of_video(path, inside) if video else (_of_picture(path) for _ in inside)
+        if not video:
+            yield from (_of_picture(path) for _ in inside)
+        else:
+            yield from _of_video(path, inside) if seek else _counted(path, inside)
 
 
 def _of_video(path: Path, moments: Sequence[Moment]) -> Iterator[Picture | None]:
@@ -135,8 +141,8 @@ class Seeker:
         return VideoPicture(found, self._aspect)
 
     def _seek(self, media_s: float) -> None:
-        if self._stream.time_base is None:
-            raise NotFoundError("the stream has no clock")
+        if self._stream.time_base is None or self._container.format.name in GUESSED_STAMPS:
+            raise NotFoundError("its frames carry no times")
         for back_s in STEPS_BACK_S:
             target = round((media_s - back_s + self._origin_s) / self._stream.time_base)
             self._container.seek(target, stream=self._stream)

@@ -26,16 +26,19 @@ class Stills:
     A still's name holds what it is of, so one that an earlier run left is kept, and one that no sighting asks for is
     removed. A frame that can't be read again has no still, and is counted in ``missing``.
 
-    skip: make none. tell: called with the stills done and wanted after each. Ctrl-C ends the making, not the results:
-    ``interrupted`` says so afterwards.
+    skip: make none. seek: False when times of frames were guessed, see pictures_at. tell: called with the stills done
+    and wanted after each. Ctrl-C ends the making, not the results: ``interrupted`` says so afterwards.
     """
 
     name: ClassVar[str] = FOLDER
 
-    def __init__(self, *, skip: bool = False, tell: Callable[[int, int], None] = lambda done, total: None) -> None:
+    def __init__(
+        self, *, skip: bool = False, seek: bool = True, tell: Callable[[int, int], None] = lambda done, total: None
+    ) -> None:
         self.missing = 0
         self.interrupted = False
         self._skip = skip
+        self._seek = seek
         self._tell = tell
         self._of: list[Still | None] = []
 
@@ -77,8 +80,9 @@ class Stills:
         wanted = [number for number in range(1, len(sightings) + 1) if number not in made]
         moments = [Moment(sightings[n - 1].peak_frame, sightings[n - 1].peak_s) for n in wanted]
         video = self._dive.info.kind == "video"
+        pictures = pictures_at(self._dive.files, moments, video=video, seek=self._seek)
         try:
-            for number, picture in zip(wanted, pictures_at(self._dive.files, moments, video=video), strict=True):
+            for number, picture in zip(wanted, pictures, strict=True):
                 if picture is not None:
                     made[number] = save_still(folder, stems[number - 1], picture.rgb(MAX_SIDE), self._cams[number])
                 else:

@@ -47,7 +47,6 @@ def counting_forbidden(monkeypatch):
         ("b-frames.ts", "libx264", {"bf": "3", "g": "25"}),
         ("broadcast.mpg", "mpeg2video", {"bf": "2", "g": "12"}),
         ("open-gop.mp4", "libx265", {"x265-params": "open-gop=1:keyint=20:bframes=3:log-level=none"}),
-        ("old.avi", "mpeg4", {"bf": "2", "g": "25"}),
     ],
 )
 def test_the_frame_is_exactly_the_one_that_was_counted(tmp_path, name, codec, options):
@@ -105,6 +104,18 @@ def test_a_time_that_is_no_frames_is_looked_up_by_counting(tmp_path):
         seeker.picture_at(frames[10][0].media_s + 0.01)
     guessed = [Moment(moment.frame, moment.media_s + 0.01) for moment, _ in frames[10:12]]
     assert found(clip, guessed) == [picture for _, picture in frames[10:12]]
+
+
+def test_times_that_were_guessed_are_not_looked_up(tmp_path):
+    clip = write_noise(tmp_path / "old.avi", "mpeg4", frames=30, bf="2", g="25")
+    frames = linear(clip)
+    wrong = [Moment(moment.frame, frames[k + 1][0].media_s) for k, (moment, _) in enumerate(frames[10:12])]
+    assert found(clip, wrong) == [picture for _, picture in frames[10:12]]
+    clip = write_noise(tmp_path / "dive.mp4", frames=30)
+    frames = linear(clip)
+    shifted = [Moment(moment.frame, frames[moment.frame + 5][0].media_s) for moment, _ in frames[10:12]]
+    pictures = pictures_at(Files.one(clip), shifted, seek=False)
+    assert [picture.rgb().tobytes() for picture in pictures if picture] == [picture for _, picture in frames[10:12]]
 
 
 def test_two_frames_at_one_time_are_told_apart_by_counting(tmp_path, monkeypatch):
