@@ -197,9 +197,10 @@ class ReportHtml:
             if number:
                 yield f"Skipped, {cause}: {number:,}."
         if guessed := counts.get("guessed_stamps", 0):
-            yield f"{_count(guessed, 'frame')} carried no time to believe; theirs was worked out from the frame before."
+            words = "carried no time that can be true; theirs was worked out from the frame before"
+            yield f"{_count(guessed, 'frame')} {words}."
         if restarts := counts.get("restarts", 0):
-            yield f"Time began anew within the recording, {_count(restarts, 'time')}; it was put end to end."
+            yield f"The recording's clock began anew {_count(restarts, 'time')}; the parts were put end to end."
         if self._stills.missing:
             yield f"{_count(self._stills.missing, 'sighting')} without a picture: the frame could not be read again."
         if self._dive.profile is not None:

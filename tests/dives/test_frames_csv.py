@@ -5,7 +5,7 @@ import csv
 from raw_rows import shown, write
 
 from dives.files import Files, RecordedFile
-from dives.writers.frames_csv import FramesCsv
+from dives.writers.frames_csv import FramesCsv, columns, fields
 
 
 def written(dive):
@@ -62,3 +62,15 @@ def test_a_dive_of_chapters_names_the_file_and_counts_frames_within_it(dive, tmp
         ("GX02.MP4", "0"),
         ("GX02.MP4", "1"),
     ]
+
+
+def test_a_live_table_says_in_columns_of_the_same_name_what_a_dives_table_says(dive):
+    to = dive(1)
+    row = shown(7, 0.28, 0, utc=True)
+    write([row], to, FramesCsv())
+    content, _ = written(to)
+    names, texts = (line.split(",") for line in content.decode().splitlines())
+    line = dict(zip(names, texts, strict=True))
+    labels = to.contract.labels
+    live = dict(zip(columns(labels), fields(row, labels), strict=True))
+    assert line == {"file": "dive.mp4", **live, "depth_m": "", "temperature_c": ""}

@@ -266,20 +266,22 @@ def test_joined_chapters_resumed_after_interruptions_equal_those_read_in_one_go(
         with pytest.raises(KeyboardInterrupt):
             process(chapters, tmp_path / "out", counting, RESUMED, interrupt)
     assert record(tmp_path / "out")["state"] == "incomplete"
+    assert not (tmp_path / "out" / "frames.csv").exists()  # which file its last rows are in was not known
     assert results(process(chapters, tmp_path / "out", counting, RESUMED).folder) == whole
 
 
 def test_stills_of_a_recording_whose_stamps_begin_anew_are_the_right_frames(tmp_path, engine):
-    once = write_clip(tmp_path / "once.ts", frames=25, rate=10)
+    # The second part has stamps of its own at the very times to which its first frames were moved.
+    parts = [write_clip(tmp_path / f"{frames}.ts", frames=frames, rate=10) for frames in (25, 60)]
     twice = tmp_path / "twice.ts"
-    twice.write_bytes(once.read_bytes() * 2)
+    twice.write_bytes(b"".join(part.read_bytes() for part in parts))
     run = process(twice, tmp_path / "out", engine, EVERY_FRAME)
     assert record(run.folder)["counts"]["restarts"] == 1
     colour_of = {int(row["frame"]): ("Fish", "Octopus", "Turtle").index(row["label_1"]) for row in lines(run.folder)}
     for line in lines(run.folder, "sightings.csv"):
         still = cv2.imread(str(run.folder / line["still"]))[..., ::-1].mean(axis=(0, 1))
         assert still.argmax() == colour_of[int(line["peak_frame"])]
-    assert "Time began anew" in (run.folder / "report.html").read_text(encoding="utf-8")
+    assert "clock began anew 1 time;" in (run.folder / "report.html").read_text(encoding="utf-8")
 
 
 def test_depth_and_temperature_are_in_every_table_and_in_the_report(chapters, engine, tmp_path):
