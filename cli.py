@@ -499,7 +499,7 @@ def _reporter() -> Iterator[Reporter]:
 
 def _dive_progress(name: str, reporter: Reporter) -> Callable[[Progress], None]:
     """Passes how far a dive is on to the reporter."""
-    words = {"classify": "classifying", "write": "writing", "overlay": "drawing"}
+    words = {"classify": "classifying", "write": "writing", "stills": "making stills", "overlay": "drawing"}
     phase, done = "", 0
 
     def show(progress: Progress) -> None:

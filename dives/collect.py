@@ -212,7 +212,8 @@ def _of_sighting(
     still = dive.folder / line["still"] if line.get("still") else None
     for place, moment in enumerate([*moments, *chosen]):
         frame = int(moment["frame"])
-        file = stem if live or key.file in ("", dive.file) else f"{stem}-{_file_name(Path(key.file).stem)}"
+        # The whole name: reef.jpg and reef.png can lie in one folder of pictures.
+        file = stem if live or key.file in ("", dive.file) else f"{stem}-{_file_name(key.file)}"
         picture = still if place == 0 and still is not None and still.is_file() else None
         if picture is not None or recording is not None:
             times = {name: moment.get(name, "") for name in ("frame", "media_s", "utc")}

@@ -45,10 +45,10 @@ class PartialFile:
     def commit(self) -> None:
         """Closes the file and gives it its name, replacing an earlier one at once."""
         with writing(self.path):
-            if self._file is not None:
-                self._file.flush()
-                os.fsync(self._file.fileno())  # else a loss of power can leave the name on an empty file
-                self._file.close()
+            file = self._file if self._file is not None else self.partial_path.open("rb+")
+            with file:
+                file.flush()
+                os.fsync(file.fileno())  # else a loss of power can leave the name on an empty file
             self.partial_path.replace(self.path)
 
     def __enter__(self) -> Self:

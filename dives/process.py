@@ -13,21 +13,28 @@ from typing import Any
 
 from dives.chapters import JoinedVideo
 from dives.divelog import DiveLog
+from dives.files import Files, RecordedFile
 from dives.fingerprint import fingerprint
 from dives.journal import Journal
 from dives.occurrences import NAME as OCCURRENCES
 from dives.occurrences import write_occurrences
 from dives.partial import SUFFIX, writing
 from dives.progress import Meter, Progress
-from dives.run_record import COMPLETE, INCOMPLETE, RunLog, RunRecord, read_run, versions
+from dives.run_record import COMPLETE, INCOMPLETE, INTERRUPTED, RunLog, RunRecord, read_run, versions
 from dives.segments import Segment
+from dives.stills import remove_stills
 from dives.timeline import merge_gap, write_results
 from dives.writers.base import Dive, Writer
 from dives.writers.cams_npy import CamsNpy
+from dives.writers.coco_json import CocoJson
 from dives.writers.frames_csv import FramesCsv
+from dives.writers.frames_parquet import FramesParquet
 from dives.writers.overlay_mp4 import OverlayMp4
+from dives.writers.report_html import ReportHtml
 from dives.writers.sightings_csv import SightingsCsv
 from dives.writers.srt import Srt
+from dives.writers.stills import Stills
+from dives.writers.viame_csv import ViameCsv
 from dives.writers.webvtt import WebVtt
 from realtime.engine import Engine
 from realtime.errors import ReeflensError, ResultsError, SettingsError, SourceError
@@ -37,7 +44,11 @@ from realtime.sightings import Sighting
 from realtime.sources import PictureFolder, Source, VideoFile, open_recorded
 
 JOURNAL = "raw.journal"
-TABLES: tuple[type[Writer], ...] = (FramesCsv, SightingsCsv, WebVtt, Srt, CamsNpy)
+WRITERS: tuple[type[Writer], ...] = (
+    *(FramesCsv, FramesParquet, SightingsCsv, Stills, WebVtt, Srt, CamsNpy, ViameCsv, CocoJson),
+    *(ReportHtml, OverlayMp4),
+)
+NAMES = (*(writer.name for writer in WRITERS if writer is not Stills), OCCURRENCES)  # of files
 BATCH = 8
 TELL_ROWS = 512  # rows of the second pass between two reports: some 50 ms
 
@@ -101,7 +112,8 @@ def process(
     source gives no frame at all and DiveLogError when the log is of another time; and ResultsError when ``out`` cannot
     be written, is in use, or holds a run that cannot be continued with these options. A source that breaks half-way
     raises nothing: see DiveRun. KeyboardInterrupt goes on to the caller when the tables of what is classified are
-    written. Without ``options.resume`` earlier results of ``out`` are removed once the source has opened.
+    written; at once, while a resumed dive of several files is still being read up to where it was. Without
+    ``options.resume`` earlier results of ``out`` are removed once the source has opened.
     """
     began_s = time.monotonic()
     paths = (source,) if isinstance(source, Path) else tuple(source)
@@ -118,7 +130,7 @@ def process(
             earlier = None
         with RunLog(out, _new_record(paths, opened, engine, options, journal)) as run:
             if earlier is None:
-                _clear(out)
+                _clear(out, keep_stills=journal.records > 0)
                 reading = _classify(opened, engine, journal, options.every_s, progress, run.record.counts)
                 if isinstance(opened, JoinedVideo):  # what is known only now: gaps, and where each chapter begins
                     run.record.source = {**run.record.source, **_joined(opened)}
@@ -127,25 +139,56 @@ def process(
                 run.record.counts = earlier["counts"]
                 if "chapters" in earlier["source"]:
                     run.record.source = {**run.record.source, "chapters": earlier["source"]["chapters"]}
-            dive = Dive(
-                out, opened.name, engine.contract, opened.info, journal.records, merge_gap(options.every_s), profile
-            )
-            sightings = _write(dive, journal, [table() for table in TABLES], progress, "write")
-            write_occurrences(out)
-            if options.overlay and not reading.interrupted and not (out / OverlayMp4.name).exists():
-                _write(dive, journal, [OverlayMp4(open_source)], progress, "overlay")
-            wall_s = time.monotonic() - began_s
-            run.record.counts["sightings"] = len(sightings)
-            run.record.files = sorted(name for name in _result_names() if (out / name).exists())
             run.record.timing |= {
-                "finished_utc": iso_utc(datetime.now(UTC)),
-                "wall_s": round(wall_s, 3),
                 "frames_per_s": round(reading.frames_per_s, 3),
                 "continued_from": reading.continued_from,
             }
+            dive = Dive(
+                folder=out,
+                source=opened.name,
+                contract=engine.contract,
+                info=opened.info,
+                frames=journal.records,
+                merge_gap_s=merge_gap(options.every_s),
+                files=_files(paths, opened, run.record),
+                profile=profile,
+            )
+            counts = run.record.counts
+            stills = Stills(
+                skip=reading.interrupted,
+                seek=not counts.get("guessed_stamps") and not counts.get("restarts"),
+                tell=_telling(dive, progress),
+            )
+            tables: list[Writer] = [
+                FramesCsv(),
+                FramesParquet(engine.sha256),
+                WebVtt(),
+                Srt(),
+                CamsNpy(),
+                ViameCsv(),
+                CocoJson(),
+            ]
+            state, reason = _outcome(reading)
+            report = ReportHtml(stills, run.record, state, reason)
+            sightings = _write(dive, journal, [*tables, stills, SightingsCsv(stills), report], progress, "write")
+            write_occurrences(out)
+            reading.interrupted |= stills.interrupted
+            if (out / OverlayMp4.name).exists():
+                run.record.overlay_encoder = str((earlier or {}).get("overlay_encoder", ""))
+            elif options.overlay and not reading.interrupted:
+                overlay = OverlayMp4(open_source)
+                _write(dive, journal, [overlay], progress, "overlay")
+                run.record.overlay_encoder = overlay.encoder
+            wall_s = time.monotonic() - began_s
+            run.record.counts |= {"sightings": len(sightings), "missing_stills": stills.missing}
+            run.record.files = sorted(name for name in (*NAMES, Stills.name) if (out / name).exists())
+            run.record.timing |= {
+                "finished_utc": iso_utc(datetime.now(UTC)),
+                "wall_s": round(wall_s, 3),
+            }
             if reading.interrupted:
                 raise KeyboardInterrupt
-            run.end(INCOMPLETE if reading.broken else COMPLETE, str(reading.broken or ""))
+            run.end(state, reason)
         return DiveRun(
             folder=out,
             state=run.record.state,
@@ -302,7 +345,7 @@ def _classify(
                 raise
             reading.broken = error
         except KeyboardInterrupt:  # what is classified gets its tables, which take a moment, before we go
-            if not journal.records:
+            if not journal.records or not _placed(opened, segment, journal):
                 raise
             reading.interrupted = True
     journal.sync()
@@ -310,6 +353,11 @@ def _classify(
     reading.frames_per_s = meter.rate
     counts.update(_counts(opened, segment), announced=opened.info.frames, classified=journal.records)
     return reading
+
+
+def _placed(opened: Source, segment: Segment, journal: Journal) -> bool:
+    """Whether it is known which file each row is in; of several files, not before all that were classified are read."""
+    return isinstance(opened, VideoFile) or segment.decoded > int(journal.moments()[0][-1])
 
 
 def _counts(opened: Source, segment: Segment) -> dict[str, Any]:
@@ -337,19 +385,52 @@ def _write(
             yield row
             if (done + 1) % tell_rows == 0:
                 meter.add(tell_rows, done=done + 1, media_s=row.media_s)
+        meter.over(dive.frames)
 
-    sightings = write_results(told(), dive, writers)
-    meter.over(dive.frames)
-    return sightings
-
-
-def _result_names() -> list[str]:
-    return [*(table.name for table in TABLES), OCCURRENCES, OverlayMp4.name]
+    return write_results(told(), dive, writers)
 
 
-def _clear(out: Path) -> None:
-    """Removes results that the journal does not stand behind."""
+def _telling(dive: Dive, progress: Callable[[Progress], None]) -> Callable[[int, int], None]:
+    """Reports how many stills are made; the phase begins with the first."""
+    meter: Meter | None = None
+
+    def tell(done: int, total: int) -> None:
+        nonlocal meter
+        meter = meter or Meter(progress, "stills", dive.info, total)
+        meter.add(1, done=done, media_s=0.0)
+
+    return tell
+
+
+def _files(paths: Sequence[Path], opened: Source, run: RunRecord) -> Files:
+    """What the frames of the dive are in, after all of it was read, now or by the run that finished it."""
+    if isinstance(opened, JoinedVideo):
+        first_frames = [chapter["first_frame"] for chapter in run.source["chapters"]]
+        return Files(
+            [
+                RecordedFile(chapter.path, first_frame, chapter.offset_s)
+                for chapter, first_frame in zip(opened.chapters, first_frames, strict=True)
+                if first_frame is not None
+            ]
+        )
+    if isinstance(opened, PictureFolder):
+        unreadable = {entry["name"] for entry in run.counts["unreadable"]}
+        return Files.pictures([path for path in opened.paths if path.name not in unreadable], opened.interval_s)
+    return Files.one(paths[0])
+
+
+def _outcome(reading: _Reading) -> tuple[str, str]:
+    """State and reason for run.json and the report."""
+    if reading.interrupted:
+        return INCOMPLETE, INTERRUPTED
+    return (INCOMPLETE, str(reading.broken)) if reading.broken else (COMPLETE, "")
+
+
+def _clear(out: Path, *, keep_stills: bool) -> None:
+    """Removes results that the journal does not stand behind; of stills, what they are of is in their names."""
     with writing(out):
-        for name in _result_names():
+        for name in NAMES:
             (out / name).unlink(missing_ok=True)
             (out / f"{name}{SUFFIX}").unlink(missing_ok=True)
+        if not keep_stills:
+            remove_stills(out)

@@ -13,9 +13,10 @@ from realtime.sources import SourceInfo
 class Progress:
     """One phase of one dive.
 
-    phase: "classify", "write" or "overlay". done: frames dealt with. total: frames to come in all, as announced, None
-    when unknown; when a phase is over it equals ``done``. media_s of duration_s: the same in seconds of the recording,
-    duration_s None when unknown. rate: frames classified, written or drawn per second since the phase began.
+    phase: "classify", "write", "stills" or "overlay". done: frames dealt with, or stills. total: frames to come in all,
+    as announced, None when unknown; when a phase is over it equals ``done``. media_s of duration_s: the same in seconds
+    of the recording, 0.0 for stills, duration_s None when unknown. rate: frames classified, written or drawn per second
+    since the phase began.
     """
 
     phase: str

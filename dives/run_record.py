@@ -20,7 +20,8 @@ from realtime.errors import ResultsError
 NAME = "run.json"
 SCHEMA_VERSION = 1
 RUNNING, COMPLETE, INCOMPLETE, FAILED = "running", "complete", "incomplete", "failed"
-PACKAGES = ("reeflens", "numpy", "opencv-python-headless", "av", "onnxruntime-gpu", "onnxruntime")
+INTERRUPTED = "interrupted; --resume continues"
+PACKAGES = ("reeflens", "numpy", "opencv-python-headless", "av", "pyarrow", "onnxruntime-gpu", "onnxruntime")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -37,6 +38,7 @@ class RunRecord:
     counts: dict[str, Any] = field(default_factory=dict)
     timing: dict[str, Any] = field(default_factory=dict)
     files: list[str] = field(default_factory=list)
+    overlay_encoder: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -70,7 +72,7 @@ class RunLog:
             return
         try:
             if isinstance(error, KeyboardInterrupt):
-                self.end(INCOMPLETE, "interrupted; --resume continues")
+                self.end(INCOMPLETE, INTERRUPTED)
             else:
                 self.end(FAILED, str(error) or type(error).__name__)
         except ResultsError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dives.partial import PartialFile
+from dives.partial import SUFFIX, PartialFile, writing
 from realtime.errors import ResultsError
 from realtime.overlay import draw_overlay
 
@@ -25,6 +26,11 @@ class Still:
     overlay: str
 
 
+def still_names(stem: str) -> Still:
+    """What ``save_still`` calls its files."""
+    return Still(f"{stem}.jpg", f"{stem}-overlay.jpg")
+
+
 def save_still(folder: Path, stem: str, rgb: NDArray[np.uint8], cam: NDArray[np.uint8]) -> Still:
     """Writes ``<stem>.jpg`` and ``<stem>-overlay.jpg`` into ``folder``, which is made when it is missing.
 
@@ -35,7 +41,7 @@ def save_still(folder: Path, stem: str, rgb: NDArray[np.uint8], cam: NDArray[np.
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ResultsError(f"{folder}: cannot be made ({(error.strerror or str(error)).lower()})") from error
-    still = Still(f"{stem}.jpg", f"{stem}-overlay.jpg")
+    still = still_names(stem)
     for name, picture in ((still.plain, rgb), (still.overlay, draw_overlay(rgb, cam))):
         done, data = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
         if not done:
@@ -44,3 +50,17 @@ def save_still(folder: Path, stem: str, rgb: NDArray[np.uint8], cam: NDArray[np.
             file.write(data.tobytes())
             file.commit()
     return still
+
+
+def remove_stills(dive: Path, *, keep: Collection[str] = ()) -> None:
+    """Removes the pictures in a dive's folder of stills, finished or not, but for the names in ``keep``.
+
+    Raises ResultsError. What is no JPEG is not ours and stays.
+    """
+    folder = dive / FOLDER
+    with writing(folder):
+        for entry in list(folder.iterdir()) if folder.is_dir() else ():
+            if entry.name not in keep and entry.name.removesuffix(SUFFIX).endswith(".jpg"):
+                entry.unlink()
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()

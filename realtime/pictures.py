@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import av
 import cv2
 import numpy as np
@@ -10,20 +12,34 @@ from numpy.typing import NDArray
 
 from realtime.preprocess import resize_av, resize_rgb, scale_av, upright
 
+SQUARE = Fraction(1)
+
+
+def pixel_aspect(stream: av.VideoStream) -> Fraction:
+    """Width of a stored pixel over its height: 1 but for DV, DVD, HDV and some analogue cameras."""
+    aspect = stream.sample_aspect_ratio
+    # Anamorphic lenses end at 2; a damaged header may say 30000, which would be a picture of gigabytes.
+    return aspect if aspect is not None and Fraction(1, 4) <= aspect <= 4 else SQUARE
+
 
 class VideoPicture:
-    """A decoded video frame, kept as the decoder gave it (YUV, maybe rotated). Safe to read from several threads."""
+    """A decoded video frame, kept as the decoder gave it (YUV, maybe rotated). Safe to read from several threads.
 
-    __slots__ = ("_frame",)
+    aspect: of its stored pixels, see pixel_aspect. People see square pixels, made by stretching the side that is too
+    short; the model's input is the whole picture made square, as in training, whatever shape its pixels had.
+    """
 
-    def __init__(self, frame: av.VideoFrame) -> None:
+    __slots__ = ("_aspect", "_frame")
+
+    def __init__(self, frame: av.VideoFrame, aspect: Fraction = SQUARE) -> None:
         self._frame = frame
+        self._aspect = aspect
 
     @property
     def size_hw(self) -> tuple[int, int]:
         """Height and width in pixels as displayed."""
-        lying = round(self._frame.rotation / 90) % 2
-        return (self._frame.width, self._frame.height) if lying else (self._frame.height, self._frame.width)
+        height, width = self._square_hw()
+        return (width, height) if round(self._frame.rotation / 90) % 2 else (height, width)
 
     def model_input(self, size: int) -> NDArray[np.uint8]:
         """uint8 [size, size, 3] RGB, straight from YUV."""
@@ -31,7 +47,7 @@ class VideoPicture:
 
     def rgb(self, max_side: int | None = None) -> NDArray[np.uint8]:
         """uint8 [H, W, 3] RGB, upright, no side longer than ``max_side``."""
-        height, width = _fit(self._frame.height, self._frame.width, max_side)
+        height, width = _fit(*self._square_hw(), max_side)
         return upright(scale_av(self._frame, width, height), self._frame.rotation)
 
     def yuv420p(self, size_hw: tuple[int, int]) -> av.VideoFrame:
@@ -51,6 +67,13 @@ class VideoPicture:
         ]
         turned = np.concatenate([plane.reshape(-1) for plane in planes]).reshape(size_hw[0] * 3 // 2, size_hw[1])
         return av.VideoFrame.from_ndarray(turned, "yuv420p")
+
+    def _square_hw(self) -> tuple[int, int]:
+        """Before rotation, with square pixels."""
+        height, width = self._frame.height, self._frame.width
+        if self._aspect > 1:
+            return height, round(width * self._aspect)
+        return round(height / self._aspect), width
 
 
 class ArrayPicture:

@@ -27,11 +27,13 @@ from realtime.decode import EXTENSIONS, UndecodableError, decode, strict_decodin
 from realtime.errors import SourceError
 from realtime.fileclock import FileClock
 from realtime.frames import Frame
-from realtime.pictures import ArrayPicture, VideoPicture
+from realtime.mpegts import torn
+from realtime.pictures import ArrayPicture, VideoPicture, pixel_aspect
 
 log = logging.getLogger(__name__)
 
 UNKNOWN_INTERVAL_S = 1.0 / 30.0  # between frames, when a file says nothing of its rate
+CORRUPT_END = 4  # frames; a picture that was cut off may be shown before some that are whole (B-frames)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,7 @@ class VideoFile(_Closing):
         self.path = Path(path)
         self.name = name if name is not None else self.path.name
         self.damaged_packets = 0
+        self._corrupt = -CORRUPT_END - 1  # the last frame of which a part was missing
         self._stop = threading.Event()
         self._claim_lock = threading.Lock()
         self._claimed = False
@@ -119,6 +122,7 @@ class VideoFile(_Closing):
             raise SourceError(self.name, "there is no video in this file")
         self._stream = playable[0]
         self._stream.thread_type = "AUTO"
+        self._aspect = pixel_aspect(self._stream)
         self._origin_s = (self._container.start_time or 0) / av.time_base
         self._length_s = self._container.duration / av.time_base if self._container.duration else None
         self._frames = self._decode()
@@ -145,12 +149,14 @@ class VideoFile(_Closing):
             for decoded in itertools.chain(first, self._frames):
                 if self._stop.is_set():
                     return
+                if decoded.is_corrupt:
+                    self._corrupt = index
                 media_s = self._clock.step(None if decoded.time is None else decoded.time - self._origin_s)
                 yield Frame(
                     source=self.name,
                     index=index,
                     media_s=media_s,
-                    picture=VideoPicture(decoded),
+                    picture=VideoPicture(decoded, self._aspect),
                     utc=self.info.start_utc + timedelta(seconds=media_s) if self.info.start_utc else None,
                     utc_source=self.info.utc_source,
                 )
@@ -218,7 +224,7 @@ class VideoFile(_Closing):
         utc_source = "start" if start is not None else "container" if recorded else ""
         return SourceInfo(
             kind="video",
-            size_hw=VideoPicture(first).size_hw,
+            size_hw=VideoPicture(first, self._aspect).size_hw,
             rate=float(rate) if rate else None,
             duration_s=self._duration_s(),
             frames=stream.frames or None,
@@ -238,8 +244,15 @@ class VideoFile(_Closing):
     def _check_length(self, last_s: float, frames: int) -> None:
         """A cut file often just ends: ffmpeg reports no error, but the announced end was never reached."""
         duration_s, interval_s = self.info.duration_s, self._interval_s
-        if duration_s is None or self._container.format.name in ("mpegts", "mpeg"):
-            return  # these have no header that announces a length; theirs is estimated from the bytes found
+        if self._container.format.name in ("mpegts", "mpeg"):
+            # These have no header that announces a length: what ffmpeg says is estimated from the bytes found.
+            if frames - self._corrupt <= CORRUPT_END or torn(self.path):
+                raise SourceError(
+                    self.name, f"the file breaks off in the middle of a frame, at {last_s:.1f} s, after {frames} frames"
+                )
+            return
+        if duration_s is None:
+            return
         missing_s = duration_s - (last_s + interval_s)
         if missing_s > max(0.5, 0.02 * duration_s, 3 * interval_s):
             raise SourceError(
@@ -251,44 +264,44 @@ class PictureFolder(_Closing):
     """The pictures of a folder in natural order (dive2 before dive10), one every ``interval_s`` of media time.
 
     They are decoded as in training (``realtime.decode``): EXIF orientation is applied, alpha laid on white, grey
-    becomes RGB. A file that is no readable picture is left out and named, with the reason, in ``skipped``; hidden files
-    and folders are passed over. Raises SourceError when the folder holds no picture at all.
+    becomes RGB. ``paths``: all in order. A file that is no readable picture is left out and named, with the reason, in
+    ``skipped``; hidden files and folders are passed over. Raises SourceError when the folder holds no picture at all.
     """
 
     def __init__(self, path: Path | str, *, name: str | None = None, interval_s: float = 1.0) -> None:
         self.path = Path(path)
         self.name = name if name is not None else self.path.name
         self.skipped: list[tuple[str, str]] = []
-        self._interval_s = interval_s
+        self.interval_s = interval_s
         self._stop = threading.Event()
         try:
             files = [entry for entry in self.path.iterdir() if entry.is_file() and not entry.name.startswith(".")]
         except OSError as error:
             raise SourceError(self.name, _os_reason(error)) from error
         files.sort(key=lambda entry: natural_order(entry.name))
-        self._paths = [entry for entry in files if entry.suffix.lower() in EXTENSIONS]
-        first = next((rgb for rgb in map(self._read, self._paths) if rgb is not None), None)
+        self.paths = [entry for entry in files if entry.suffix.lower() in EXTENSIONS]
+        first = next((rgb for rgb in map(self._read, self.paths) if rgb is not None), None)
         if first is None:
-            count = len(self._paths)
+            count = len(self.paths)
             why = f"none of its {count} pictures can be read" if count else "there is no picture in this folder"
             raise SourceError(self.name, why)
-        self.skipped = [(entry.name, "not a picture by its name") for entry in files if entry not in self._paths]
+        self.skipped = [(entry.name, "not a picture by its name") for entry in files if entry not in self.paths]
         self.info = SourceInfo(
             kind="pictures",
             size_hw=(first.shape[0], first.shape[1]),
             rate=1.0 / interval_s,
-            duration_s=len(self._paths) * interval_s,
-            frames=len(self._paths),
+            duration_s=len(self.paths) * interval_s,
+            frames=len(self.paths),
         )
 
     def __iter__(self) -> Iterator[Frame]:
         index = 0
-        for path in self._paths:
+        for path in self.paths:
             if self._stop.is_set():
                 return
             rgb = self._read(path)
             if rgb is not None:
-                yield Frame(self.name, index, index * self._interval_s, ArrayPicture(rgb))
+                yield Frame(self.name, index, index * self.interval_s, ArrayPicture(rgb))
                 index += 1
 
     def close(self) -> None:
@@ -427,8 +440,3 @@ def _container_utc(metadata: dict[str, str]) -> datetime | None:
         moment = moment.replace(tzinfo=UTC)
     moment = moment.astimezone(UTC)
     return moment if moment.year >= 1990 else None  # 1904 and 1970 are unset clocks
-
-
-def _natural(name: str) -> list[tuple[int, int, str]]:
-    parts = re.split(r"(\d+)", name.casefold())
-    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part]

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import ClassVar, Protocol
 
 from dives.divelog import UNKNOWN, Conditions, Profile
+from dives.files import Files
 from realtime.contract import ModelContract
 from realtime.frames import FrameResult
-from realtime.sightings import Sighting
+from realtime.sightings import Sighting, SightingTracker
 from realtime.sources import SourceInfo
 
 
@@ -21,7 +22,8 @@ class Dive:
     """The facts of a dive that hold for all its rows.
 
     folder: where its files go. frames: the number of rows to come. merge_gap_s: how long, in seconds, a label may
-    be lost within one sighting. profile: depth and temperature by the clock of the rows, when there is a dive log.
+    be lost within one sighting. files: what the recording consists of. profile: depth and temperature by the clock of
+    the rows, when there is a dive log.
     """
 
     folder: Path
@@ -30,6 +32,7 @@ class Dive:
     info: SourceInfo
     frames: int
     merge_gap_s: float
+    files: Files
     profile: Profile | None = None
 
     def conditions(self, moment: datetime | None) -> Conditions:
@@ -55,6 +58,27 @@ class Writer(Protocol):
 
     def finish(self, sightings: Sequence[Sighting]) -> None:
         """Takes all sightings of the dive, in order of their start, and completes the file."""
+
+
+class SightingIds:
+    """Tells a writer, row by row, which sighting a row belongs to. The first of a dive is 1, as in sightings.csv."""
+
+    def __init__(self, dive: Dive) -> None:
+        self._tracker = SightingTracker(merge_gap_s=dive.merge_gap_s)
+        self._id = 0
+
+    @property
+    def current(self) -> Sighting | None:
+        """The sighting as far as it is known, also while its label is lost for a moment."""
+        return self._tracker.current
+
+    def step(self, row: FrameResult) -> int | None:
+        """The id of the sighting whose label the row shows; None when it shows none."""
+        before = self._tracker.current
+        ended = self._tracker.step(row)
+        if self._tracker.current is not None and (before is None or ended is not None):
+            self._id += 1
+        return None if row.stable.index is None else self._id
 
 
 def seconds(value: float) -> str:

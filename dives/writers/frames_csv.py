@@ -1,37 +1,43 @@
-"""frames.csv: one line per classified frame, for spreadsheets, pandas and R."""
+"""frames.csv: one line per classified frame, for spreadsheets and everything that reads text."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from dives.divelog import UNKNOWN, Conditions
 from dives.partial import PartialFile
 from dives.writers.base import Dive, measured, score, seconds
+from dives.writers.frame_table import Column, FrameTable, Kind, Value, result_columns, result_values
 from realtime.frames import FrameResult, iso_utc
 from realtime.sightings import Sighting
 
-TOP = 5
+AS_TEXT: dict[Kind, Callable[[Any], str]] = {
+    Kind.NAME: lambda text: text or "",
+    Kind.WHOLE: str,
+    Kind.SECONDS: seconds,
+    Kind.SCORE: score,
+    Kind.UTC: iso_utc,
+    Kind.MEASURE: measured,
+}
 
 
 class FramesCsv:
-    """Frame, three times, the most probable labels, the unknown score, the stable label. See docs/results.md."""
+    """The columns of dives.writers.frame_table; None is an empty field."""
 
     name: ClassVar[str] = "frames.csv"
 
     def begin(self, dive: Dive, files: ExitStack) -> None:
         """Writes the header line."""
-        self._dive = dive
-        self._labels = dive.contract.labels
+        self._table = FrameTable(dive)
         self._file = files.enter_context(PartialFile(dive.folder / self.name, "w"))
         self._csv = csv.writer(self._file, lineterminator="\n")
-        self._csv.writerow(columns(self._labels))
+        self._csv.writerow([column.name for column in self._table.columns])
 
     def frame(self, row: FrameResult) -> None:
         """Writes one line."""
-        self._csv.writerow(fields(row, self._labels, self._dive.conditions(row.utc)))
+        self._csv.writerow(_texts(self._table.columns, self._table.values(row)))
 
     def finish(self, sightings: Sequence[Sighting]) -> None:
         """Completes the file."""
@@ -39,22 +45,14 @@ class FramesCsv:
 
 
 def columns(labels: Sequence[str]) -> list[str]:
-    """The header line for a model with these labels."""
-    best = [column for k in range(1, min(TOP, len(labels)) + 1) for column in (f"label_{k}", f"probability_{k}")]
-    return [
-        *("frame", "media_s", "utc", "utc_source", *best, "unknown", "stable_label", "stable_probability"),
-        *("depth_m", "temperature_c"),
-    ]
+    """The header line for a source that is not in files and has no dive log, and a model with these labels."""
+    return [column.name for column in result_columns(labels)]
 
 
-def fields(row: FrameResult, labels: Sequence[str], at: Conditions = UNKNOWN) -> list[str]:
+def fields(row: FrameResult, labels: Sequence[str]) -> list[str]:
     """One line, a text for each of ``columns``."""
-    best: list[str] = []
-    for label, probability in row.top(min(TOP, len(labels))):
-        best += [labels[label], score(probability)]
-    stable = "" if row.stable.index is None else labels[row.stable.index]
-    return [
-        *(str(row.index), seconds(row.media_s), iso_utc(row.utc), row.utc_source),
-        *(*best, score(row.unknown), stable, score(row.stable.probability)),
-        *(measured(at.depth_m), measured(at.temperature_c)),
-    ]
+    return _texts(result_columns(labels), result_values(row, labels, row.index))
+
+
+def _texts(columns: Sequence[Column], values: Iterable[Value]) -> list[str]:
+    return [AS_TEXT[column.kind](value) for column, value in zip(columns, values, strict=True)]

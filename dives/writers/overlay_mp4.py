@@ -1,12 +1,13 @@
 """overlay.mp4: the dive with what the model said and where it looked drawn into it, playable in a browser.
 
 H.264 without B-frames, yuv420p, BT.709, the index at the front: what every browser of the last ten years plays while it
-still loads. It holds one picture per line of frames.csv at that line's media time, so that the video can be
-checked against the table, picture k against line k; a variable frame rate stays variable.
+still loads. A GPU's encoder makes it where one works. It holds one picture per line of frames.csv at that line's media
+time, so that the video can be checked against the table, picture k against line k; a variable rate stays variable.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from fractions import Fraction
@@ -26,6 +27,8 @@ from realtime.overlay import draw_caption, draw_overlay
 from realtime.sightings import Sighting
 from realtime.sources import Source
 
+log = logging.getLogger(__name__)
+
 TICKS_PER_S = 90_000  # the clock of MPEG: exact for 24, 25, 30 and 60 frames/s, 6 us off at worst
 MAX_SIDE = 3840  # wider H.264 is beyond level 5.1, where hardware decoders end
 MIN_SIDE = 16  # libx264 wants a macroblock
@@ -33,20 +36,26 @@ RATES = (1, 120)  # frames/s told to the encoder; containers announce 90000 when
 UNKNOWN_RATE = 30
 # With its macroblock tree libx264 turned equal pictures into other bytes in 1 of 20 runs (64 x 48 pixels, 349 runs;
 # none of 211 without), and a resumed dive must equal one that was never interrupted.
-ENCODER = {"preset": "veryfast", "crf": "21", "x264-params": "mbtree=0"}
+SOFTWARE, GPU = "libx264", "h264_nvenc"
+ENCODERS = {
+    SOFTWARE: {"preset": "veryfast", "crf": "21", "x264-params": "mbtree=0"},
+    GPU: {"preset": "p5", "rc": "vbr", "cq": "23", "b": "0"},
+}
 NOTHING = "nothing I know"
 
 
 class OverlayMp4:
     """Reads the recording a second time, because stable labels are known only after the first.
 
-    open_source: opens the recording from its start. opacity: of the heat map, 0..1. ``frame`` also raises
-    SourceError or ResultsError when the recording does not give the row's frame again.
+    open_source: opens the recording from its start. opacity: of the heat map, 0..1. encoder: what encodes, known from
+    ``begin`` on; the same rows give the same bytes with SOFTWARE. ``frame`` also raises SourceError or ResultsError
+    when the recording does not give the row's frame again.
     """
 
     name: ClassVar[str] = "overlay.mp4"
 
     def __init__(self, open_source: Callable[[], Source], *, opacity: float = 0.6) -> None:
+        self.encoder = SOFTWARE
         self._open_source = open_source
         self._opacity = opacity
 
@@ -60,6 +69,7 @@ class OverlayMp4:
         self._rate = Fraction(rate).limit_denominator(1001)
         self._pts = -1
         self._interval = round(TICKS_PER_S / self._rate)
+        self.encoder = GPU if encodes(GPU, self._size_hw) else SOFTWARE
         self._held: av.Packet[av.VideoStream] | None = None
         files.callback(self._abandon)
         with writing(self._file.path):
@@ -98,7 +108,8 @@ class OverlayMp4:
         self._file.commit()
 
     def _new_stream(self) -> av.VideoStream:
-        stream = self._container.add_stream("libx264", rate=self._rate, options=ENCODER)
+        stream = self._container.add_stream(self.encoder, rate=self._rate, options=ENCODERS[self.encoder])
+        assert isinstance(stream, av.VideoStream)
         stream.pix_fmt = "yuv420p"
         stream.height, stream.width = self._size_hw
         context = stream.codec_context
@@ -131,6 +142,23 @@ class OverlayMp4:
         if row.stable.index is None:
             return NOTHING
         return f"{self._labels[row.stable.index]} {row.stable.probability:.0%}"
+
+
+def encodes(encoder: str, size_hw: tuple[int, int]) -> bool:
+    """Whether ``encoder`` really encodes a picture of this size here; that ffmpeg knows it says nothing of that."""
+    try:
+        context = av.CodecContext.create(encoder, "w")
+        assert isinstance(context, av.VideoCodecContext)
+        context.height, context.width = size_hw
+        context.pix_fmt, context.time_base = "yuv420p", Fraction(1, UNKNOWN_RATE)
+        context.max_b_frames = 0
+        context.options = ENCODERS.get(encoder, {})
+        picture = av.VideoFrame(size_hw[1], size_hw[0], "yuv420p")
+        picture.pts = 0
+        return bool([*context.encode(picture), *context.encode(None)])
+    except (av.error.FFmpegError, ValueError) as error:
+        log.debug("%s does not encode here: %s", encoder, error)
+        return False
 
 
 def canvas(size_hw: tuple[int, int]) -> tuple[int, int]:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from clips import truncate, write_clip
+from result_files import results
 
 from dives.chapters import Gap, JoinedVideo, join_chapters
 from dives.process import JOURNAL, ProcessOptions, process
@@ -145,12 +146,6 @@ def lines(folder, name="frames.csv"):
 
 def record(folder):
     return json.loads((folder / "run.json").read_text(encoding="utf-8"))
-
-
-def results(folder):
-    return {
-        entry.name: entry.read_bytes() for entry in folder.iterdir() if entry.is_file() and entry.name != "run.json"
-    }
 
 
 class TestProcessing:

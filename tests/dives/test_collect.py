@@ -107,6 +107,8 @@ def test_a_recording_may_move_with_its_results_and_is_not_taken_for_another(dive
     shutil.move(tmp_path / "reef.mp4", dive / "reef.mp4")
     assert collect([dive], tmp_path / "tree").added == 4
     write_clip(dive / "reef.mp4", frames=12)
+    assert collect([dive], tmp_path / "one still").added == 1
+    shutil.rmtree(dive / "stills")
     done = collect([dive], tmp_path / "other tree")
     assert done.added == 0
     assert "no still, and no recording" in done.problems[0]
@@ -148,6 +150,50 @@ def test_training_keeps_the_pictures_of_a_dive_together(dive, live, tmp_path):
     groups = {file.group for file in found.files}
     assert len(groups) == 3
     assert "" not in groups
+
+
+def strongest(path):
+    return int(cv2.imread(str(path)).reshape(-1, 3).mean(0)[::-1].argmax())
+
+
+def test_frames_of_joined_chapters_are_taken_from_the_right_file(tmp_path, engine):
+    chapters = [
+        write_clip(tmp_path / f"GX0{number}0042.MP4", frames=frames, rate=4) for number, frames in ((1, 25), (2, 30))
+    ]
+    folder = process(chapters, tmp_path / "results" / "GX010042", engine, ProcessOptions()).folder
+    for key in read_keys(folder):
+        assert key.file in {chapter.name for chapter in chapters}
+        add_correction(folder, key, Verdict.RIGHT)
+    with_stills = collect([folder], tmp_path / "tree", frames=2)
+    assert with_stills.problems == []
+    shutil.rmtree(folder / "stills")  # so that the best frames too are read from the recording
+    collect([folder], tmp_path / "other tree", frames=2)
+    for tree in (tmp_path / "tree", tmp_path / "other tree"):
+        rows = table(tree)
+        assert {row["file"] for row in rows} == {chapter.name for chapter in chapters}
+        assert len({row["picture"] for row in rows}) == len(rows) == 16
+        for row in rows:
+            assert strongest(tree / row["picture"]) == int(row["frame"]) // 10 % 3
+            assert float(row["media_s"]) == pytest.approx(
+                int(row["frame"]) / 4 + (25 / 4 if row["file"] == chapters[1].name else 0.0)
+            )
+
+
+def test_pictures_of_a_folder_are_told_apart_though_each_is_frame_0(tmp_path, engine):
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for name, channel in (("1.png", 2), ("2.jpg", 1), ("2.png", 0)):
+        bgr = np.zeros((40, 60, 3), np.uint8)
+        bgr[..., channel] = 255
+        cv2.imwrite(str(pictures / name), bgr)
+    folder = process(pictures, tmp_path / "results", engine, ProcessOptions()).folder
+    keys = read_keys(folder)
+    assert [(key.file, key.peak_frame) for key in keys] == [("1.png", 0), ("2.jpg", 0), ("2.png", 0)]
+    for key in keys:
+        add_correction(folder, key, Verdict.RIGHT)
+    assert collect([folder], tmp_path / "tree").added == 3
+    for row, colour in zip(sorted(table(tmp_path / "tree"), key=lambda row: row["file"]), range(3), strict=True):
+        assert strongest(tmp_path / "tree" / row["picture"]) == colour
 
 
 def test_occurrences_are_made_anew_with_what_was_said(dive, tmp_path):

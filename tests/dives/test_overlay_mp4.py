@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+import subprocess
 from dataclasses import replace
 from fractions import Fraction
 from functools import partial
@@ -12,9 +15,11 @@ import pytest
 from clips import write_clip
 from raw_rows import raw
 
+from dives.files import Files
 from dives.timeline import write_results
+from dives.writers import overlay_mp4
 from dives.writers.base import Dive
-from dives.writers.overlay_mp4 import OverlayMp4, canvas, place
+from dives.writers.overlay_mp4 import SOFTWARE, OverlayMp4, canvas, encodes, place
 from realtime.errors import ResultsError
 from realtime.pictures import ArrayPicture, VideoPicture
 from realtime.sources import VideoFile
@@ -23,7 +28,7 @@ from realtime.sources import VideoFile
 def overlaid(clip, rows, contract):
     """Draws ``rows`` into ``clip`` and returns the decoded frames of the result."""
     with VideoFile(clip) as source:
-        dive = Dive(clip.parent, clip.name, contract, source.info, len(rows), 2.0)
+        dive = Dive(clip.parent, clip.name, contract, source.info, len(rows), 2.0, Files.one(clip))
     write_results(rows, dive, [OverlayMp4(partial(VideoFile, clip))])
     with av.open(f"file:{clip.parent / 'overlay.mp4'}") as container:
         return list(container.decode(video=0))
@@ -184,3 +189,41 @@ def test_another_shape_is_fitted_in_with_black_beside_it():
 def test_the_clock_is_fine_enough_for_every_usual_rate():
     for rate in (24, 25, 30, 50, 60):
         assert (Fraction(90_000) / rate).denominator == 1
+
+
+def test_an_encoder_counts_only_when_it_really_encodes(tmp_path, contract, monkeypatch):
+    assert encodes(SOFTWARE, (48, 64))
+    assert not encodes("h264_that_never_was", (48, 64))
+    assert not encodes("h264_v4l2m2m", (48, 64))  # ffmpeg may know it, no machine of the tests has it
+    monkeypatch.setattr(overlay_mp4, "GPU", "h264_that_never_was")
+    clip = write_clip(tmp_path / "dive.mp4", frames=3)
+    assert len(overlaid(clip, plain(3, times_s(clip)), contract)) == 3
+
+
+def test_ffprobe_finds_what_a_browser_plays(tmp_path, contract):
+    ffprobe = shutil.which("ffprobe")
+    if ffprobe is None:
+        pytest.skip("no ffprobe here")
+    clip = write_clip(tmp_path / "dive.mp4", frames=12)
+    overlaid(clip, plain(12, times_s(clip)), contract)
+    stream = "codec_name,pix_fmt,width,height,has_b_frames,color_space,color_range,nb_read_frames"
+    command = [ffprobe, "-v", "error", "-count_frames", "-show_entries", f"stream={stream}", "-of", "json"]
+    found = subprocess.run([*command, tmp_path / "overlay.mp4"], capture_output=True, text=True, check=True)
+    assert found.stderr == ""
+    (stream,) = json.loads(found.stdout)["streams"]
+    assert (stream["codec_name"], stream["pix_fmt"], stream["has_b_frames"]) == ("h264", "yuv420p", 0)
+    assert (stream["width"], stream["height"], stream["nb_read_frames"]) == (64, 48, "12")
+    assert (stream["color_space"], stream["color_range"]) == ("bt709", "tv")
+
+
+def test_stretched_pixels_come_out_square(tmp_path, contract):
+    clip = tmp_path / "tape.mp4"
+    with av.open(str(clip), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 96, 96, "yuv420p"
+        stream.codec_context.sample_aspect_ratio = Fraction(4, 3)
+        for _ in range(3):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((96, 96, 3), np.uint8), "rgb24")))
+        container.mux(stream.encode())
+    frames = overlaid(clip, plain(3, times_s(clip)), contract)
+    assert {(frame.height, frame.width) for frame in frames} == {(96, 128)}

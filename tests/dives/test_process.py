@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -12,14 +13,21 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
-from clips import truncate, write_clip
+from clips import truncate, write_clip, write_noise
+from result_files import results
 
+from dives import segments
+from dives.divelog import DiveLog
 from dives.process import JOURNAL, ProcessOptions, process
 from realtime.engine import Engine
 from realtime.errors import ResultsError, SettingsError, SourceError
 
-TABLES = {"frames.csv", "sightings.csv", "dive.vtt", "dive.srt", "cams.npy", "occurrence.csv"}
+TABLES = {
+    *("frames.csv", "frames.parquet", "sightings.csv", "dive.vtt", "dive.srt", "cams.npy", "viame.csv", "coco.json"),
+    "report.html",
+}
 REPOSITORY = Path(__file__).parents[2]
 EVERY_FRAME = ProcessOptions()
 RESUMED = ProcessOptions(resume=True)
@@ -52,11 +60,6 @@ def clip(tmp_path):
     return write_clip(tmp_path / "dive.mp4", frames=60, metadata={"creation_time": "2026-05-01T09:30:00Z"})
 
 
-def results(folder):
-    """The bytes of every result; run.json, which holds wall times, is not one."""
-    return {entry.name: entry.read_bytes() for entry in folder.iterdir() if entry.name != "run.json"}
-
-
 def record(folder):
     return json.loads((folder / "run.json").read_text(encoding="utf-8"))
 
@@ -68,7 +71,7 @@ def lines(folder, name="frames.csv"):
 
 def test_a_dive_becomes_a_folder_of_results(clip, engine, tmp_path):
     run = process(clip, tmp_path / "out", engine, EVERY_FRAME)
-    assert {entry.name for entry in run.folder.iterdir()} == TABLES | {"run.json", JOURNAL}
+    assert {entry.name for entry in run.folder.iterdir()} == TABLES | {"occurrence.csv", "run.json", "stills", JOURNAL}
     assert (run.state, run.decoded, run.classified, run.error) == ("complete", 60, 60, None)
     table = lines(run.folder)
     assert [int(line["frame"]) for line in table] == list(range(60))
@@ -92,7 +95,7 @@ def test_run_json_says_what_was_run_with_what(clip, engine, toy_model, tmp_path)
         **{"every_s": None, "start_utc": "", "overlay": False, "resume": False},
         **{"divelog": "", "divelog_offset_s": 0.0},
     }
-    assert set(found["files"]) == TABLES
+    assert set(found["files"]) == TABLES | {"stills", "occurrence.csv"}
     assert found["timing"]["frames_per_s"] > 0
     assert found["versions"]["av"] == av.__version__
 
@@ -148,6 +151,164 @@ def test_a_folder_of_pictures_is_a_dive_too(tmp_path, engine):
     assert [entry["name"] for entry in counts["unreadable"]] == ["3.jpg"]
     with av.open(str(run.folder / "overlay.mp4")) as container:
         assert len(list(container.decode(video=0))) == 3
+
+
+def test_pictures_are_named_past_those_that_cannot_be_read(tmp_path, engine):
+    pictures = tmp_path / "stills"
+    pictures.mkdir()
+    for k, bgr in enumerate([(0, 0, 255), (0, 255, 0), (255, 0, 0)]):
+        cv2.imwrite(str(pictures / f"{2 * k}.png"), np.full((20, 30, 3), bgr, np.uint8))
+    (pictures / "1.jpg").write_bytes(b"not a picture")
+    for options in (EVERY_FRAME, RESUMED):
+        run = process(pictures, tmp_path / "out", engine, options)
+        named = [(line["file"], line["frame"], line["label_1"]) for line in lines(run.folder)]
+        assert named == [("0.png", "0", "Fish"), ("2.png", "0", "Octopus"), ("4.png", "0", "Turtle")]
+        seen = lines(run.folder, "sightings.csv")
+        assert [line["peak_file"] for line in seen] == ["0.png", "2.png", "4.png"]
+        for line in seen:
+            original = cv2.imread(str(pictures / line["peak_file"]))
+            assert np.abs(cv2.imread(str(run.folder / line["still"])).astype(int) - original).max() < 8
+
+
+def test_a_sightings_still_is_its_best_frame(tmp_path, engine):
+    clip = write_clip(tmp_path / "slow.mp4", frames=30, rate=10, options={"bf": "2", "g": "30"})
+    run = process(clip, tmp_path / "out", engine, EVERY_FRAME)
+    colours = []
+    for number, line in enumerate(lines(run.folder, "sightings.csv"), start=1):
+        assert line["id"] == str(number)
+        assert line["still"] == f"stills/{number:04d}-{line['label'].lower()}-{int(line['peak_frame']):06d}.jpg"
+        colours.append(int(cv2.imread(str(run.folder / line["still"]))[..., ::-1].mean(axis=(0, 1)).argmax()))
+    assert colours == [0, 1, 2]
+    assert record(run.folder)["counts"]["missing_stills"] == 0
+
+
+def test_ctrl_c_while_stills_are_made_keeps_the_tables(tmp_path, engine):
+    clip = write_clip(tmp_path / "slow.mp4", frames=30, rate=10)
+
+    def interrupt(progress):
+        if progress.phase == "stills":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        process(clip, tmp_path / "out", engine, EVERY_FRAME, interrupt)
+    assert record(tmp_path / "out")["state"] == "incomplete"
+    assert {entry.name for entry in (tmp_path / "out").iterdir()} >= TABLES
+    assert [bool(line["still"]) for line in lines(tmp_path / "out", "sightings.csv")] == [True, False, False]
+    assert "not complete: interrupted" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    run = process(clip, tmp_path / "out", engine, RESUMED)
+    whole = process(clip, tmp_path / "whole", engine, EVERY_FRAME)
+    assert results(run.folder) == results(whole.folder)
+
+
+@pytest.fixture
+def chapters(tmp_path):
+    """25 and 30 frames at 10 a second; each begins red, and changes colour every ten frames."""
+    return [
+        write_clip(tmp_path / f"GX0{number}0042.MP4", frames=frames, rate=10, metadata={"creation_time": began})
+        for number, frames, began in [(1, 25, "2026-05-01T09:30:00Z"), (2, 30, "2026-05-01T09:30:02.5Z")]
+    ]
+
+
+def test_frames_of_joined_chapters_are_numbered_within_their_files_and_stills_are_from_the_right_one(
+    chapters, engine, tmp_path
+):
+    whole = process(chapters, tmp_path / "out", engine, EVERY_FRAME)
+    rows = lines(whole.folder)
+    assert [(row["file"], int(row["frame"])) for row in rows] == [
+        (chapter.name, frame) for chapter, frames in zip(chapters, (25, 30), strict=True) for frame in range(frames)
+    ]
+    assert [float(row["media_s"]) for row in rows] == pytest.approx([k / 10 for k in range(55)])
+    found = lines(whole.folder, "sightings.csv")
+    assert [line["label"] for line in found] == ["Fish", "Octopus", "Turtle", "Fish", "Octopus", "Turtle"]
+    assert [line["peak_file"] for line in found] == [chapters[0].name] * 3 + [chapters[1].name] * 3
+    for line in found:
+        still = cv2.imread(str(whole.folder / line["still"]))[..., ::-1].mean(axis=(0, 1))
+        assert still.argmax() == int(line["peak_frame"]) // 10 % 3
+    coco = json.loads((whole.folder / "coco.json").read_text(encoding="utf-8"))
+    assert [video["name"] for video in coco["videos"]] == [chapter.name for chapter in chapters]
+    assert (coco["images"][-1]["video_id"], coco["images"][-1]["frame_index"]) == (2, 29)
+    assert ", ".join(chapter.name for chapter in chapters) in (whole.folder / "report.html").read_text(encoding="utf-8")
+    before = results(whole.folder)
+    again = process(chapters, whole.folder, engine, RESUMED)  # reads no frame, and so finds no chapter's first
+    assert results(again.folder) == before
+
+
+def test_a_chapter_that_cannot_be_read_holds_no_frames(chapters, engine, tmp_path):
+    last = chapters[1].rename(tmp_path / "GX030042.MP4")
+    broken = tmp_path / "GX020042.MP4"
+    broken.write_bytes(b"not a video")
+    for options in (EVERY_FRAME, RESUMED):
+        run = process([chapters[0], broken, last], tmp_path / "out", engine, options)
+        assert run.state == "incomplete"
+        rows = lines(run.folder)
+        assert {row["file"] for row in rows} == {chapters[0].name, last.name}
+        assert (rows[25]["file"], rows[25]["frame"]) == (last.name, "0")
+
+
+def test_joined_chapters_resumed_after_interruptions_equal_those_read_in_one_go(
+    chapters, counting, tmp_path, monkeypatch
+):
+    whole = results(process(chapters, tmp_path / "whole", counting, EVERY_FRAME).folder)
+    counting.fail_at = counting.runs + 5  # in the second chapter
+    with pytest.raises(KeyboardInterrupt):
+        process(chapters, tmp_path / "out", counting, EVERY_FRAME)
+    assert [row["file"] for row in lines(tmp_path / "out")] == [chapters[0].name] * 25 + [chapters[1].name] * 7
+
+    def hold(segment, frame, row):
+        segment._stop.wait()
+
+    told = []
+
+    def interrupt(progress):
+        told.append(progress)
+        if len(told) == 1:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:  # once more, before the second chapter is reached
+        patch.setattr(segments, "TICK_S", 0.01)
+        patch.setattr(segments.Segment, "_compare", hold)
+        with pytest.raises(KeyboardInterrupt):
+            process(chapters, tmp_path / "out", counting, RESUMED, interrupt)
+    assert record(tmp_path / "out")["state"] == "incomplete"
+    assert not (tmp_path / "out" / "frames.csv").exists()  # which file its last rows are in was not known
+    assert results(process(chapters, tmp_path / "out", counting, RESUMED).folder) == whole
+
+
+def test_stills_of_a_recording_whose_stamps_begin_anew_are_the_right_frames(tmp_path, engine):
+    # The second part has stamps of its own at the very times to which its first frames were moved.
+    parts = [write_clip(tmp_path / f"{frames}.ts", frames=frames, rate=10) for frames in (25, 60)]
+    twice = tmp_path / "twice.ts"
+    twice.write_bytes(b"".join(part.read_bytes() for part in parts))
+    run = process(twice, tmp_path / "out", engine, EVERY_FRAME)
+    assert record(run.folder)["counts"]["restarts"] == 1
+    colour_of = {int(row["frame"]): ("Fish", "Octopus", "Turtle").index(row["label_1"]) for row in lines(run.folder)}
+    for line in lines(run.folder, "sightings.csv"):
+        still = cv2.imread(str(run.folder / line["still"]))[..., ::-1].mean(axis=(0, 1))
+        assert still.argmax() == colour_of[int(line["peak_frame"])]
+    assert "clock began anew 1 time;" in (run.folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_depth_and_temperature_are_in_every_table_and_in_the_report(chapters, engine, tmp_path):
+    (tmp_path / "log.csv").write_text(
+        "time,depth_m,temperature_c\n2026-05-01T09:29:00,10,24\n2026-05-01T09:31:00,10,24\n", encoding="utf-8"
+    )
+    log = DiveLog.read(tmp_path / "log.csv")
+    run = process(chapters, tmp_path / "out", engine, ProcessOptions(divelog=log))
+    rows = pq.read_table(run.folder / "frames.parquet").to_pylist()
+    assert {(row["depth_m"], row["temperature_c"]) for row in rows} == {(10.0, 24.0)}
+    assert {(row["depth_m"], row["temperature_c"]) for row in lines(run.folder)} == {("10.00", "24.00")}
+    assert {line["max_depth_m"] for line in lines(run.folder, "sightings.csv")} == {"10.00"}
+    page = (run.folder / "report.html").read_text(encoding="utf-8")
+    assert page.count("10.0\xa0m · 24\xa0°C") == 6
+    assert "dive log log.csv" in page
+
+
+def test_what_is_left_of_occurrences_goes_with_the_other_tables(clip, engine, tmp_path):
+    process(clip, tmp_path / "out", engine, EVERY_FRAME)
+    assert (tmp_path / "out" / "occurrence.csv").exists()
+    run = process(write_clip(tmp_path / "other.mp4"), tmp_path / "out", engine, EVERY_FRAME)  # has no wall clock
+    assert not (run.folder / "occurrence.csv").exists()
+    assert "occurrence.csv" not in record(run.folder)["files"]
 
 
 def test_a_start_for_pictures_is_refused(tmp_path, engine):
@@ -304,6 +465,16 @@ class TestResume:
         assert (run.state, run.decoded) == ("complete", 60)
         assert results(tmp_path / "out") == before
 
+    def test_stills_outlive_a_resume_but_not_their_journal(self, clip, counting, tmp_path, uninterrupted):
+        out = process(clip, tmp_path / "out", counting, EVERY_FRAME).folder
+        still = next((out / "stills").glob("*-overlay.jpg"))
+        for lost, kept in (("run.json", True), (JOURNAL, False)):
+            still.write_bytes(b"another model's")
+            (out / lost).unlink()
+            process(clip, out, counting, RESUMED)
+            assert (still.read_bytes() == b"another model's") == kept
+        assert results(out) == uninterrupted
+
     def test_an_overlay_can_be_asked_for_afterwards(self, clip, counting, tmp_path, uninterrupted):
         process(clip, tmp_path / "out", counting, EVERY_FRAME)
         counting.frames = 0
@@ -341,7 +512,8 @@ class TestResume:
         counting.frames = 0
         run = process(clip, tmp_path / "out", counting, ProcessOptions(every_s=1.0))
         assert (counting.frames, run.classified) == (3, 3)
-        assert set(results(tmp_path / "out")) == TABLES | {JOURNAL}
+        process(clip, tmp_path / "fresh", counting, ProcessOptions(every_s=1.0))
+        assert results(tmp_path / "out") == results(tmp_path / "fresh")
 
 
 def python(script: str, *arguments: object) -> list[str]:
@@ -425,25 +597,64 @@ class TestDisasters:
         assert record(tmp_path / "out")["state"] == "complete"
         assert len(lines(tmp_path / "out")) == 60
 
-    @pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on file size")
-    def test_a_full_disk_keeps_what_was_written_at_every_stage(self, clip, engine, toy_model, tmp_path):
+    KILLED_AT = """
+        import os, signal, sys
+        from pathlib import Path
+        from dives import partial
+        from dives.process import ProcessOptions, process
+        from realtime.engine import Engine
+
+        # Killed without a last word when the file of this name is complete but not yet called so.
+        commit = partial.PartialFile.commit
+        def killed(file):
+            if file.path.name == sys.argv[4]:
+                os.kill(os.getpid(), signal.SIGKILL)
+            commit(file)
+        partial.PartialFile.commit = killed
+
+        clip, out, model = map(Path, sys.argv[1:4])
+        with Engine.open(model, provider="cpu", threads=1) as engine:
+            process(clip, out, engine, ProcessOptions(overlay=True, resume=True))
+    """
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="has no SIGKILL")
+    def test_killed_three_times_while_results_are_written_it_ends_in_the_same_bytes(
+        self, clip, engine, toy_model, tmp_path
+    ):
         whole = results(process(clip, tmp_path / "whole", engine, ProcessOptions(overlay=True)).folder)
-        journal, table, overlay = (len(whole[name]) for name in (JOURNAL, "frames.csv", "overlay.mp4"))
-        assert 2500 < journal < table < overlay - 1
+        second_still = sorted(name for name in whole if name.startswith("stills/"))[2].removeprefix("stills/")
+        for name in ("frames.parquet", second_still, "overlay.mp4"):
+            ended = subprocess.run(
+                python(self.KILLED_AT, clip, tmp_path / "out", toy_model, name), cwd=REPOSITORY, check=False
+            )
+            assert ended.returncode == -9
+            assert record(tmp_path / "out")["state"] == "running"
+            assert not list((tmp_path / "out").rglob(name))
+        run = process(clip, tmp_path / "out", engine, ProcessOptions(overlay=True, resume=True))
+        assert run.continued_from == 56  # the batches that were full
+        assert results(tmp_path / "out") == whole
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on file size")
+    def test_a_full_disk_keeps_what_was_written_at_every_stage(self, engine, toy_model, tmp_path):
+        clip = write_noise(tmp_path / "dive.mp4", frames=60)
+        whole = results(process(clip, tmp_path / "whole", engine, ProcessOptions(overlay=True)).folder)
+        journal, overlay = (len(whole[name]) for name in (JOURNAL, "overlay.mp4"))
+        table = max(len(whole[name]) for name in TABLES)
+        assert 2500 < journal < table < overlay - 200
+        limits = (2500, journal, table + 100, overlay - 1, 10 * overlay)  # results() shortens the report a little
         ended = subprocess.run(
-            python(self.FULL, clip, tmp_path / "out", toy_model, 2500, journal, table, overlay - 1, 10 * overlay),
+            python(self.FULL, clip, tmp_path / "out", toy_model, *limits),
             cwd=REPOSITORY,
             capture_output=True,
             text=True,
             check=True,
         )
         *full, none = map(json.loads, ended.stdout.splitlines())
-        stages = [JOURNAL, "frames.csv", "overlay.mp4", "overlay.mp4"]
+        stages = [JOURNAL, "", "overlay.mp4", "overlay.mp4"]
         for stage, (message, state, reason, names) in zip(stages, full, strict=True):
-            assert f"{stage}: cannot be written" in message
+            assert re.search(rf"{stage or '/out/.*'}: cannot be written \(file too large\)", message)
             assert (state, reason) == ("failed", message)
             assert not [name for name in names if name.endswith(".partial")]
             assert set(names) >= TABLES or stage != "overlay.mp4"  # the tables were finished before
-        assert "(file too large)" in full[0][0]
         assert none[:3] == ["", "complete", ""]
         assert results(tmp_path / "out") == whole

@@ -15,6 +15,7 @@ from raw_rows import write as write_results
 
 from dives.sighting_rows import COLUMNS, REQUIRED, SightingRow, read_rows
 from dives.writers.sightings_csv import SightingsCsv
+from dives.writers.stills import Stills
 from realtime.sightings import Sighting
 
 BEGAN = datetime(2026, 5, 17, 9, 30, tzinfo=UTC)
@@ -40,7 +41,8 @@ def test_a_row_is_read_as_it_was_written(start_s: float, label: int) -> None:
 
 def test_a_live_row_says_in_columns_of_the_same_name_what_a_dives_table_says(dive) -> None:
     to = dive(10)
-    (seen,) = write_results([shown(k, k * 0.1, 2, utc=True) for k in range(10)], to, SightingsCsv())
+    stills = Stills(skip=True)
+    (seen,) = write_results([shown(k, k * 0.1, 2, utc=True) for k in range(10)], to, stills, SightingsCsv(stills))
     with (to.folder / "sightings.csv").open(encoding="utf-8", newline="") as file:
         (line,) = csv.DictReader(file)
     row = dict(zip(COLUMNS, SightingRow.of(seen, to.contract.labels).texts(), strict=True))

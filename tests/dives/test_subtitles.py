@@ -1,9 +1,13 @@
-"""Both formats are read back by ffmpeg's own demuxers, which a player would use."""
+"""Both formats are read back by ffmpeg's own demuxers, which a player would use, and by libraries made for them."""
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import av
 import pytest
+import srt
+import webvtt
 from raw_rows import shown, write
 
 from dives.writers.srt import Srt
@@ -87,3 +91,18 @@ def test_a_dive_without_animals_is_still_a_webvtt_file(dive):
 def test_the_clock_goes_beyond_a_day():
     assert clock(0, ".") == "00:00:00.000"
     assert clock(100 * 3_600_000 + 61_007, ",") == "100:01:01,007"
+
+
+def test_other_readers_agree(dive):
+    to = dive(100, labels=("Tom & <b>Jerry</b>", "b", "Großer Hai, ウミガメ"))
+    write([shown(k, 3590 + k * 0.1, 0 if k < 50 else 2) for k in range(100)], to, WebVtt(), Srt())
+    captions = webvtt.read(to.folder / "dive.vtt").captions
+    assert [(c.start, c.end, c.raw_text) for c in captions] == [
+        ("00:59:50.000", "00:59:55.000", "Tom &amp; &lt;b&gt;Jerry&lt;/b&gt; 90%"),
+        ("00:59:55.000", "01:00:00.000", "Großer Hai, ウミガメ 90%"),
+    ]
+    subtitles = list(srt.parse((to.folder / "dive.srt").read_text(encoding="utf-8")))
+    assert [(s.index, s.start, s.end, s.content) for s in subtitles] == [
+        (1, timedelta(seconds=3590), timedelta(seconds=3595), "Tom & <b>Jerry</b> 90%"),
+        (2, timedelta(seconds=3595), timedelta(seconds=3600), "Großer Hai, ウミガメ 90%"),
+    ]

@@ -67,6 +67,19 @@ def remux(path: Path, source: Path, *, shift_s: float = 0.0, **options: str) -> 
     return path
 
 
+def write_noise(path: Path, codec: str = "libx264", frames: int = 90, **options: str) -> Path:
+    """Encodes 48 x 64 pictures of coarse noise at 25 a second: every frame differs from every other in every block."""
+    rng = np.random.default_rng(5)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=25, options=options)
+        stream.height, stream.width, stream.pix_fmt = 48, 64, "yuv420p"
+        for _ in range(frames):
+            picture = rng.integers(0, 255, (6, 8, 3), np.uint8).repeat(8, 0).repeat(8, 1)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
+        container.mux(stream.encode())
+    return path
+
+
 def truncate(path: Path, share: float) -> Path:
     """Cuts a file to a share of its bytes."""
     whole = path.read_bytes()
