@@ -72,8 +72,11 @@ def test_every_field_is_there_and_the_newest_comes_first(recorded: tuple[Running
 
 def test_stills_and_clips_are_where_the_list_says(recorded: tuple[Running, Path]) -> None:
     server, _ = recorded
-    some(server.http, "?source=reef", 3)
-    item = next(item for item in listed(server.http, "?source=reef") if item["clip"])
+    deadline_s = monotonic() + WAIT_S
+    while (
+        item := next((item for item in listed(server.http, "?source=reef") if item["clip"] and item["still"]), None)
+    ) is None:
+        assert monotonic() < deadline_s
     pictures = []
     for name in ("still", "overlay"):
         answer = server.http.get(item[name])
