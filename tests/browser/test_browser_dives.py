@@ -288,7 +288,7 @@ def test_every_result_can_be_downloaded(dives, browser):
         with page.expect_download() as coming:
             page.get_by_role("link", name="sightings.csv").click()
         assert coming.value.suggested_filename == "reef - sightings.csv"
-        assert Path(coming.value.path()).read_text().startswith("label,")
+        assert Path(coming.value.path()).read_text().startswith("id,label,")
 
 
 def test_a_click_on_the_timeline_goes_there(dives, browser):
