@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from realtime.contract import ModelContract
 from realtime.frames import StableLabel
 
+# Chosen with bench/smoothing.py, whose table is in docs/measured.md: the shortest memory at which labels change hardly
+# more often than what is filmed does. A longer one shows fewer right labels, later; so does a smaller RELEASE.
 TIME_CONSTANT_S = 0.5  # a new animal is believed after roughly this long
 RELEASE = 0.85  # a shown label stays until it falls to this share of its threshold, or unknown rises by as much
 TAKEOVER = 0.1  # and until another, itself above the threshold, is more probable by this much
