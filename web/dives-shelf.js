@@ -1,9 +1,8 @@
 // The library out to the page: uploads and a card per dive. Writes what differs and nothing else.
 
-import { t } from "./dives-text.js";
 import { bytes, dateWords, matching, speciesWords, stateWords, uploadWords, workShare } from "./dives-words.js";
 import { mediaTime } from "./format.js";
-import { labelText } from "./text.js";
+import { labelText, language, t } from "./text.js";
 
 const make = (tag, className = "", text = "") => {
   const element = document.createElement(tag);
@@ -23,13 +22,12 @@ const put = (element, text) => {
   if (element.textContent !== text) element.textContent = text;
 };
 
-const FIRST = 24; // cards: a screen full
-const MORE = 60; // per picture of the screen, until all are there
+const FIRST = 24; // cards: a screen full, painted before the others are made
 
 export class Shelf {
   #cards = new Map(); // id -> its elements
   #most = FIRST;
-  #growing = 0;
+  #asked = [];
   #list;
   #none;
 
@@ -47,31 +45,41 @@ export class Shelf {
   show(dives, wanted) {
     const found = matching(dives, wanted);
     const chosen = found.slice(0, this.#most);
-    cancelAnimationFrame(this.#growing);
+    this.#asked = [dives, wanted];
     if (chosen.length < found.length) {
-      this.#growing = requestAnimationFrame(() => {
-        this.#most += MORE;
-        this.show(dives, wanted);
-      });
+      requestAnimationFrame(() =>
+        setTimeout(() => {
+          this.#most = Infinity;
+          this.show(...this.#asked);
+        }),
+      );
     }
     const kept = new Set(chosen.map(({ id }) => id));
+    const made = document.createDocumentFragment(); // what comes after all that was there, put in at once
     for (const [id, { item }] of this.#cards) {
       if (kept.has(id)) continue;
       item.remove();
       this.#cards.delete(id);
     }
-    let before = null;
+    let next = this.#list.firstElementChild;
     for (const dive of chosen) {
       if (!this.#cards.has(dive.id)) this.#cards.set(dive.id, this.#make(dive));
       const card = this.#cards.get(dive.id);
       this.#fill(card, dive);
-      const next = before === null ? this.#list.firstElementChild : before.nextElementSibling;
-      if (next !== card.item) this.#list.insertBefore(card.item, next);
-      before = card.item;
+      if (next === null) made.append(card.item);
+      else if (next === card.item) next = next.nextElementSibling;
+      else this.#list.insertBefore(card.item, next);
     }
+    this.#list.append(made);
     this.#none.hidden = chosen.length > 0;
     put(this.#none, t(dives.length === 0 ? "shelf.empty" : "shelf.no-match"));
     return found.length;
+  }
+
+  /** Forgets every card: the next `show` makes them in another language. */
+  clear() {
+    this.#list.replaceChildren();
+    this.#cards.clear();
   }
 
   #make(dive) {
@@ -146,6 +154,12 @@ export class Uploads {
     });
   }
 
+  /** Forgets every row: the next `show` makes them in another language. */
+  clear() {
+    this.#list.replaceChildren();
+    this.#rows.clear();
+  }
+
   /** @param {{key, name, state, offset, size, rate, reason, retryAtMs}[]} uploads */
   show(uploads, nowMs) {
     const kept = new Set(uploads.map(({ key }) => key));
@@ -184,7 +198,7 @@ export class Uploads {
 
 /** The choices of a filter: [label, number] most first, under a first one for all. Keeps what was chosen if it is there. */
 export function fillSpecies(select, species) {
-  const told = JSON.stringify(species);
+  const told = JSON.stringify([language(), species]);
   if (select.dataset.told === told) return;
   select.dataset.told = told;
   const chosen = select.value;
