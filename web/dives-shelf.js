@@ -22,12 +22,16 @@ const put = (element, text) => {
   if (element.textContent !== text) element.textContent = text;
 };
 
-const FIRST = 24; // cards: a screen full, painted before the others are made
+// Every card has its place at once; what stands on it comes for a screen full first, then in steps that nobody feels.
+const FIRST = 24;
+const MORE = 30;
+const MORE_MS = 50;
 
 export class Shelf {
   #cards = new Map(); // id -> its elements
   #most = FIRST;
   #asked = [];
+  #timer = 0;
   #list;
   #none;
 
@@ -44,17 +48,10 @@ export class Shelf {
   /** Shows those of `dives` that `wanted` asks for; returns how many. */
   show(dives, wanted) {
     const found = matching(dives, wanted);
-    const chosen = found.slice(0, this.#most);
     this.#asked = [dives, wanted];
-    if (chosen.length < found.length) {
-      requestAnimationFrame(() =>
-        setTimeout(() => {
-          this.#most = Infinity;
-          this.show(...this.#asked);
-        }),
-      );
-    }
-    const kept = new Set(chosen.map(({ id }) => id));
+    clearTimeout(this.#timer);
+    if (this.#most < found.length) this.#timer = setTimeout(() => this.#more(), MORE_MS);
+    const kept = new Set(found.map(({ id }) => id));
     const made = document.createDocumentFragment(); // what comes after all that was there, put in at once
     for (const [id, { item }] of this.#cards) {
       if (kept.has(id)) continue;
@@ -62,16 +59,16 @@ export class Shelf {
       this.#cards.delete(id);
     }
     let next = this.#list.firstElementChild;
-    for (const dive of chosen) {
+    for (const [i, dive] of found.entries()) {
       if (!this.#cards.has(dive.id)) this.#cards.set(dive.id, this.#make(dive));
       const card = this.#cards.get(dive.id);
-      this.#fill(card, dive);
+      if (i < this.#most) this.#fill(card, dive);
       if (next === null) made.append(card.item);
       else if (next === card.item) next = next.nextElementSibling;
       else this.#list.insertBefore(card.item, next);
     }
     this.#list.append(made);
-    this.#none.hidden = chosen.length > 0;
+    this.#none.hidden = found.length > 0;
     put(this.#none, t(dives.length === 0 ? "shelf.empty" : "shelf.no-match"));
     return found.length;
   }
@@ -82,9 +79,20 @@ export class Shelf {
     this.#cards.clear();
   }
 
+  #more() {
+    this.#most += MORE;
+    this.show(...this.#asked);
+  }
+
   #make(dive) {
     const item = make("li", "card");
     item.dataset.id = dive.id;
+    return { item, told: "" };
+  }
+
+  /** What stands on a card, empty as yet. */
+  #furnish(card, dive) {
+    const { item } = card;
     const link = make("a", "open");
     link.href = `#${dive.id}`;
     const frame = make("span", "frame");
@@ -99,7 +107,7 @@ export class Shelf {
     bar.max = 1;
     const tools = make("div", "card-tools");
     item.append(link, date, species, state, bar, tools);
-    return { item, picture, length, title, date, species, state, bar, tools, told: "" };
+    Object.assign(card, { picture, length, title, date, species, state, bar, tools });
   }
 
   #fill(card, dive) {
@@ -107,6 +115,7 @@ export class Shelf {
     card.dive = dive;
     const told = JSON.stringify(dive);
     if (card.told === told) return;
+    if (card.told === "") this.#furnish(card, dive);
     card.told = told;
     const { item, picture, length, title, date, species, state, bar, tools } = card;
     item.dataset.state = dive.state;
