@@ -233,11 +233,15 @@ def measure(url: str, long: str, sightings: int, given: argparse.Namespace) -> N
         path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
         browser = driver.chromium.launch(executable_path=path, args=FLAGS)
         context = browser.new_context(viewport={"width": 1280, "height": 800})
-        for count, what in ((20, "the first screen"), (given.dives, "every card")):
+        for count, parts, what in (
+            (20, ".card .title", "the first screen"),
+            (given.dives, ".card", "every card in its place"),
+            (given.dives, ".card .title", "every word on the cards"),
+        ):
             opened = []
             for _ in range(9):
                 page = context.new_page()
-                opened.append(seen(page, f"{url}dives", ".card", count))
+                opened.append(seen(page, f"{url}dives", parts, count))
                 page.close()
             # The first one also starts the browser's processes.
             print(

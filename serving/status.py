@@ -6,7 +6,7 @@ import time
 from dataclasses import asdict
 from typing import Literal
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel
 
@@ -82,7 +82,7 @@ class RecordingState(BaseModel):
 
 
 class ServerStatus(BaseModel):
-    """The whole server. model: file name. cameras: pages that have their own camera classified."""
+    """The whole server. model: file name. cameras: pages that have their own camera classified. library: it has one."""
 
     version: str
     model: str
@@ -90,6 +90,7 @@ class ServerStatus(BaseModel):
     uptime_s: float
     cameras: int
     recording: RecordingState
+    library: bool
     sources: dict[str, SourceStatus]
 
 
@@ -111,7 +112,7 @@ class Readiness(BaseModel):
 
 
 @router.get("/api/status")
-async def server_status(station: StationDep) -> ServerStatus:
+async def server_status(station: StationDep, request: Request) -> ServerStatus:
     """Model, provider and every source with its counters."""
     return ServerStatus(
         version=station.version,
@@ -125,6 +126,7 @@ async def server_status(station: StationDep) -> ServerStatus:
         uptime_s=time.monotonic() - station.started_s,
         cameras=len(station.cameras.connected),
         recording=RecordingState.model_validate(asdict(station.logbook.recording())),
+        library=request.app.state.desk is not None,
         sources={name: _source(status, station.hubs[name]) for name, status in station.status().items()},
     )
 

@@ -536,6 +536,7 @@ if (recall("eye") !== null) dispatch({ type: "eye", settings: parsed(recall("eye
 stage.show(state);
 choose(sourceInHash(location.hash)); // before the words are there: pictures take longer
 loadSources(window.early.sources);
+loadServer();
 try {
   speak(document.documentElement.lang, await answered(await window.early.catalogue)); // asked for by early.js
 } catch {

@@ -7,13 +7,12 @@ import { Line } from "./dives-line.js";
 import { Player } from "./dives-player.js";
 import { Rows } from "./dives-rows.js";
 import { Shelf, Uploads, countWords, fillSpecies, speciesOfAll } from "./dives-shelf.js";
-import { t } from "./dives-text.js";
 import { Track } from "./dives-track.js";
-import { Sending, isSame } from "./dives-upload.js";
-import { bytes, dateWords, workShare, workWords } from "./dives-words.js";
+import { Sending, isSame, refusal } from "./dives-upload.js";
+import { bytes, dateWords, folded, workShare, workWords } from "./dives-words.js";
 import { mediaTime, percent } from "./format.js";
 import { recall, remember } from "./preferences.js";
-import { labelText, speak } from "./text.js";
+import { LANGUAGES, labelText, language, number, speak, t } from "./text.js";
 
 const BUSY_MS = 1_000; // between two looks at the server while something goes on there
 const IDLE_MS = 10_000;
@@ -22,6 +21,7 @@ const JUMP_S = 10;
 const OPACITY_STEP = 0.1;
 
 const $ = (id) => document.getElementById(id);
+const catalogues = (spoken) => [`assets/${spoken}.json`, `assets/dives-${spoken}.json`];
 
 const state = {
   library: null, // what the server told last
@@ -49,7 +49,7 @@ const ask = async (path, options = {}) => read(await fetch(path, options));
 async function read(answer) {
   if (answer.ok) return answer.status === 204 ? null : answer.json();
   const detail = (await answer.json().catch(() => ({}))).detail;
-  throw Object.assign(new Error(typeof detail === "string" ? detail : `${answer.status}`), { status: answer.status });
+  throw Object.assign(new Error(refusal(answer.status, detail)), { status: answer.status });
 }
 
 const tell = (path, method, body) =>
@@ -77,7 +77,6 @@ async function loadLibrary() {
   } catch (error) {
     if (error.status === 404) {
       $("no-library").hidden = false;
-      $("no-library").textContent = t("library.none");
       for (const id of ["intake", "uploads"]) $(id).hidden = true;
       document.querySelector(".shelf").hidden = true;
     }
@@ -296,7 +295,7 @@ function closeDive() {
   state.open = null;
   player.close();
   document.body.dataset.place = "library";
-  document.title = t("title", { name: t("nav.dives") });
+  titled();
   $("player").hidden = true;
   $("library").hidden = false;
   poll();
@@ -308,24 +307,29 @@ async function loadDive() {
   try {
     dive = await ask(`api/dives/${id}`);
   } catch (error) {
-    if (error.status === 404 && id === state.open) showNotice({ text: error.message.startsWith("this server") ? error.message : t("play.gone") });
+    if (error.status === 404 && id === state.open) showNotice({ text: t("play.gone") });
     throw error;
   }
   if (id !== state.open) return false;
   timed(dive);
   const before = state.dive;
   state.dive = dive;
-  document.title = t("title", { name: dive.title });
-  $("dive-title").textContent = dive.title;
-  $("dive-facts").textContent = [dateWords(dive), dive.duration_s && mediaTime(dive.duration_s), dive.width && `${dive.width} × ${dive.height}`]
-    .filter(Boolean)
-    .join(" · ");
+  titled();
   $("announce").textContent = before === null ? dive.title : "";
   openVideo(dive);
   const settled = !["queued", "running"].includes(dive.state);
   if (settled && (before === null || before.state !== dive.state || !state.hasTrack)) await loadResults(id);
   showDive();
   return isBusy(dive);
+}
+
+function titled() {
+  const { dive } = state;
+  document.title = t("title", { name: state.open === null ? t("dives") : (dive?.title ?? "Reeflens") });
+  if (dive === null) return;
+  const facts = [dateWords(dive), dive.duration_s && mediaTime(dive.duration_s), dive.width && `${dive.width} × ${dive.height}`];
+  $("dive-title").textContent = dive.title;
+  $("dive-facts").textContent = facts.filter(Boolean).join(" · ");
 }
 
 /** The video as soon as there is one that this browser plays. */
@@ -382,7 +386,7 @@ function noticeOf(dive) {
   const work = dive.work !== null ? workWords(dive.work) : "";
   const share = dive.work !== null ? workShare(dive.work) : null;
   const again = (what) => ({ label: t("dive.again"), act: () => tell(`api/dives/${dive.id}/again`, "POST", { what }).then(poll) });
-  const values = { work, why: dive.unplayable, reason: dive.reason || t("state.failed") };
+  const values = { work, why: dive.unplayable, reason: dive.reason || t("standing.failed") };
   if (dive.state === "queued") return { text: t("play.waiting") };
   if (dive.state === "running") return { text: t("play.working", { work: work || t("phase.start") }), share };
   if (dive.unplayable && dive.copy_state === "wanted") {
@@ -442,15 +446,17 @@ function showSightings() {
   rows.mark(placeAt(state.shown, player.mediaS), { follow: false });
   $("least-text").textContent = percent(least);
   const all = state.sightings.length;
-  $("found-count").textContent = state.shown.length === all ? String(all || "") : t("sightings.some", { n: state.shown.length, all });
+  $("found-count").textContent = state.shown.length === all ? all === 0 ? "" : number(all) : t("sightings.some", { n: state.shown.length, all });
   const busy = state.dive === null || ["queued", "running"].includes(state.dive.state);
   $("no-found").hidden = state.shown.length > 0;
-  $("no-found").textContent = t(all > 0 ? "sightings.no-match" : busy ? "sightings.later" : "sightings.none");
+  $("no-found").textContent = t(all > 0 ? "sightings.no-match" : busy ? "sightings.later" : "sightings.nothing");
   $("found").hidden = state.shown.length === 0;
   document.querySelector(".found-tools").classList.toggle("bare", all === 0);
   line.show(state.sightings, state.lengthS ?? 0);
-  const known = [...new Set([...(state.labels ?? []), ...speciesOf(state.sightings).map(([label]) => label)])].sort();
-  if ($("labels").children.length !== known.length) $("labels").replaceChildren(...known.map((label) => new Option(labelText(label), label)));
+  const known = [...new Set([...(state.labels ?? []), ...speciesOf(state.sightings).map(([label]) => label)].map(labelText))];
+  known.sort((a, b) => a.localeCompare(b, language()));
+  if ($("labels").dataset.told !== known.join()) $("labels").replaceChildren(...known.map((words) => new Option(words)));
+  $("labels").dataset.told = known.join();
 }
 
 for (const id of ["found-species", "found-review", "least"]) $(id).addEventListener("input", showSightings);
@@ -513,8 +519,9 @@ async function onSighting(does, sighting) {
     value: "",
     list: true,
     take: async (truth) => {
-      // People read "Sea Turtle" where the class is called "Sea_Turtle".
-      const label = (state.labels ?? []).find((known) => labelText(known).toLowerCase() === truth.toLowerCase()) ?? truth;
+      // People read "Sea Turtle" or "Kaplumbağa" where the class is called "Sea_Turtle".
+      const meant = (known) => [known, labelText(known)].some((name) => folded(name) === folded(truth));
+      const label = (state.labels ?? []).find(meant) ?? truth;
       if (label === sighting.label) throw new Error(t("wrong.same"));
       await correct(sighting, "wrong", label);
     },
@@ -598,7 +605,7 @@ function help() {
       const [row, names, means] = ["div", "dt", "dd"].map((tag) => document.createElement(tag));
       for (const key of keys) {
         const kbd = document.createElement("kbd");
-        kbd.textContent = key;
+        kbd.textContent = t(key);
         names.append(kbd, " ");
       }
       means.textContent = t(text);
@@ -667,6 +674,49 @@ $("video").addEventListener("error", () => {
   showDive();
 });
 
+// Language
+
+/** Says everything in `spoken` from now on: the words that both pages share, and the dives' own. */
+async function learn(spoken, answers) {
+  const [shared, own] = await Promise.all(answers.map(async (answer) => read(await answer)));
+  speak(spoken, { ...shared, ...own });
+}
+
+/** Everything that dives.html leaves to the catalogues, and everything that was said already. */
+function translate() {
+  $("language").value = document.documentElement.lang = language();
+  for (const element of document.querySelectorAll("[data-text]")) element.textContent = t(element.dataset.text);
+  for (const element of document.querySelectorAll("[data-label]")) {
+    element.ariaLabel = t(element.dataset.label);
+    if (element.tagName === "BUTTON") element.title = element.ariaLabel;
+  }
+  for (const element of document.querySelectorAll("[data-placeholder]")) element.placeholder = t(element.dataset.placeholder);
+  for (const option of $("speed").options) option.text = t("speed.times", { n: Number(option.value) });
+  setView({});
+  for (const list of [shelf, uploads, rows]) list.clear();
+  if (state.library !== null) {
+    showLibrary();
+    showUploads();
+  }
+  titled();
+  if (state.dive === null) return;
+  showSightings();
+  showDive();
+  written = { answer: "", clock: "" };
+  onPicture({ mediaS: player.mediaS, row: player.row });
+}
+
+$("language").addEventListener("change", async ({ target }) => {
+  try {
+    await learn(target.value, catalogues(target.value).map((path) => fetch(path)));
+    remember("language", target.value);
+    translate();
+  } catch (error) {
+    target.value = language();
+    say(t("said.language", { why: error.message }));
+  }
+});
+
 function say(text, kind = "") {
   if (kind === "lost" && text === "" && $("toast").dataset.kind !== "lost") return;
   clearTimeout(toastTimer);
@@ -677,19 +727,10 @@ function say(text, kind = "") {
 
 // Start
 
-speak("en", await (await window.early.catalogue).json());
-for (const element of document.querySelectorAll("[data-text]")) element.textContent = t(element.dataset.text);
-for (const element of document.querySelectorAll("[data-label]")) {
-  element.setAttribute("aria-label", t(element.dataset.label));
-  if (element.tagName === "BUTTON") element.title = t(element.dataset.label);
-}
-for (const element of document.querySelectorAll("[data-placeholder]")) element.placeholder = t(element.dataset.placeholder);
-for (const option of $("speed").options) {
-  option.value = option.text;
-  option.text = t("speed.times", { n: option.value });
-}
+$("language").append(...Object.entries(LANGUAGES).map(([code, name]) => new Option(name, code)));
+await learn(document.documentElement.lang, window.early.catalogues); // asked for while the page was loading
+translate();
 $("play").dataset.paused = "yes";
-setView({});
 
 const idInAddress = () => /^#([0-9a-f]{16})$/.exec(location.hash)?.[1] ?? null;
 
@@ -709,6 +750,10 @@ document.addEventListener("visibilitychange", () => {
   if (!document.hidden) poll();
 });
 follow();
+window.early.sources.then(read).then(
+  (sources) => ($("to-live").hidden = sources.length === 0),
+  () => {}, // the page has its own words for a server that is gone
+);
 setInterval(() => {
   if (state.sendings.some(({ state: at }) => at === "retrying")) showUploads(); // its seconds count down
 }, 1_000);

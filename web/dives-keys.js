@@ -22,9 +22,9 @@ const ONCE = new Set(["play", "overlay", "full-screen", "help"]);
 const ARROWS = new Set(["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown"]);
 const PRESSED_BY_SPACE = new Set(["BUTTON", "SUMMARY", "SELECT", "A"]);
 
-/** What the help lists: the keys, and the text of what they do. */
+/** What the help lists: the keys, by a text's key where they have a name, and the text of what they do. */
 export const HELP = [
-  [["Space", "K"], "keys.play"],
+  [["space", "K"], "keys.play"],
   [["←", "→", ",", "."], "keys.step"],
   [["J", "K", "L"], "keys.jump"],
   [["↑", "↓"], "keys.sighting"],

@@ -88,6 +88,7 @@ export class Line {
     this.#tip.textContent = this.#words(found, mediaTime(mediaS));
     const { left, width } = this.#line.getBoundingClientRect();
     const half = this.#tip.offsetWidth / 2;
-    this.#tip.style.left = `${Math.min(width - half, Math.max(half, event.clientX - left))}px`;
+    const middle = Math.min(width - half, Math.max(half, event.clientX - left));
+    this.#tip.style.left = `${middle}px`;
   }
 }

@@ -2,9 +2,8 @@
 // that take another sighting's words while the list scrolls.
 
 import { hueOf, truthOf, windowOf } from "./dives-found.js";
-import { t } from "./dives-text.js";
 import { mediaTime, percent } from "./format.js";
-import { labelText } from "./text.js";
+import { labelText, t } from "./text.js";
 
 export const ROW_HEIGHT = 96; // as in dives.css
 
@@ -39,6 +38,13 @@ export class Rows {
     this.#room.style.height = `${sightings.length * ROW_HEIGHT}px`;
     for (const [place, row] of this.#pool) this.#release(place, row);
     this.#render();
+  }
+
+  /** Forgets every row: the next `show` makes them in another language. */
+  clear() {
+    this.#room.replaceChildren();
+    this.#pool.clear();
+    this.#free = [];
   }
 
   /** Marks the one that is on the stage, and brings it into sight when it was not marked before. */

@@ -1,9 +1,8 @@
 // The library out to the page: uploads and a card per dive. Writes what differs and nothing else.
 
-import { t } from "./dives-text.js";
 import { bytes, dateWords, matching, speciesWords, stateWords, uploadWords, workShare } from "./dives-words.js";
 import { mediaTime } from "./format.js";
-import { labelText } from "./text.js";
+import { labelText, language, t } from "./text.js";
 
 const make = (tag, className = "", text = "") => {
   const element = document.createElement(tag);
@@ -23,13 +22,16 @@ const put = (element, text) => {
   if (element.textContent !== text) element.textContent = text;
 };
 
-const FIRST = 24; // cards: a screen full
-const MORE = 60; // per picture of the screen, until all are there
+// Every card has its place at once; what stands on it comes for a screen full first, then in steps that nobody feels.
+const FIRST = 24;
+const MORE = 30;
+const MORE_MS = 50;
 
 export class Shelf {
   #cards = new Map(); // id -> its elements
   #most = FIRST;
-  #growing = 0;
+  #asked = [];
+  #timer = 0;
   #list;
   #none;
 
@@ -46,37 +48,51 @@ export class Shelf {
   /** Shows those of `dives` that `wanted` asks for; returns how many. */
   show(dives, wanted) {
     const found = matching(dives, wanted);
-    const chosen = found.slice(0, this.#most);
-    cancelAnimationFrame(this.#growing);
-    if (chosen.length < found.length) {
-      this.#growing = requestAnimationFrame(() => {
-        this.#most += MORE;
-        this.show(dives, wanted);
-      });
-    }
-    const kept = new Set(chosen.map(({ id }) => id));
+    this.#asked = [dives, wanted];
+    clearTimeout(this.#timer);
+    if (this.#most < found.length) this.#timer = setTimeout(() => this.#more(), MORE_MS);
+    const kept = new Set(found.map(({ id }) => id));
+    const made = document.createDocumentFragment(); // what comes after all that was there, put in at once
     for (const [id, { item }] of this.#cards) {
       if (kept.has(id)) continue;
       item.remove();
       this.#cards.delete(id);
     }
-    let before = null;
-    for (const dive of chosen) {
+    let next = this.#list.firstElementChild;
+    for (const [i, dive] of found.entries()) {
       if (!this.#cards.has(dive.id)) this.#cards.set(dive.id, this.#make(dive));
       const card = this.#cards.get(dive.id);
-      this.#fill(card, dive);
-      const next = before === null ? this.#list.firstElementChild : before.nextElementSibling;
-      if (next !== card.item) this.#list.insertBefore(card.item, next);
-      before = card.item;
+      if (i < this.#most) this.#fill(card, dive);
+      if (next === null) made.append(card.item);
+      else if (next === card.item) next = next.nextElementSibling;
+      else this.#list.insertBefore(card.item, next);
     }
-    this.#none.hidden = chosen.length > 0;
+    this.#list.append(made);
+    this.#none.hidden = found.length > 0;
     put(this.#none, t(dives.length === 0 ? "shelf.empty" : "shelf.no-match"));
     return found.length;
+  }
+
+  /** Forgets every card: the next `show` makes them in another language. */
+  clear() {
+    this.#list.replaceChildren();
+    this.#cards.clear();
+  }
+
+  #more() {
+    this.#most += MORE;
+    this.show(...this.#asked);
   }
 
   #make(dive) {
     const item = make("li", "card");
     item.dataset.id = dive.id;
+    return { item, told: "" };
+  }
+
+  /** What stands on a card, empty as yet. */
+  #furnish(card, dive) {
+    const { item } = card;
     const link = make("a", "open");
     link.href = `#${dive.id}`;
     const frame = make("span", "frame");
@@ -91,7 +107,7 @@ export class Shelf {
     bar.max = 1;
     const tools = make("div", "card-tools");
     item.append(link, date, species, state, bar, tools);
-    return { item, picture, length, title, date, species, state, bar, tools, told: "" };
+    Object.assign(card, { picture, length, title, date, species, state, bar, tools });
   }
 
   #fill(card, dive) {
@@ -99,6 +115,7 @@ export class Shelf {
     card.dive = dive;
     const told = JSON.stringify(dive);
     if (card.told === told) return;
+    if (card.told === "") this.#furnish(card, dive);
     card.told = told;
     const { item, picture, length, title, date, species, state, bar, tools } = card;
     item.dataset.state = dive.state;
@@ -146,6 +163,12 @@ export class Uploads {
     });
   }
 
+  /** Forgets every row: the next `show` makes them in another language. */
+  clear() {
+    this.#list.replaceChildren();
+    this.#rows.clear();
+  }
+
   /** @param {{key, name, state, offset, size, rate, reason, retryAtMs}[]} uploads */
   show(uploads, nowMs) {
     const kept = new Set(uploads.map(({ key }) => key));
@@ -184,7 +207,7 @@ export class Uploads {
 
 /** The choices of a filter: [label, number] most first, under a first one for all. Keeps what was chosen if it is there. */
 export function fillSpecies(select, species) {
-  const told = JSON.stringify(species);
+  const told = JSON.stringify([language(), species]);
   if (select.dataset.told === told) return;
   select.dataset.told = told;
   const chosen = select.value;

@@ -3,6 +3,8 @@
 //
 // States: waiting -> sending <-> retrying -> done; paused, failed and cancelled from any of them.
 
+import { phrase } from "./text.js";
+
 export const SLICE_BYTES = 8 * 1024 * 1024; // some seconds on a slow line: what a loss costs at most
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 15_000;
@@ -125,7 +127,7 @@ export class Sending {
     const answer = await this.#world.fetch(path, { ...options, signal: this.#abort.signal });
     if (answer.ok) return answer;
     const detail = (await answer.json().catch(() => ({}))).detail;
-    const words = typeof detail === "string" ? detail : `the server answered ${answer.status}`;
+    const words = refusal(answer.status, detail);
     // Something of ours got further than we heard, or another page is at it: ask where it stands.
     if (answer.status === 409 || answer.status === 423 || answer.status >= 500 !== (answer.status === 507)) throw new Error(words);
     throw new Refused(words);
@@ -181,3 +183,9 @@ export class Sending {
 }
 
 class Refused extends Error {}
+
+/** What the server said no with, in words. */
+export function refusal(code, detail) {
+  const key = [404, 413, 507].includes(code) ? `refused.${code}` : "refused.other";
+  return phrase({ key, code, detail: typeof detail === "string" ? detail : "" });
+}

@@ -1,15 +1,14 @@
 // A dive, an upload and their work in words. Pure.
 
-import { t } from "./dives-text.js";
-import { duration, percent, rate } from "./format.js";
-import { labelText } from "./text.js";
+import { decimal, duration, percent, rate } from "./format.js";
+import { labelText, language, number, t } from "./text.js";
 
 /** 1536 -> "1.5 kB"; thousands, as disks and browsers count. */
 export function bytes(count) {
   const units = ["B", "kB", "MB", "GB", "TB"];
   let [value, unit] = [count, 0];
   while (value >= 999.5 && unit < units.length - 1) [value, unit] = [value / 1000, unit + 1];
-  return `${unit === 0 || value >= 99.95 ? Math.round(value) : value.toFixed(1)}\u202f${units[unit]}`;
+  return `${unit === 0 || value >= 99.95 ? number(Math.round(value)) : decimal(value)}\u202f${units[unit]}`;
 }
 
 /** How far a job is, {phase, done, total, rate, media_s, duration_s}. */
@@ -36,23 +35,33 @@ function leftOf({ wallS }, share) {
 export function stateWords(dive) {
   if (dive.work !== null && dive.work.step === "dive") return workWords(dive.work);
   if (dive.state === "complete") return dive.work !== null ? workWords(dive.work) : "";
-  return [t(`state.${dive.state}`), dive.reason].filter(Boolean).join(": ");
+  return [t(`standing.${dive.state}`), dive.reason].filter(Boolean).join(": ");
 }
 
 /** The most frequent species: "Sea turtle 4, Shark 1 and 2 more". */
 export function speciesWords({ species, has_results: has }, most = 3) {
   const all = Object.entries(species);
   if (all.length === 0) return has ? t("card.nothing") : "";
-  const named = all.slice(0, most).map(([label, n]) => `${labelText(label)}\u202f${n}`);
+  const named = all.slice(0, most).map(([label, n]) => `${labelText(label)}\u202f${number(n)}`);
   const more = all.length > most ? ` ${t("card.more", { n: all.length - most })}` : "";
   return named.join(", ") + more;
 }
 
 /** "21 Jun 2026, 14:03"; the recording's own time when it is known, else when it came in. */
-export function dateWords({ recorded_utc: recorded, added_utc: added }, locale = undefined, timeZone = undefined) {
+export function dateWords({ recorded_utc: recorded, added_utc: added }, timeZone = undefined) {
   const moment = new Date(recorded || added);
   if (Number.isNaN(moment.getTime())) return "";
-  return moment.toLocaleString(locale, { dateStyle: "medium", timeStyle: "short", timeZone });
+  const options = { dateStyle: "medium", timeStyle: "short", timeZone };
+  if (dates.spoken !== language()) dates = { spoken: language(), format: new Intl.DateTimeFormat(localeOf(language()), options) };
+  return dates.format.format(moment);
+}
+
+let dates = {}; // making a format takes longer than using it a hundred times
+
+/** As the browser's own country writes dates, where it speaks the page's language. */
+function localeOf(spoken) {
+  const own = globalThis.navigator?.languages ?? [];
+  return own.find((tag) => tag.startsWith(`${spoken}-`)) ?? { en: "en-GB" }[spoken] ?? spoken;
 }
 
 /** One line for an upload. */
@@ -66,7 +75,8 @@ export function uploadWords({ state, offset, size, rate: perSecond, reason, retr
   return t(`upload.${state}`, values);
 }
 
-const folded = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
+/** Without accents, and without the dot that tells a Turkish i from an ı: people search without them. */
+export const folded = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase().replaceAll("ı", "i");
 
 /** Which dives are asked for. query: words, each of which is in the title, the file's name, a species or the date. */
 export function matching(dives, { query, species, state }) {
@@ -78,7 +88,7 @@ export function matching(dives, { query, species, state }) {
     if (state === "busy" && !busy) return false;
     if (state === "trouble" && (dive.state === "complete" || ["queued", "running"].includes(dive.state))) return false;
     if (words.length === 0) return true;
-    const labels = Object.keys(dive.species).map(labelText);
+    const labels = Object.keys(dive.species).flatMap((label) => [labelText(label), label.replaceAll("_", " ")]);
     const text = folded([dive.title, dive.file_name, ...labels, dive.recorded_utc, dive.added_utc].join("\n"));
     return words.every((word) => text.includes(word));
   });

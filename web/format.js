@@ -24,7 +24,8 @@ export function duration(seconds) {
 /** Seconds to a tenth: 12.43 -> "12.4 s". */
 export const tenths = (seconds) => t("unit.s", { n: decimal(seconds) });
 
-const decimal = (value) => number(value, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
+/** One decimal, always: 21 -> "21.0". */
+export const decimal = (value) => number(value, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
 
 /** Media time: 4.1 -> "0:04", 3723 -> "1:02:03". */
 export function mediaTime(seconds) {

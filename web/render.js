@@ -284,6 +284,7 @@ export function createRenderer(document) {
   }
 
   function renderControls(state) {
+    $("dives").hidden = !state.server?.library;
     for (const input of $("views").querySelectorAll("input")) input.checked = input.value === state.view;
     const share = Math.round(state.opacity * 100);
     if (Number($("opacity").value) !== share) $("opacity").value = String(share);

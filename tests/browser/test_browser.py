@@ -307,18 +307,22 @@ def test_nothing_is_cut_off_at_any_width(browser, url, width, height):
     opened.close()
 
 
-def test_a_visit_loads_less_than_150_kb_from_this_server_and_one_language(context, url):
-    page = context.new_page()
+@pytest.mark.parametrize(("language", "other"), [("en", "tr"), ("tr", "en")])
+def test_a_visit_loads_less_than_150_kb_from_this_server_and_one_language(browser, url, language, other):
+    opened = browser.new_context(locale=language)
+    page = opened.new_page()
     answers = []
     page.on("response", lambda answer: answers.append(answer) if "/api/" not in answer.url else None)
     page.goto(f"{url}#reef")
-    shows_label(page)
+    shows_label(page, "Fish|Octopus|Turtle|Balık|Ahtapot")
     page.wait_for_load_state("networkidle")
     bodies = {answer.url.removeprefix(url): len(answer.body()) for answer in answers}
-    assert {"", "assets/app.js", "assets/en.json"} <= bodies.keys()
-    assert "assets/tr.json" not in bodies
+    assert {"", "assets/app.js", f"assets/{language}.json"} <= bodies.keys()
+    assert f"assets/{other}.json" not in bodies
     assert sum(bodies.values()) < 150_000, bodies  # as the browser reads them, before compression
     assert all(answer.header_value("content-encoding") == "gzip" for answer in answers)
+    assert page.locator("#dives").is_hidden()  # there is no library
+    opened.close()
 
 
 def test_a_second_visit_asks_and_is_sent_nothing(context, url):

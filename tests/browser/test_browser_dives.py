@@ -1,5 +1,6 @@
 """The page of the dives in a real browser: recordings sent, worked through, played in step, corrected, taken home."""
 
+import json
 import os
 import re
 import signal
@@ -42,12 +43,13 @@ LABELS = ["Fish", "Octopus", "Turtle"]  # red, green, blue
 
 
 @contextmanager
-def serving(folder: Path, port: int = 0):
+def serving(folder: Path, port: int = 0, *, library: Path | None = None, source: str = ""):
     """The real command with a library, killed or stopped by the test."""
     model = folder / "toy.onnx"
     if not model.exists():
         write_toy_model(model)
-    command = [sys.executable, "-m", "cli", "serve", "--port", port, "--model", model, "--library", folder / "library"]
+    command = [sys.executable, "-m", "cli", "serve", "--port", port, "--model", model]
+    command += ["--library", library or folder / "library", *(["--source", source] if source else [])]
     with subprocess.Popen(
         list(map(str, command)),
         cwd=folder,
@@ -334,6 +336,87 @@ def test_nothing_is_cut_off_at_any_width(dives, browser, width, height, place):
             assert page.locator("#video").bounding_box()["width"] > 0.5 * min(width, 1200)
             assert page.locator(".sighting").first.is_visible()
         assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_the_page_speaks_turkish_and_another_language_without_losing_its_place(dives, browser):
+    asked: list[str] = []
+    with opened_page(browser, dives, locale="tr-TR") as page:
+        page.on("request", lambda request: asked.append(request.url.rpartition("/")[2]))
+        page.reload()
+        wait_for_cards(page, 3)
+        assert {"tr.json", "dives-tr.json"} <= set(asked)
+        assert not {"en.json", "dives-en.json"} & set(asked)
+        assert page.evaluate("document.documentElement.lang") == "tr"
+        assert "Balık" in page.inner_text("#cards")
+        page.fill("#search", "balik reef")
+        open_first(page)
+        seek(page, 2.0)
+        assert page.inner_text("#found-title").startswith("Gözlemler")
+        assert "%" in page.locator(".sighting .when").first.inner_text()
+        page.locator(".sighting[data-place='0'] [data-does=wrong]").click()
+        page.fill("#naming-text", "balık")  # what the model said, by its Turkish name
+        page.keyboard.press("Enter")
+        page.wait_for_function("() => document.querySelector('#naming-hint').textContent.includes('Doğru')")
+        page.locator("#naming-no").click()
+        page.select_option("#language", "en")
+        page.wait_for_function("() => document.documentElement.lang === 'en'")
+        assert page.inner_text("#found-title").startswith("Sightings")
+        assert page.inner_text(".sighting[data-place='0'] [data-does=right]") == "Right"
+        assert float(page.evaluate("document.querySelector('#stage').dataset.at")) == pytest.approx(2.0, abs=0.05)
+        page.reload()  # remembered
+        page.wait_for_function("() => document.querySelector('#answer').textContent.match(/Fish|Octopus|Turtle/)")
+
+
+def test_every_visible_word_comes_from_the_catalogues(dives, browser):
+    """With catalogues that mark each of their texts, what stands unmarked on the page is data, or a bypass."""
+
+    def mark(entry: object) -> object:
+        return {form: mark(text) for form, text in entry.items()} if isinstance(entry, dict) else f"⟦{entry}⟧"
+
+    def marked(route) -> None:
+        texts = json.loads((REPO / "web" / route.request.url.rpartition("/")[2]).read_text(encoding="utf-8"))
+        route.fulfill(json={key: mark(entry) for key, entry in texts.items()})
+
+    with opened_page(browser, dives) as page:
+        page.route("**/assets/*.json", marked)
+        page.reload()
+        wait_for_cards(page, 3)
+        page.fill("#search", "reef")
+        open_first(page)
+        page.keyboard.press("?")
+        said = page.evaluate(
+            """() => {
+              const said = [];
+              for (const element of document.body.querySelectorAll('*')) {
+                if (element.closest('noscript, svg, #file-list')) continue;
+                for (const node of element.childNodes) if (node.nodeType === Node.TEXT_NODE) said.push(node.data);
+                for (const name of ['aria-label', 'title', 'alt', 'placeholder']) {
+                  said.push(element.getAttribute(name) ?? '');
+                }
+              }
+              return said;
+            }"""
+        )
+        assert sum("⟦" in text for text in said) > 60
+        plain = {text.strip() for text in said if "⟦" not in text and re.search(r"[^\W\d_]{2}", text)}
+        dates = re.compile(r"\d+ \w+ \d{4}.*|\w+ \d+, \d{4}.*")
+        data = {"Reeflens", "reef", "English", "Türkçe"}
+        names = re.compile(r"(Fish|Octopus|Turtle)(\W.*)?")
+        assert {text for text in plain - data if not dates.fullmatch(text) and not names.fullmatch(text)} == set()
+
+
+def test_the_two_pages_lead_to_each_other_where_there_is_something_to_see(dives, served, browser, tmp_path):
+    with opened_page(browser, dives, "") as page:
+        page.locator("#dives").click()
+        wait_for_cards(page, 3)
+        assert page.locator("#to-live").is_hidden()  # nothing is live here
+    with (
+        serving(served[1], library=tmp_path / "another", source="scene=scene") as (url, _),
+        opened_page(browser, url) as page,
+    ):
+        page.locator("#to-live").click()
+        page.wait_for_function("() => document.querySelector('#stage').dataset.picture === 'yes'")
+        page.locator("#dives").wait_for(state="visible")
 
 
 def test_a_dive_that_is_gone_says_so(dives, browser):

@@ -42,6 +42,7 @@ def test_the_status_names_model_and_provider(server: Running) -> None:
     assert status["model"] == "toy.onnx"
     assert status["provider"] == {"name": "CPUExecutionProvider", "requested": "cpu", "share": 1.0, "note": ""}
     assert status["uptime_s"] > 0
+    assert status["library"] is False
     assert list(status["sources"]) == ["scene", "album", "dive"]
 
 

@@ -9,7 +9,7 @@ const press = (key, more = {}) =>
   commandFor({ key, ctrlKey: false, metaKey: false, altKey: false, altGraph: false, repeat: false, tag: "BODY", type: "", ...more });
 
 test("every key of the help does something", () => {
-  const typed = { Space: " ", "←": "ArrowLeft", "→": "ArrowRight", "↑": "ArrowUp", "↓": "ArrowDown" };
+  const typed = { space: " ", "←": "ArrowLeft", "→": "ArrowRight", "↑": "ArrowUp", "↓": "ArrowDown" };
   for (const [keys] of HELP) for (const key of keys) assert.notEqual(press(typed[key] ?? key), null, key);
 });
 

@@ -6,4 +6,7 @@ import { speak } from "../../web/text.js";
 
 export const catalogue = (language) => JSON.parse(readFileSync(new URL(`../../web/${language}.json`, import.meta.url)));
 
-speak("en", catalogue("en"));
+/** What the page of the dives says beside that. */
+export const ownOfDives = (language) => catalogue(`dives-${language}`);
+
+speak("en", { ...catalogue("en"), ...ownOfDives("en") });

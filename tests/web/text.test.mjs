@@ -1,10 +1,11 @@
-// The catalogues: the same in every language, complete, and nothing visible beside them.
+// The catalogues, the live page's and what the dives say beside it: the same in every language, complete, and nothing
+// visible but their words.
 
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { after, test } from "node:test";
 
-import { catalogue } from "./english.mjs";
+import { catalogue, ownOfDives } from "./english.mjs";
 import { age, duration, percent, rate } from "../../web/format.js";
 import { labelText, LANGUAGES, number, phrase, speak, t } from "../../web/text.js";
 
@@ -12,67 +13,79 @@ const WEB = new URL("../../web/", import.meta.url);
 const read = (name) => readFileSync(new URL(name, WEB), "utf8");
 const scripts = readdirSync(WEB).filter((name) => name.endsWith(".js"));
 const catalogues = Object.fromEntries(Object.keys(LANGUAGES).map((language) => [language, catalogue(language)]));
+const own = Object.fromEntries(Object.keys(LANGUAGES).map((language) => [language, ownOfDives(language)]));
 const texts = (entry) => (typeof entry === "string" ? [entry] : Object.values(entry));
 const placeholders = (text) => [...new Set(text.match(/\{\w+\}/g))].sort();
 
 after(() => speak("en", catalogues.en));
 
-test("every language has a catalogue, is known to early.js, and there is no other", () => {
-  const found = readdirSync(WEB).filter((name) => /^\w+\.json$/.test(name) && name !== "package.json");
-  assert.deepEqual(found, Object.keys(LANGUAGES).map((language) => `${language}.json`));
-  assert.match(read("early.js"), new RegExp(JSON.stringify(Object.keys(LANGUAGES)).replaceAll(",", ", ").replace(/[[\]]/g, "\\$&")));
+test("every language has its catalogues, is known to the early scripts, and there is no other", () => {
+  const found = readdirSync(WEB).filter((name) => /\.json$/.test(name) && name !== "package.json");
+  const languages = Object.keys(LANGUAGES);
+  assert.deepEqual(found.sort(), languages.flatMap((language) => [`dives-${language}.json`, `${language}.json`]).sort());
+  for (const early of ["early.js", "dives-early.js"]) assert.ok(read(early).includes(JSON.stringify(languages).replaceAll(",", ", ")), early);
 });
 
-for (const [language, { labels: _, ...said }] of Object.entries(catalogues)) {
-  test(`${language} has the keys of English and no other, none of them empty`, () => {
-    assert.deepEqual(Object.keys(said), Object.keys(catalogues.en));
-    for (const [key, entry] of Object.entries(said)) for (const text of texts(entry)) assert.ok(text.trim(), key);
-  });
+for (const of of [catalogues, own]) {
+  for (const [language, { labels: _, ...said }] of Object.entries(of)) {
+    const name = of === own ? `${language}, the dives` : language;
 
-  test(`${language} has the placeholders of English, in every plural form`, () => {
-    for (const [key, entry] of Object.entries(said)) {
-      const wanted = placeholders(texts(catalogues.en[key])[0]);
-      for (const text of texts(entry)) assert.deepEqual(placeholders(text), wanted, key);
-    }
-  });
+    test(`${name}: the keys of English and no other, none of them empty`, () => {
+      assert.deepEqual(Object.keys(said), Object.keys(of.en));
+      for (const [key, entry] of Object.entries(said)) for (const text of texts(entry)) assert.ok(text.trim(), key);
+    });
 
-  test(`${language} has every plural form that Intl asks for`, () => {
-    const forms = new Intl.PluralRules(language).resolvedOptions().pluralCategories;
-    for (const [key, entry] of Object.entries(said)) {
-      if (typeof entry !== "string") assert.deepEqual(Object.keys(entry).sort(), [...forms].sort(), key);
-    }
-  });
+    test(`${name}: the placeholders of English, in every plural form`, () => {
+      for (const [key, entry] of Object.entries(said)) {
+        const wanted = placeholders(texts(of.en[key])[0]);
+        for (const text of texts(entry)) assert.deepEqual(placeholders(text), wanted, key);
+      }
+    });
+
+    test(`${name}: every plural form that Intl asks for`, () => {
+      const forms = new Intl.PluralRules(language).resolvedOptions().pluralCategories;
+      for (const [key, entry] of Object.entries(said)) {
+        if (typeof entry !== "string") assert.deepEqual(Object.keys(entry).sort(), [...forms].sort(), key);
+      }
+    });
+  }
 }
 
-/** Keys that the code asks for; `where.${place}` stands for all that begin like it. */
-function askedFor() {
-  const code = scripts.map(read).join("\n");
-  const found = [...read("index.html").matchAll(/data-(?:t|title|name)="([^"]+)"/g)].map(([, key]) => key);
-  for (const [, key] of code.matchAll(/["`]([a-z][\w.${}-]*)["`]/g)) found.push(key);
-  return found;
+test("the dives' own words take no word of the live page's away", () => {
+  assert.deepEqual(Object.keys(own.en).filter((key) => key in catalogues.en), []);
+});
+
+const ofDives = (name) => name.startsWith("dives");
+const pages = [
+  { page: "index.html", code: scripts.filter((name) => !ofDives(name)), own: catalogues.en, known: catalogues.en },
+  { page: "dives.html", code: scripts.filter(ofDives), own: own.en, known: { ...catalogues.en, ...own.en } },
+];
+
+for (const { page, code, own: sayable, known } of pages) {
+  const [html, source] = [read(page), code.map(read).join("\n")];
+  const named = [...html.matchAll(/data-(?:t|title|name|text|label|placeholder)="([^"]+)"/g)].map(([, key]) => key);
+
+  test(`${page}: every text is asked for, and every one that is asked for exists`, () => {
+    // `where.${place}` stands for all that begin like it.
+    const asked = [...named, ...[...source.matchAll(/["`]([a-z][\w.${}-]*)["`]/g)].map(([, key]) => key)];
+    const patterns = asked.filter((key) => key.includes("$")).map((key) => new RegExp(`^${key.replace(/\$\{.*/, ".+")}$`));
+    const idle = Object.keys(sayable).filter((key) => !asked.includes(key) && !patterns.some((pattern) => pattern.test(key)));
+    assert.deepEqual(idle, []);
+    const direct = [...source.matchAll(/\bt\("([^"]+)"/g)].map(([, key]) => key);
+    assert.deepEqual([...named, ...direct].filter((key) => !(key in known)), []);
+  });
+
+  test(`${page} itself says nothing in one language`, () => {
+    const body = html.replace(/<(svg|noscript|kbd|title|option)\b[\s\S]*?(<\/\1>|(?=<option|<\/select>))/g, "");
+    const shown = [...body.matchAll(/>([^<>]*\p{L}[^<>]*)</gu)].map(([, text]) => text.trim());
+    assert.deepEqual(shown, ["Reeflens"]);
+    assert.doesNotMatch(body, /\s(aria-label|title|placeholder|alt)="/);
+  });
 }
-
-test("every text is asked for, and every one that is asked for exists", () => {
-  const asked = askedFor();
-  const patterns = asked.filter((key) => key.includes("$")).map((key) => new RegExp(`^${key.replace(/\$\{.*/, ".+")}$`));
-  const keys = Object.keys(catalogues.en);
-  const idle = keys.filter((key) => !asked.includes(key) && !patterns.some((pattern) => pattern.test(key)));
-  assert.deepEqual(idle, []);
-  const named = [...read("index.html").matchAll(/data-(?:t|title|name)="([^"]+)"/g)].map(([, key]) => key);
-  assert.deepEqual(named.filter((key) => !keys.includes(key)), []);
-});
-
-test("the document itself says nothing in one language", () => {
-  const body = read("index.html").replace(/<(svg|noscript|kbd|title|option)\b[\s\S]*?(<\/\1>|(?=<option|<\/select>))/g, "");
-  const shown = [...body.matchAll(/>([^<>]*\p{L}[^<>]*)</gu)].map(([, text]) => text.trim());
-  assert.deepEqual(shown, ["Reeflens"]);
-  assert.doesNotMatch(body, /\s(aria-label|title|placeholder|alt)="/);
-});
 
 test("the code holds no sentence of its own", () => {
   const sentences = [];
-  // The dives speak English only as yet, out of a catalogue of their own (dives-text.js).
-  for (const name of scripts.filter((each) => each !== "wire.js" && !each.startsWith("dives-"))) {
+  for (const name of scripts.filter((each) => each !== "wire.js")) {
     // wire.js says what is wrong with a message to whoever mends a server; it is quoted, like a browser's own errors.
     const code = read(name)
       .replace(/\/\*[\s\S]*?\*\//g, "")
