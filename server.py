@@ -47,6 +47,7 @@ from serving.logbook import Logbook
 from serving.page import page_router
 from serving.recorder import Recorder
 from serving.station import Station
+from serving.thumbnails import Thumbnails
 
 SCENE = "scene"
 
@@ -119,6 +120,8 @@ def create_app(settings: ServerSettings) -> FastAPI:
             engine = stack.enter_context(await asyncio.to_thread(opening))
             encoder = ThreadPoolExecutor(1, "jpeg")
             stack.callback(encoder.shutdown, wait=False, cancel_futures=True)
+            small_encoder = ThreadPoolExecutor(1, "thumbnail")  # its own: a tile must not hold up a viewer's JPEG
+            stack.callback(small_encoder.shutdown, wait=False, cancel_futures=True)
             hubs = {
                 name: Hub(name, wire.hello(name, engine.contract, engine.provider.name, engine.path.name), encoder)
                 for name in settings.sources
@@ -146,6 +149,7 @@ def create_app(settings: ServerSettings) -> FastAPI:
                 contract=engine.contract,
                 provider=engine.provider,
                 hubs=hubs,
+                thumbnails=Thumbnails(hubs, small_encoder),
                 cameras=cameras,
                 runner=runner,
                 logbook=logbook,

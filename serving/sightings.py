@@ -9,7 +9,7 @@ from fastapi import APIRouter, HTTPException, Query, Response
 from fastapi.responses import FileResponse
 from pydantic import BaseModel, Field
 
-from serving.answers import Problem, problem
+from serving.answers import Jpeg, Problem, problem
 from serving.logbook import KEPT, Entry, Logbook
 from serving.station import StationDep
 
@@ -19,12 +19,6 @@ DEFAULT_LIMIT = 100
 NO_SUCH: dict[int | str, dict[str, Any]] = {
     404: problem("There is no such sighting, or it has no such file (any more).")
 }
-
-
-class Jpeg(Response):
-    """A picture; here for the schema's sake."""
-
-    media_type = "image/jpeg"
 
 
 class Mp4(Response):

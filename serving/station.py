@@ -18,6 +18,7 @@ from realtime.live import LiveStatus
 from serving.camera import Cameras, Runner
 from serving.hub import Hub
 from serving.logbook import Logbook
+from serving.thumbnails import Thumbnails
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,6 +35,7 @@ class Station:
     contract: ModelContract
     provider: ProviderReport
     hubs: Mapping[str, Hub]
+    thumbnails: Thumbnails
     cameras: Cameras
     runner: Runner
     logbook: Logbook
