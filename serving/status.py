@@ -191,7 +191,7 @@ async def readyz(station: StationDep, response: Response) -> Readiness:
 
 def _readiness(station: Station) -> Readiness:
     found = station.status()
-    if not found or any(status.state in ("live", "stalled", "ended") for status in found.values()):
+    if not found or any(status.classified for status in found.values()):
         return Readiness(ready=True, reason="")
     return Readiness(ready=False, reason="; ".join(_words(name, status) for name, status in found.items()))
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import cv2
 import httpx
@@ -13,6 +15,9 @@ from running import Running, result, running, text
 from toy_onnx import toy_contract
 
 from realtime.contract import ModelContract
+from realtime.live import LiveStatus
+from serving.station import Station
+from serving.status import Readiness, _readiness
 
 
 @pytest.fixture(scope="module")
@@ -134,6 +139,17 @@ def test_ready_is_that_something_can_be_watched(server: Running, toy_model: Path
         refused = lonely.http.get("readyz")
         assert refused.status_code == 503
         assert "dive is failed (" in refused.json()["reason"]
+
+
+def test_ready_stays_while_the_only_camera_is_tried_again() -> None:
+    tried_again = LiveStatus("retrying", "the connection broke", "stream", captured=9, classified=7)
+    found = {"cam": LiveStatus("retrying", "the connection is refused")}
+    station = cast(Station, SimpleNamespace(status=lambda: found))
+    assert _readiness(station) == Readiness(ready=False, reason="cam is retrying (the connection is refused)")
+    found["cam"] = tried_again
+    assert _readiness(station) == Readiness(ready=True, reason="")
+    found.clear()
+    assert _readiness(station).ready  # a library needs no source
 
 
 def test_the_schema_describes_every_field_that_is_sent(server: Running) -> None:
