@@ -198,6 +198,10 @@ def collect(sources: tuple[Path, ...], out: Path, frames: int, as_json: bool) ->
 )
 @click.option("--tls-cert", type=PATH, metavar="FILE", help="Speak https with this certificate (chain), PEM.")
 @click.option("--tls-key", type=PATH, metavar="FILE", help="Its private key, PEM.")
+@click.option("--max-viewers", type=click.IntRange(1), default=64, help="Most that may watch at a time.")
+@click.option(
+    "--max-webcams", type=click.IntRange(0), default=8, help="Most pages with a camera of their own; 0: none."
+)
 @click.option("--once", is_flag=True, help="Play recorded sources once instead of over and over.")
 @click.option(
     "--library", type=PATH, help="Keep a library of recorded dives in this folder, with uploads and a player."
@@ -218,6 +222,8 @@ def serve(
     public_origin: tuple[str, ...],
     tls_cert: Path | None,
     tls_key: Path | None,
+    max_viewers: int,
+    max_webcams: int,
     once: bool,
     library: Path | None,
     upload_limit_gb: float,
@@ -239,6 +245,8 @@ def serve(
         public_origins=public_origin,
         tls_cert=tls_cert,
         tls_key=tls_key,
+        max_viewers=max_viewers,
+        max_webcams=max_webcams,
         provider=provider,
         require_gpu=require_gpu,
         loop=not once,

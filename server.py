@@ -85,6 +85,7 @@ class ServerSettings:
     provider: str = "auto"
     require_gpu: bool = False
     max_viewers: int = 64
+    max_webcams: int = 8
     loop: bool = False
     library: Path | None = None
     upload_limit: int = 64_000_000_000
@@ -101,7 +102,9 @@ class ServerSettings:
             public_origin(text)
         _check_tls(self.tls_cert, self.tls_key)
         if self.max_viewers < 1:
-            raise SettingsError(f"max_viewers: expected at least 1, received {self.max_viewers}")
+            raise SettingsError(f"--max-viewers: expected at least 1, received {self.max_viewers}")
+        if self.max_webcams < 0:
+            raise SettingsError(f"--max-webcams: expected 0 or more, received {self.max_webcams}")
         if self.upload_limit < 1 or self.quota < 0:
             raise SettingsError("upload limit and quota: expected a number of bytes")
         if self.clips_s is not None and not 0.0 < self.clips_s <= MOST_CLIP_S:
@@ -165,6 +168,7 @@ def create_app(settings: ServerSettings) -> FastAPI:
                 registry=registry,
                 status=lambda: {name: found for name, found in runner.status().items() if name in hubs},
                 max_viewers=settings.max_viewers,
+                max_webcams=settings.max_webcams,
             )
             registry.register(metrics.StationCollector(app.state.station))
             await asyncio.to_thread(logbook.start)

@@ -27,7 +27,7 @@ class Station:
 
     model: file name of the model. status: how every source is doing now, by name. runner: classifies them, and the
     pages' own cameras. logbook: what was seen on the sources. registry: what `GET /metrics` tells. max_viewers: over
-    all sources and cameras. started_s: monotonic.
+    all sources and cameras. max_webcams: pages with a camera of their own. started_s: monotonic.
     """
 
     version: str
@@ -42,6 +42,7 @@ class Station:
     registry: CollectorRegistry
     status: Callable[[], Mapping[str, LiveStatus]]
     max_viewers: int
+    max_webcams: int
     started_s: float = field(default_factory=time.monotonic)
 
     @property
