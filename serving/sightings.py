@@ -112,9 +112,9 @@ def _picture(logbook: Logbook, entry: Entry, file: str, small: bytes | None) -> 
 
 def _item(entry: Entry, logbook: Logbook) -> SightingItem:
     row, base = entry.row, f"api/sightings/{entry.id}"
-    has_still = entry.still is not None or logbook.file(entry, row.still) is not None
-    has_overlay = entry.still is not None or logbook.file(entry, row.overlay) is not None
-    has_clip = logbook.file(entry, row.clip) is not None
+    has_still = entry.still is not None or logbook.has(entry, row.still)
+    has_overlay = entry.still is not None or logbook.has(entry, row.overlay)
+    has_clip = logbook.has(entry, row.clip)
     version = f"?frame={entry.still.frame if entry.still is not None else row.peak_frame}"
     return SightingItem(
         id=entry.id,
