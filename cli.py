@@ -190,6 +190,18 @@ def collect(sources: tuple[Path, ...], out: Path, frames: int, as_json: bool) ->
 @model_option
 @click.option("--host", default="127.0.0.1", help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, help="Port to listen on; 0 for any free one.")
+@click.option(
+    "--public-origin",
+    metavar="URL",
+    multiple=True,
+    help="Where a proxy in front is reached, such as https://reef.example.org; may be given again.",
+)
+@click.option("--tls-cert", type=PATH, metavar="FILE", help="Speak https with this certificate (chain), PEM.")
+@click.option("--tls-key", type=PATH, metavar="FILE", help="Its private key, PEM.")
+@click.option("--max-viewers", type=click.IntRange(1), default=64, help="Most that may watch at a time.")
+@click.option(
+    "--max-webcams", type=click.IntRange(0), default=8, help="Most pages with a camera of their own; 0: none."
+)
 @click.option("--once", is_flag=True, help="Play recorded sources once instead of over and over.")
 @click.option(
     "--library", type=PATH, help="Keep a library of recorded dives in this folder, with uploads and a player."
@@ -207,6 +219,11 @@ def serve(
     model: Path | None,
     host: str,
     port: int,
+    public_origin: tuple[str, ...],
+    tls_cert: Path | None,
+    tls_key: Path | None,
+    max_viewers: int,
+    max_webcams: int,
     once: bool,
     library: Path | None,
     upload_limit_gb: float,
@@ -225,6 +242,11 @@ def serve(
         sources=_named_sources(source),
         host=host,
         port=port,
+        public_origins=public_origin,
+        tls_cert=tls_cert,
+        tls_key=tls_key,
+        max_viewers=max_viewers,
+        max_webcams=max_webcams,
         provider=provider,
         require_gpu=require_gpu,
         loop=not once,

@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import socket
+import ssl
 import threading
 from collections import ChainMap
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
@@ -36,7 +37,7 @@ from realtime.reconnecting import Reconnecting
 from realtime.scene import TestScene
 from realtime.sources import Paced, Source, open_recorded
 from serving import dives, live, metrics, sightings, status, uploads, webcam, wire
-from serving.access import WILDCARDS, Access
+from serving.access import WILDCARDS, Access, public_origin
 from serving.ages import FrameAges
 from serving.answers import problem
 from serving.bridge import Bridge, Outlet
@@ -47,6 +48,7 @@ from serving.logbook import Logbook
 from serving.page import page_router
 from serving.recorder import Recorder
 from serving.station import Station
+from serving.thumbnails import Thumbnails
 
 SCENE = "scene"
 
@@ -65,9 +67,11 @@ class ServerSettings:
     sources: name -> video file, folder of pictures, camera (rtsp://, rtsps://, http://, https://, `usb:0`, /dev/video0)
     or "scene" (rendered); without any, the scene. A camera need not be there yet. loop: start recorded sources anew at
     their end. host: "0.0.0.0" or "::" for all addresses. port: 0 for any free one.
-    provider, require_gpu: as for Engine.open. max_viewers: over all sources. library: the folder of recorded dives,
-    None for none; with one, and no sources, nothing is shown live. upload_limit, quota: bytes of one file, and of all;
-    quota 0 for as much as the disk holds. record: a folder to write to what is seen while the sources run. clips_s:
+    public_origins: of proxies in front, such as "https://reef.example.org". tls_cert, tls_key: PEM files, both or
+    neither; with them the server speaks https. provider, require_gpu: as for Engine.open. max_viewers: over all
+    sources, with the pages' own cameras, of which there may be max_webcams. library: the folder of recorded dives, None
+    for none; with one, and no sources, nothing is shown live. upload_limit, quota: bytes of one file, and of all; quota
+    0 for as much as the disk holds. record: a folder to write to what is seen while the sources run. clips_s:
     seconds of video to record before and after each sighting, up to MOST_CLIP_S.
     """
 
@@ -75,9 +79,13 @@ class ServerSettings:
     sources: Mapping[str, str] = field(default_factory=dict, repr=False)  # addresses hold passwords
     host: str = "127.0.0.1"
     port: int = 8000
+    public_origins: Sequence[str] = ()
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
     provider: str = "auto"
     require_gpu: bool = False
     max_viewers: int = 64
+    max_webcams: int = 8
     loop: bool = False
     library: Path | None = None
     upload_limit: int = 64_000_000_000
@@ -90,8 +98,13 @@ class ServerSettings:
             object.__setattr__(self, "sources", {SCENE: SCENE})
         if not 0 <= self.port <= 65535:
             raise SettingsError(f"port: expected 0 to 65535, received {self.port}")
+        for text in self.public_origins:
+            public_origin(text)
+        _check_tls(self.tls_cert, self.tls_key)
         if self.max_viewers < 1:
-            raise SettingsError(f"max_viewers: expected at least 1, received {self.max_viewers}")
+            raise SettingsError(f"--max-viewers: expected at least 1, received {self.max_viewers}")
+        if self.max_webcams < 0:
+            raise SettingsError(f"--max-webcams: expected 0 or more, received {self.max_webcams}")
         if self.upload_limit < 1 or self.quota < 0:
             raise SettingsError("upload limit and quota: expected a number of bytes")
         if self.clips_s is not None and not 0.0 < self.clips_s <= MOST_CLIP_S:
@@ -119,6 +132,8 @@ def create_app(settings: ServerSettings) -> FastAPI:
             engine = stack.enter_context(await asyncio.to_thread(opening))
             encoder = ThreadPoolExecutor(1, "jpeg")
             stack.callback(encoder.shutdown, wait=False, cancel_futures=True)
+            small_encoder = ThreadPoolExecutor(1, "thumbnail")  # its own: a tile must not hold up a viewer's JPEG
+            stack.callback(small_encoder.shutdown, wait=False, cancel_futures=True)
             hubs = {
                 name: Hub(name, wire.hello(name, engine.contract, engine.provider.name, engine.path.name), encoder)
                 for name in settings.sources
@@ -146,12 +161,14 @@ def create_app(settings: ServerSettings) -> FastAPI:
                 contract=engine.contract,
                 provider=engine.provider,
                 hubs=hubs,
+                thumbnails=Thumbnails(hubs, small_encoder),
                 cameras=cameras,
                 runner=runner,
                 logbook=logbook,
                 registry=registry,
                 status=lambda: {name: found for name, found in runner.status().items() if name in hubs},
                 max_viewers=settings.max_viewers,
+                max_webcams=settings.max_webcams,
             )
             registry.register(metrics.StationCollector(app.state.station))
             await asyncio.to_thread(logbook.start)
@@ -176,7 +193,7 @@ def create_app(settings: ServerSettings) -> FastAPI:
         description="How a Reeflens server is doing, and what it has seen. Live pictures come over a websocket.",
         responses={403: problem("This page, or this host name, may not use the server.")},
     )
-    app.add_middleware(Access, bound_host=settings.host)
+    app.add_middleware(Access, bound_host=settings.host, public=[*map(public_origin, settings.public_origins)])
     app.include_router(live.router)
     app.include_router(webcam.router)
     app.include_router(status.router)
@@ -211,11 +228,13 @@ def serve(
             lifespan="off",  # ours is around the server below, where its errors can be caught
             log_config=None,
             log_level=log_level,
+            ssl_certfile=settings.tls_cert,
+            ssl_keyfile=settings.tls_key,
             server_header=False,
             proxy_headers=False,
             timeout_graceful_shutdown=DRAIN_S,
         )
-        url = _url(settings.host, listener.getsockname()[1])
+        url = _url(settings.host, listener.getsockname()[1], "http" if settings.tls_cert is None else "https")
         server = _Server(config, app, stop or threading.Event(), partial(on_ready, url))
         asyncio.run(_serve(app, server, listener))
 
@@ -296,6 +315,27 @@ def _check_source(name: str, place: str) -> None:
         raise SourceError(name, f"{path}: {reason}") from error
 
 
+def _check_tls(cert: Path | None, key: Path | None) -> None:
+    if cert is None and key is None:
+        return
+    if cert is None or key is None:
+        raise SettingsError("--tls-cert and --tls-key: one needs the other")
+    for flag, path in (("--tls-cert", cert), ("--tls-key", key)):
+        try:
+            path.open("rb").close()
+        except OSError as error:
+            raise SettingsError(f"{flag}: {path}: cannot be read ({(error.strerror or '').lower()})") from error
+    try:
+        # A password for a key that has one, lest OpenSSL asks for it on a terminal that nobody watches.
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(cert, key, password="")
+    except (OSError, ValueError) as error:
+        mismatched = getattr(error, "reason", "") == "KEY_VALUES_MISMATCH"
+        why = (
+            "the key is not that of the certificate" if mismatched else "expected PEM files, the key without a password"
+        )
+        raise SettingsError(f"--tls-cert {cert}, --tls-key {key}: {why}") from error
+
+
 def _recorder(settings: ServerSettings, labels: Sequence[str]) -> Recorder | None:
     if settings.record is None:
         return None
@@ -326,10 +366,10 @@ def _listen(host: str, port: int) -> socket.socket:
         raise SettingsError(f"cannot listen on {host}:{port} ({reason}); choose another host or port") from error
 
 
-def _url(host: str, port: int) -> str:
+def _url(host: str, port: int, scheme: str) -> str:
     """An address that a browser on this machine can open."""
     shown = {"::": "::1"}.get(host, "127.0.0.1") if host in WILDCARDS else host
-    return f"http://[{shown}]:{port}/" if ":" in shown else f"http://{shown}:{port}/"
+    return f"{scheme}://[{shown}]:{port}/" if ":" in shown else f"{scheme}://{shown}:{port}/"
 
 
 def _version() -> str:

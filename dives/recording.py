@@ -16,6 +16,7 @@ import io
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -59,13 +60,19 @@ class SourceFolder:
             for leftover in self.folder.glob(f"*/*{SUFFIX}"):
                 leftover.unlink(missing_ok=True)
             self._sightings = open_numbered(self.folder, "sightings", COLUMNS)
+            self._blank_missing()
             ended = read_rows(self._sightings.path, LOOKED_BACK)
             for row in read_rows(self.folder / ONGOING, 1):
                 if any(row.is_same(other) for other in known):
                     return
                 if not any(row.is_same(other) for other in ended):
-                    self._sightings.append(row.texts(), sync=True)
+                    self._sightings.append(self._blanked(row).texts(), sync=True)
             (self.folder / ONGOING).unlink(missing_ok=True)
+
+    def blank_missing(self) -> None:
+        """Takes out of the last LOOKED_BACK lines of sightings.csv the names of files that are not there."""
+        with writing_to(self.folder):
+            self._blank_missing()
 
     def frame(self, result: FrameResult) -> None:
         """A line for a classified frame."""
@@ -110,6 +117,37 @@ class SourceFolder:
         """The newest sightings that have ended, in the order in which they did."""
         with writing_to(self.folder):
             return read_rows(self._sightings.path, newest) if self._sightings is not None else []
+
+    def _blank_missing(self) -> None:
+        """A clip is named when its sighting ends, and complete seconds later: what was between them may be a kill."""
+        if self._sightings is None:
+            return
+        path = self._sightings.path
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
+        mended = [*lines[:-LOOKED_BACK], *map(self._line_blanked, lines[-LOOKED_BACK:])]
+        if mended != lines:
+            self._sightings.close()
+            self._sightings = None
+            write_whole(path, "".join(mended))
+            self._sightings = open_numbered(self.folder, "sightings", COLUMNS)
+
+    def _line_blanked(self, line: str) -> str:
+        try:
+            row = SightingRow.read(next(csv.reader([line]), []))
+        except (ValueError, csv.Error):
+            return line  # the header, or one that is damaged
+        blanked = self._blanked(row)
+        if blanked == row:
+            return line
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerow(blanked.texts())
+        return text.getvalue()
+
+    def _blanked(self, row: SightingRow) -> SightingRow:
+        still, overlay, clip = (
+            "" if path and _is_missing(self.folder / path) else path for path in (row.still, row.overlay, row.clip)
+        )
+        return replace(row, still=still, overlay=overlay, clip=clip)
 
     @property
     def gone(self) -> bool:
@@ -213,6 +251,14 @@ def reason_of(error: Exception) -> str:
     """The system's own words for why writing failed, in lower case."""
     cause = error.__cause__ if isinstance(error, ResultsError) else error
     return (getattr(cause, "strerror", None) or str(error)).lower()
+
+
+def _is_missing(path: Path) -> bool:
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True  # any other error is the disk's, and says nothing of the file
+    return False
 
 
 def _places(sources: Collection[str]) -> Iterator[tuple[str, str]]:

@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 
 import av
 import cv2
+import numpy as np
 
 from realtime.addresses import redact
 from realtime.backlog import Backlog
@@ -251,17 +252,28 @@ class UsbCamera(_Camera):
         empty = 0
         try:
             while not self._stop.is_set():
-                got, bgr = self._capture.read()
-                if not got:
+                taken = self._read()
+                if taken is None:
                     empty, self.damaged = empty + 1, self.damaged + 1
                     if empty >= EMPTY_READS:
                         raise CameraError(self.name, Cause.GONE, "the camera gives no more pictures; is it plugged in?")
                     continue
                 empty = 0
-                stamp_s = float(self._capture.get(cv2.CAP_PROP_POS_MSEC)) / 1e3
-                yield self._frame(ArrayPicture(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)), stamp_s or None)
+                yield self._frame(*taken)
         finally:
             self._capture.release()
+
+    def _read(self) -> tuple[ArrayPicture, float | None] | None:
+        """The next picture with its time; None where there is none. A driver in trouble may raise anything."""
+        try:
+            got, bgr = self._capture.read()
+            if not got:
+                return None
+            stamp_s = float(self._capture.get(cv2.CAP_PROP_POS_MSEC)) / 1e3
+            return ArrayPicture(np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)), stamp_s or None
+        except Exception:
+            log.debug("source %s: the camera's driver", self.name, exc_info=True)
+            return None
 
 
 def _check_device(name: str, device: int | str) -> None:

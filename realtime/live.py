@@ -20,6 +20,7 @@ from realtime.sources import Source
 log = logging.getLogger(__name__)
 
 RATE_WINDOW_S = 2.0
+MAX_IN_A_ROW = 25  # frames that cannot be classified: a second of a camera, after which it is no accident
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +30,8 @@ class LiveStatus:
     state: "connecting", "live", "ended", "failed" or "stopped", and for a camera also "stalled" and "retrying" (drawn
     in realtime/reconnecting.py). reason: why, in words, and cause: as a word of realtime.errors.Cause, when it is a
     camera's trouble. captured: frames read. dropped: frames overwritten by a newer one before they were classified.
-    damaged: what came and could not be decoded. reconnects: times a camera came back by a new connection. stalls:
-    times one fell silent. classified: results given. rate: results/s over the last two seconds. size_hw: of the
+    damaged: what came and could not be decoded or classified. reconnects: times a camera came back by a new connection.
+    stalls: times one fell silent. classified: results given. rate: results/s over the last two seconds. size_hw: of the
     picture, pixels. late: those of ``dropped`` that were overtaken on the way out of a camera's own thread; the others
     were overtaken while the model was busy. engine_s: seconds that the model has worked for this source.
     """
@@ -61,8 +62,11 @@ STATES = (*CAMERA_STATES, *OVER)
 class _Feed:
     """One source on its way: its newest frame, its memory, its counts and its thread."""
 
-    def __init__(self, name: str, open_source: Callable[[], Source], engine: Engine, wake: threading.Condition) -> None:
+    def __init__(
+        self, name: str, open_source: Callable[[], Source], engine: Engine, wake: threading.Condition, group: str = ""
+    ) -> None:
         self.name = name
+        self.group = group  # those of one group take turns among themselves for one turn in the round
         self.open_source = open_source
         self.slot: LatestSlot[Frame] = LatestSlot(wake)
         self.pipeline = Pipeline(engine)
@@ -71,6 +75,8 @@ class _Feed:
         self.camera: ReportsHealth | None = None  # the source, when it has states of its own
         self.thread: threading.Thread | None = None
         self.turn = 0  # when it was served last, in turns of the inference thread
+        self.failures = 0  # to classify a frame, since the start
+        self.in_a_row = 0  # of these
         self.over = False  # the inference thread has taken the end
         self.leaving = threading.Event()
         self.forgotten = False  # nobody is told of it any more; guarded by `telling`
@@ -92,7 +98,7 @@ class _Feed:
             self.status,
             rate=self.rate(now_s),
             dropped=self.slot.overwritten + health.late,
-            damaged=health.damaged + int(getattr(self.source, "damaged", 0)),
+            damaged=health.damaged + int(getattr(self.source, "damaged", 0)) + self.failures,
             reconnects=health.reconnects,
             stalls=health.stalls,
             late=health.late,
@@ -110,9 +116,11 @@ class LiveRunner:
     """Reads any number of live sources and classifies their newest frames in turn on one engine.
 
     One capture thread per source puts frames into a slot that keeps the newest; one inference thread serves the
-    slots round-robin, so that a fast camera cannot starve a slow one. on_result and on_status are called from
-    these threads, never two at once for one source, and must return quickly; an exception in on_result ends that
-    source with the reason. Sources come and go while it runs; all methods may be called from any thread.
+    slots round-robin, so that a fast camera cannot starve a slow one, nor a crowd of one group a single one. A frame
+    that cannot be classified counts as damaged; MAX_IN_A_ROW of them in a row end the source with the reason of the
+    last. on_result and on_status are called from these threads, never two at once for one source, and must return
+    quickly; an exception in on_result ends that source with the reason. Sources come and go while it runs; all
+    methods may be called from any thread.
     """
 
     def __init__(
@@ -136,6 +144,7 @@ class LiveRunner:
         self._inference: threading.Thread | None = None
         self._leftover: list[threading.Thread] = []  # of detached sources, still at work when detach gave up
         self._turn = 0
+        self._group_turns: dict[str, int] = {}  # when one of a group was served last
 
     def start(self) -> None:
         """Starts the threads and returns at once. Raises RuntimeError when called twice."""
@@ -146,9 +155,10 @@ class LiveRunner:
             for feed in self._feeds.values():
                 self._begin(feed)
 
-    def attach(self, name: str, open_source: Callable[[], Source]) -> None:
+    def attach(self, name: str, open_source: Callable[[], Source], group: str = "") -> None:
         """Adds a source; it is read at once when the runner runs, else from ``start`` on.
 
+        group: sources of one group share one turn in the round, however many they are.
         Raises ValueError when the name is taken, RuntimeError after ``stop``.
         """
         with self._wake:
@@ -156,7 +166,7 @@ class LiveRunner:
                 raise RuntimeError("the runner was stopped")
             if name in self._feeds:
                 raise ValueError(f"source {name!r} is already there")
-            feed = _Feed(name, open_source, self._engine, self._wake)
+            feed = _Feed(name, open_source, self._engine, self._wake, group)
             feed.turn = self._turn
             self._feeds = {**self._feeds, name: feed}
             if self._inference is not None:
@@ -266,24 +276,31 @@ class LiveRunner:
                     continue
                 self._turn += 1
                 feed.turn = self._turn
+                if feed.group:
+                    self._group_turns[feed.group] = self._turn
             self._serve(feed)
 
     def _next(self) -> _Feed | None:
-        """Of the sources with something to take the one that has waited longest."""
+        """Of the sources with something to take the one that has waited longest, a group being one."""
         ready = (feed for feed in self._feeds.values() if feed.slot.ready and not feed.over)
-        return min(ready, key=lambda feed: feed.turn, default=None)
+        return min(ready, key=lambda feed: (self._group_turns.get(feed.group, feed.turn), feed.turn), default=None)
 
     def _serve(self, feed: _Feed) -> None:
         try:
             frame = feed.slot.get(timeout=0.0)
-            begun_s = self._clock()
-            result = feed.pipeline.step(frame, feed.explain)
         except Closed:
             self._end(feed, "stopped" if feed.leaving.is_set() else "ended", "")
             return
-        except Exception as error:  # any source or model failure ends this feed only, with its reason
+        except Exception as error:  # how the source failed: ends this feed only, with its reason
             self._fail(feed, error)
             return
+        begun_s = self._clock()
+        try:
+            result = feed.pipeline.step(frame, feed.explain)
+        except Exception as error:  # whatever a torn picture or a tired GPU brings
+            self._miss(feed, error)
+            return
+        feed.in_a_row = 0
         now_s = self._clock()
         with self._lock:
             feed.times_s.append(now_s)
@@ -301,6 +318,14 @@ class LiveRunner:
                 if not feed.forgotten:
                     self._on_result(frame, result, status)
         except Exception as error:  # the receiver is not ours to trust; other sources go on
+            self._fail(feed, error)
+
+    def _miss(self, feed: _Feed, error: Exception) -> None:
+        """One frame could not be classified; a camera that films day and night does not end with it."""
+        if not feed.failures:
+            log.error("source %s: a frame cannot be classified and counts as damaged", feed.name, exc_info=error)
+        feed.failures, feed.in_a_row = feed.failures + 1, feed.in_a_row + 1
+        if feed.in_a_row >= MAX_IN_A_ROW:
             self._fail(feed, error)
 
     def _fail(self, feed: _Feed, error: Exception) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+from collections.abc import Collection
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -16,6 +17,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from realtime.addresses import redact
+from realtime.errors import SettingsError
 from serving.wire import CLOSE_POLICY
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -45,6 +48,25 @@ class Authority:
     port: int
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a page comes from, as in "https://reef.example.org"."""
+
+    scheme: str
+    authority: Authority
+
+
+def public_origin(text: str) -> Origin:
+    """Under which the server is reached from outside, through a proxy. Raises SettingsError for what is no origin."""
+    origin = _parse_origin(text.removesuffix("/"))
+    if origin is None:
+        raise SettingsError(
+            f"--public-origin: expected http:// or https:// with a host, such as https://reef.example.org, "
+            f"received {redact(text)!r}"
+        )
+    return origin
+
+
 def parse_authority(text: str, default_port: int) -> Authority | None:
     """Reads a Host header or the part of an origin after "//"; None when it is not one."""
     try:
@@ -57,12 +79,20 @@ def parse_authority(text: str, default_port: int) -> Authority | None:
     return Authority(host, default_port if port is None else port)
 
 
-def refusal(headers: Headers, scheme: str, bound_host: str, port: int | None, method: str = "GET") -> str | None:
+def refusal(
+    headers: Headers,
+    scheme: str,
+    bound_host: str,
+    port: int | None,
+    method: str = "GET",
+    public: Collection[Origin] = (),
+) -> str | None:
     """Why a request is refused, in one sentence; None when it may come in.
 
     scheme: of the connection. bound_host: what the server was told to listen on. port: the one it listens on.
     Bound to every address, it answers to localhost, to the machine's own name and to any bare IP address (those cannot
     be rebound), on any port, since containers and tunnels map ports; bound to one host, to that and to localhost.
+    public: origins of a proxy in front, whose Host and whose pages come in too, whatever the server is bound to.
     Browsers name the asking page with every request that changes something; one that hides it, yet says that it is
     another's, is refused too.
     """
@@ -70,7 +100,10 @@ def refusal(headers: Headers, scheme: str, bound_host: str, port: int | None, me
     authority = parse_authority(hosts[0], DEFAULT_PORTS[scheme]) if len(hosts) == 1 else None
     if authority is None:
         return "a request must name one host"
-    if bound_host in WILDCARDS:
+    is_public = any(parse_authority(hosts[0], DEFAULT_PORTS[each.scheme]) == each.authority for each in public)
+    if is_public:
+        pass
+    elif bound_host in WILDCARDS:
         if not (authority.host in LOOPBACK_NAMES | _own_names() or _is_address(authority.host)):
             return f"this server does not answer to the name {authority.host!r}; use its IP address"
     elif authority.host not in LOOPBACK_NAMES | {bound_host.lower()} or (port is not None and authority.port != port):
@@ -79,19 +112,26 @@ def refusal(headers: Headers, scheme: str, bound_host: str, port: int | None, me
         return "pages of another origin may not use this server"
     if not origins:
         return None  # not a browser, or a browser that fetches what it was told to open
-    if len(origins) == 1 and _same_origin(origins[0], hosts[0]):
+    # Under a public name only the page that was told: http://reef.example.org is anybody's who is on the way.
+    if len(origins) == 1 and (
+        _parse_origin(origins[0]) in public or (not is_public and _same_origin(*origins, *hosts))
+    ):
         return None
     return f"pages of {origins[0]!r} may not use this server"
 
 
 def _same_origin(origin: str, host: str) -> bool:
-    scheme, mark, text = origin.partition("://")
-    if not mark or scheme not in ("http", "https"):
-        return False  # "null", extensions, files
+    asking = _parse_origin(origin)
     # The page's own scheme counts: behind a proxy that speaks TLS it is https while ours is http.
-    default_port = DEFAULT_PORTS[scheme]
-    asking = parse_authority(text, default_port)
-    return asking is not None and asking == parse_authority(host, default_port)
+    return asking is not None and asking.authority == parse_authority(host, DEFAULT_PORTS[asking.scheme])
+
+
+def _parse_origin(text: str) -> Origin | None:
+    scheme, mark, rest = text.partition("://")
+    if not mark or scheme not in ("http", "https"):
+        return None  # "null", extensions, files
+    authority = parse_authority(rest, DEFAULT_PORTS[scheme])
+    return Origin(scheme, authority) if authority is not None else None
 
 
 def _own_names() -> frozenset[str]:
@@ -113,8 +153,9 @@ class Access:
     A refused websocket is accepted and closed with 1008 and the reason, since browsers hide why a handshake failed.
     """
 
-    def __init__(self, app: ASGIApp, bound_host: str) -> None:
+    def __init__(self, app: ASGIApp, bound_host: str, public: Collection[Origin] = ()) -> None:
         self._app = app
+        self._public = public
         self._bound_host = bound_host
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -122,7 +163,8 @@ class Access:
             await self._app(scope, receive, send)
             return
         port = scope["server"][1] if scope.get("server") else None
-        why = refusal(Headers(scope=scope), scope["scheme"], self._bound_host, port, scope.get("method", "GET"))
+        method = scope.get("method", "GET")
+        why = refusal(Headers(scope=scope), scope["scheme"], self._bound_host, port, method, self._public)
         if scope["type"] == "websocket":
             await (self._app(scope, receive, send) if why is None else _refuse_websocket(receive, send, why))
             return

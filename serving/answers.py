@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastapi import Response
 from pydantic import BaseModel
 
 
@@ -11,6 +12,17 @@ class Problem(BaseModel):
     """Why, in one sentence."""
 
     detail: str
+
+
+class Jpeg(Response):
+    """A picture; here for the schema's sake."""
+
+    media_type = "image/jpeg"
+
+
+def has_it(if_none_match: str, tag: str) -> bool:
+    """Whether the browser has what ``tag`` stands for, by its If-None-Match header."""
+    return tag in {each.strip().removeprefix("W/") for each in if_none_match.split(",")}
 
 
 def problem(description: str) -> dict[str, Any]:

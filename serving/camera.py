@@ -38,8 +38,8 @@ class CameraClosed(Exception):  # noqa: N818 - an end, not an error
 class Runner(Protocol):
     """What is needed of a LiveRunner."""
 
-    def attach(self, name: str, open_source: Callable[[], Source]) -> None:
-        """Reads and classifies one more source."""
+    def attach(self, name: str, open_source: Callable[[], Source], group: str) -> None:
+        """Reads and classifies one more source; those of a group share a turn."""
 
     def detach(self, name: str, timeout: float) -> None:
         """Stops and forgets it."""
@@ -80,7 +80,7 @@ class Camera:
         self._explain = self._explained_before = -1
         self._end: CameraClosed | None = None
         self._wake = asyncio.Event()
-        runner.attach(name, lambda: self._source)
+        runner.attach(name, lambda: self._source, wire.CAMERA)
 
     def handle(self, message: wire.CameraFrame | wire.Ack | wire.Ping | wire.Want | wire.Explain) -> None:
         """Takes what the page says. Raises WireError for a picture out of turn; what only a viewer says is ignored."""

@@ -26,7 +26,7 @@ from dives.library import COPY, COPY_FAILED, COPY_READY, COPY_WANTED, RESULTS, T
 from dives.process import JOURNAL
 from dives.track import DATA, read_index
 from realtime.errors import LibraryError, ResultsError
-from serving.answers import problem
+from serving.answers import has_it, problem
 from serving.desk import Desk, DeskDep
 
 KEEP_FRESH = {"cache-control": "no-cache"}  # kept by the browser, which asks each time whether it still holds
@@ -380,8 +380,7 @@ def _send(path: Path, media_type: str, request: Request, *, filename: str | None
     if not path.is_file():
         raise HTTPException(404, "it is not there")
     answer = FileResponse(path, media_type=media_type, filename=filename, headers=KEEP_FRESH, stat_result=path.stat())
-    known = {tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")}
-    if "range" not in request.headers and answer.headers["etag"] in known:
+    if "range" not in request.headers and has_it(request.headers.get("if-none-match", ""), answer.headers["etag"]):
         return Response(status_code=304, headers={**KEEP_FRESH, "etag": answer.headers["etag"]})
     return answer
 

@@ -50,6 +50,21 @@ class Jpeg:
     size_hw: tuple[int, int]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Glimpse:
+    """A source's newest result, and what there is of its picture: as it came, or what its viewers get as JPEG."""
+
+    seq: int
+    result: FrameResult
+    picture: Picture | None
+    jpeg: bytes | None
+
+    @property
+    def has_picture(self) -> bool:
+        """False when its JPEG could not be made."""
+        return self.picture is not None or self.jpeg is not None
+
+
 @dataclass(slots=True)
 class HubCounts:
     """What went through a hub since the start.
@@ -120,6 +135,12 @@ class Hub:
     def viewers(self) -> int:
         """How many are watching."""
         return len(self._viewers)
+
+    def glimpse(self) -> Glimpse | None:
+        """The newest result, for whoever wants a look without being a viewer; None before the first."""
+        if (newest := self._newest) is None:
+            return None
+        return Glimpse(newest.seq, newest.result, newest.picture, newest.jpeg.data if newest.jpeg else None)
 
     def join(self) -> Viewer:
         """A new viewer; leaving its ``with`` block takes it out again. It starts with the newest result."""

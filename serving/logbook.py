@@ -37,6 +37,7 @@ STILL_MAX_SIDE = 640
 STILL_QUALITY = 85
 TICK_S = 0.5
 NOTE_S = 1.0  # how often a sighting under way is noted: what a killed process may lose of its end
+LOOK_S = 30.0  # how often it is looked whether files were removed meanwhile
 SILENT_S = MERGE_GAP_S + 1.0  # without results for so long its animal is not in view any more
 
 
@@ -102,6 +103,9 @@ class Logbook:
         self._wake = threading.Condition()
         self._stopping = False
         self._lock = threading.Lock()  # guards the lists of every source; held for moments
+        self._there: frozenset[tuple[str, str]] = frozenset()  # files of the list, by source; replaced, never changed
+        self._clips = 0  # complete when it was looked last
+        self._look_s = 0.0
         self._thread = threading.Thread(target=self._work, name="logbook", daemon=True)
 
     def start(self) -> None:
@@ -109,6 +113,7 @@ class Logbook:
         for name, source in self._sources.items():
             rows = self._recorder.rows(name, KEPT) if self._recorder is not None else []
             source.ended.extend(Entry(_id(name, row), name, row, ongoing=False) for row in rows)
+        self._look()
         self._thread.start()
 
     def stop(self, timeout: float) -> bool:
@@ -149,6 +154,10 @@ class Logbook:
         with self._lock:
             entries = (entry for source in self._sources.values() for entry in _entries(source))
             return next((entry for entry in entries if entry.id == sighting), None)
+
+    def has(self, entry: Entry, path: str) -> bool:
+        """Whether a file of a sighting was there when it was looked last; asks no disk, which may hang."""
+        return (entry.source, path) in self._there
 
     def file(self, entry: Entry, path: str) -> Path | None:
         """Where a file of a sighting is; None when it is not there, or not yet. Asks the disk."""
@@ -260,6 +269,7 @@ class Logbook:
         rgb = picture.rgb()
         if saved := self._recorder.still(entry.source, entry.row, rgb, cam):
             entry = replace(entry, row=replace(entry.row, still=saved[0], overlay=saved[1]))
+            self._there |= {(entry.source, path) for path in saved}
         return replace(entry, still=_small(frame, _shrunk(rgb), cam))
 
     def _tick(self) -> None:
@@ -269,6 +279,18 @@ class Logbook:
                 self._finish(name)
         if self._recorder is not None:
             self._recorder.tick()
+            if now_s - self._look_s >= LOOK_S or self._recorder.status().clips != self._clips:
+                self._look()
+
+    def _look(self) -> None:
+        """Which files of the list are there."""
+        if self._recorder is None:
+            return
+        self._look_s, self._clips = self._clock(), self._recorder.status().clips
+        with self._lock:
+            entries = [entry for source in self._sources.values() for entry in _entries(source)]
+        files = ((entry, path) for entry in entries for path in (entry.row.still, entry.row.overlay, entry.row.clip))
+        self._there = frozenset((entry.source, path) for entry, path in files if self.file(entry, path) is not None)
 
     def _finish(self, name: str) -> None:
         ended = self._sources[name].tracker.finish()

@@ -11,6 +11,8 @@ from pathlib import PurePosixPath
 
 from fastapi import APIRouter, HTTPException, Request, Response
 
+from serving.answers import has_it
+
 # Said, not guessed: `mimetypes` reads the registry on Windows, where .js can be text/plain, which no browser runs.
 MEDIA_TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -58,8 +60,7 @@ def _answer(folder: Traversable, name: str, request: Request) -> Response:
         tag += "-gzip"  # other bytes, so another tag
         headers["content-encoding"] = "gzip"
     headers["etag"] = f'"{tag}"'
-    known = {each.strip().removeprefix("W/") for each in request.headers.get("if-none-match", "").split(",")}
-    if headers["etag"] in known:
+    if has_it(request.headers.get("if-none-match", ""), headers["etag"]):
         headers.pop("content-encoding", None)
         return Response(status_code=304, headers=headers)
     return Response(content, media_type=media_type, headers=headers)

@@ -71,6 +71,9 @@ class Recorder:
         self._check_s = clock() + CHECK_S
         self._waiting: deque[tuple[str, SightingRow]] = deque(maxlen=MAX_WAITING)
         self._ongoing: dict[str, SightingRow] = {}
+        # Names of clips by source; those given up for as long as rows of the newest sighting may name them.
+        self._under_way: dict[str, set[str]] = {name: set() for name in recording.sources}
+        self._given_up: dict[str, set[str]] = {name: set() for name in recording.sources}
 
     @property
     def clips(self) -> bool:
@@ -111,24 +114,27 @@ class Recorder:
         clips = self._clips.get(result.source)
         if clips is not None and picture is not None:
             small = picture.rgb(MAX_SIDE)
-            self._clip(lambda: clips.frame(small, result.media_s))
+            self._clip(result.source, lambda: clips.frame(small, result.media_s))
 
     def begin(self, source: str, row: SightingRow) -> SightingRow:
         """A sighting begins; the row with its clip's name, if there will be one."""
         clips = self._clips.get(source)
         if clips is None:
             return row
+        self._given_up[source].clear()  # the rows that named them have ended
         begun: list[str] = []
 
         def begin() -> list[Path]:
             path, name = self._recording.sources[source].clip(stem_of(row))
+            self._under_way[source].add(name)
             if clips.begin(path):
                 begun.append(name)
             else:
+                self._under_way[source].discard(name)
                 self._lost["clips"] += 1
             return []
 
-        self._clip(begin)
+        self._clip(source, begin)
         return replace(row, clip=begun[0]) if begun else row
 
     def still(
@@ -145,7 +151,7 @@ class Recorder:
 
     def ongoing(self, source: str, row: SightingRow) -> None:
         """A sighting is under way, and so far this."""
-        self._ongoing[source] = row
+        row = self._ongoing[source] = self._without_lost_clip(source, row)
         self._attempt(lambda: self._recording.sources[source].ongoing(row))
 
     def ended(self, source: str, row: SightingRow) -> None:
@@ -155,7 +161,7 @@ class Recorder:
             clips.end(row.end_s)
         if len(self._waiting) == MAX_WAITING:
             self._lost["disk"] += 1
-        self._waiting.append((source, row))
+        self._waiting.append((source, self._without_lost_clip(source, row)))
         self._attempt(self._write_waiting)
 
     def tick(self) -> None:
@@ -169,8 +175,8 @@ class Recorder:
 
     def close(self) -> None:
         """Completes the clips and closes the folder."""
-        for clips in self._clips.values():
-            self._clip(clips.finish)
+        for source, clips in self._clips.items():
+            self._clip(source, clips.finish)
         self._recording.close()
 
     def _attempt(self, write: Callable[[], object]) -> bool:
@@ -206,17 +212,35 @@ class Recorder:
         if self._retry_s is None:
             log.warning("recording has stopped and is tried again every %.0f s: %s", RETRY_S, error)
             self._counts["errors"] += 1
-            for clips in self._clips.values():
+            for source, clips in self._clips.items():
                 clips.abandon()
+                self._give_up(source)
         self._reason = reason_of(error).replace(str(self._recording.folder), "the folder")
         self._retry_s = self._clock() + RETRY_S
 
-    def _clip(self, work: Callable[[], list[Path]]) -> None:
+    def _clip(self, source: str, work: Callable[[], list[Path]]) -> None:
         """Clips are worth less than the rest: what goes wrong with one gives it up, and nothing else."""
         if self._retry_s is not None:
             return
         try:
-            self._counts["clips"] += len(work())
+            finished = work()
         except ResultsError as error:
             log.info("a clip is given up: %s", error)  # a disk that is full says so with the next line
             self._lost["clips"] += 1
+            self._give_up(source)
+            self._attempt(self._recording.sources[source].blank_missing)
+            return
+        self._counts["clips"] += len(finished)
+        self._under_way[source] -= {f"{path.parent.name}/{path.name}" for path in finished}
+
+    def _give_up(self, source: str) -> None:
+        """None of the clips under way will be complete: no line may name them, written already or not."""
+        self._given_up[source] |= self._under_way[source]
+        self._under_way[source].clear()
+        waiting = [(name, self._without_lost_clip(name, row)) for name, row in self._waiting]
+        self._waiting = deque(waiting, maxlen=MAX_WAITING)
+        if source in self._ongoing:
+            self._ongoing[source] = self._without_lost_clip(source, self._ongoing[source])
+
+    def _without_lost_clip(self, source: str, row: SightingRow) -> SightingRow:
+        return replace(row, clip="") if row.clip in self._given_up[source] else row

@@ -9,7 +9,7 @@ from fastapi import APIRouter, HTTPException, Query, Response
 from fastapi.responses import FileResponse
 from pydantic import BaseModel, Field
 
-from serving.answers import Problem, problem
+from serving.answers import Jpeg, Problem, problem
 from serving.logbook import KEPT, Entry, Logbook
 from serving.station import StationDep
 
@@ -19,12 +19,6 @@ DEFAULT_LIMIT = 100
 NO_SUCH: dict[int | str, dict[str, Any]] = {
     404: problem("There is no such sighting, or it has no such file (any more).")
 }
-
-
-class Jpeg(Response):
-    """A picture; here for the schema's sake."""
-
-    media_type = "image/jpeg"
 
 
 class Mp4(Response):
@@ -118,9 +112,9 @@ def _picture(logbook: Logbook, entry: Entry, file: str, small: bytes | None) -> 
 
 def _item(entry: Entry, logbook: Logbook) -> SightingItem:
     row, base = entry.row, f"api/sightings/{entry.id}"
-    has_still = entry.still is not None or logbook.file(entry, row.still) is not None
-    has_overlay = entry.still is not None or logbook.file(entry, row.overlay) is not None
-    has_clip = logbook.file(entry, row.clip) is not None
+    has_still = entry.still is not None or logbook.has(entry, row.still)
+    has_overlay = entry.still is not None or logbook.has(entry, row.overlay)
+    has_clip = logbook.has(entry, row.clip)
     version = f"?frame={entry.still.frame if entry.still is not None else row.peak_frame}"
     return SightingItem(
         id=entry.id,

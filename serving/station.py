@@ -18,6 +18,7 @@ from realtime.live import LiveStatus
 from serving.camera import Cameras, Runner
 from serving.hub import Hub
 from serving.logbook import Logbook
+from serving.thumbnails import Thumbnails
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,7 +27,7 @@ class Station:
 
     model: file name of the model. status: how every source is doing now, by name. runner: classifies them, and the
     pages' own cameras. logbook: what was seen on the sources. registry: what `GET /metrics` tells. max_viewers: over
-    all sources and cameras. started_s: monotonic.
+    all sources and cameras. max_webcams: pages with a camera of their own. started_s: monotonic.
     """
 
     version: str
@@ -34,12 +35,14 @@ class Station:
     contract: ModelContract
     provider: ProviderReport
     hubs: Mapping[str, Hub]
+    thumbnails: Thumbnails
     cameras: Cameras
     runner: Runner
     logbook: Logbook
     registry: CollectorRegistry
     status: Callable[[], Mapping[str, LiveStatus]]
     max_viewers: int
+    max_webcams: int
     started_s: float = field(default_factory=time.monotonic)
 
     @property

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict
-from typing import Literal
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Header, HTTPException, Response
 from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel
 
 from realtime.contract import ModelContract
 from realtime.live import LiveStatus
 from serving import wire
+from serving.answers import Jpeg, has_it, problem
 from serving.hub import Hub, HubCounts
 from serving.station import Station, StationDep
 
@@ -94,13 +95,23 @@ class ServerStatus(BaseModel):
 
 
 class SourceSummary(BaseModel):
-    """One source in a list. size: height and width in pixels, [0, 0] before the first frame."""
+    """One source in a list, and what it shows at a glance. size: height and width in pixels, [0, 0] before a frame.
+
+    label: the stable label of the newest result, null for nothing that the model knows. probability: its smoothed
+    probability, or that of the most probable one, 0..1; since_s: media time at which it became stable; both null before
+    the first result. thumbnail: where to get a small picture, relative to the server's address; changes with the frame,
+    null when there is none.
+    """
 
     name: str
     kind: str
     state: State
     reason: str
     size: tuple[int, int]
+    label: str | None
+    probability: float | None
+    since_s: float | None
+    thumbnail: str | None
 
 
 class Readiness(BaseModel):
@@ -132,10 +143,29 @@ async def server_status(station: StationDep) -> ServerStatus:
 @router.get("/api/sources")
 async def sources(station: StationDep) -> list[SourceSummary]:
     """What can be watched, in the order in which it was named at start."""
-    return [
-        SourceSummary(name=name, kind=status.kind, state=_state(status), reason=status.reason, size=status.size_hw)
-        for name, status in station.status().items()
-    ]
+    return [_summary(station, name, status) for name, status in station.status().items()]
+
+
+@router.get(
+    "/api/sources/{source}/thumbnail.jpg",
+    response_class=Jpeg,
+    responses={
+        304: {"description": "It is the one of If-None-Match."},
+        404: problem("There is no such source, or no picture of it yet."),
+    },
+)
+async def thumbnail(
+    station: StationDep, source: str, if_none_match: Annotated[str, Header(include_in_schema=False)] = ""
+) -> Response:
+    """The newest picture of a source, at most 256 pixels a side; a new one is made once per second at most."""
+    found = await station.thumbnails.get(source) if source in station.hubs else None
+    if found is None:
+        what = "no picture yet of" if source in station.hubs else "no source"
+        raise HTTPException(404, f"there is {what} {source!r}")
+    headers = {"cache-control": "no-cache", "etag": found.tag}
+    if has_it(if_none_match, found.tag):
+        return Response(status_code=304, headers=headers)
+    return Jpeg(found.data, headers=headers)
 
 
 @router.get("/api/model")
@@ -161,13 +191,29 @@ async def readyz(station: StationDep, response: Response) -> Readiness:
 
 def _readiness(station: Station) -> Readiness:
     found = station.status()
-    if not found or any(status.state in ("live", "stalled", "ended") for status in found.values()):
+    if not found or any(status.classified for status in found.values()):
         return Readiness(ready=True, reason="")
     return Readiness(ready=False, reason="; ".join(_words(name, status) for name, status in found.items()))
 
 
 def _words(name: str, status: LiveStatus) -> str:
     return f"{name} is {status.state} ({status.reason})" if status.reason else f"{name} is {status.state}"
+
+
+def _summary(station: Station, name: str, status: LiveStatus) -> SourceSummary:
+    glimpse = station.hubs[name].glimpse()
+    stable = glimpse.result.stable if glimpse is not None else None
+    return SourceSummary(
+        name=name,
+        kind=status.kind,
+        state=_state(status),
+        reason=status.reason,
+        size=status.size_hw,
+        label=station.contract.labels[stable.index] if stable is not None and stable.index is not None else None,
+        probability=stable.probability if stable is not None else None,
+        since_s=stable.since_s if stable is not None else None,
+        thumbnail=station.thumbnails.address(name),
+    )
 
 
 def _source(status: LiveStatus, hub: Hub) -> SourceStatus:

@@ -11,6 +11,8 @@ from serving.station import StationDep
 
 router = APIRouter()
 
+NO_WEBCAMS = "this server takes no cameras of pages"
+
 
 @router.websocket("/ws/webcam")
 async def webcam(websocket: WebSocket, station: StationDep) -> None:
@@ -18,6 +20,10 @@ async def webcam(websocket: WebSocket, station: StationDep) -> None:
     await websocket.accept()
     if station.full:
         await close(websocket, Close(wire.CLOSE_TRY_LATER, f"{station.max_viewers} are watching, no more can"))
+        return
+    if len(station.cameras.connected) >= station.max_webcams:
+        why = f"{station.max_webcams} cameras are connected, no more can" if station.max_webcams else NO_WEBCAMS
+        await close(websocket, Close(wire.CLOSE_TRY_LATER if station.max_webcams else wire.CLOSE_POLICY, why))
         return
     classes = len(station.contract.labels)
     with station.cameras.join(station.runner) as camera:

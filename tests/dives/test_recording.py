@@ -148,3 +148,24 @@ def test_another_models_labels_begin_tables_of_their_own(tmp_path: Path) -> None
         "frames-2026-05-17-2.csv",
         "frames-2026-05-17.csv",
     ]
+
+
+@pytest.mark.parametrize("had_ended", [True, False])
+def test_after_a_kill_no_line_names_a_file_that_is_not_there(tmp_path: Path, had_ended: bool) -> None:
+    """The clip goes on for seconds after its sighting ended; what a kill leaves of it is removed at the next start."""
+    with Recording.open(tmp_path, ["reef"], LABELS) as first:
+        reef = first.sources["reef"]
+        still, overlay = reef.still("one", np.zeros((8, 8, 3), np.uint8), np.zeros((2, 2), np.uint8))
+        path, clip = reef.clip("one")
+        path.with_name(f"{path.name}.partial").write_bytes(b"half")
+        killed = replace(row(1.0), still=still, overlay=overlay, clip=clip)
+        reef.ended(row(0.0))
+        (reef.ended if had_ended else reef.ongoing)(killed)
+    (tmp_path / "reef" / overlay).unlink()
+    for _ in range(2):
+        with Recording.open(tmp_path, ["reef"], LABELS) as again:
+            reef = again.sources["reef"]
+            assert reef.rows(9) == [row(0.0), replace(killed, overlay="", clip="")]
+            assert not reef.gone
+    reef_after = [line["clip"] for line in table(tmp_path / "reef" / "sightings.csv")]
+    assert reef_after == ["", ""]

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from functools import partial
 from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
+from itertools import chain
 
 import av
 import cv2
@@ -467,6 +468,8 @@ class FakeCapture:
         if isinstance(item, threading.Event):
             assert item.wait(WAIT_S)
             return False, None
+        if isinstance(item, Exception):
+            raise item
         return (False, None) if item is False else (True, np.full((48, 64, 3), item, np.uint8))
 
     def set(self, key, value):
@@ -514,6 +517,26 @@ def test_a_camera_that_is_unplugged_is_lost_and_found_when_plugged_in(engine):
         watched.label(1)
         assert unplugged.released.is_set()
     assert back.released.wait(WAIT_S)
+
+
+def test_a_driver_that_raises_costs_a_picture(engine):
+    trouble = [cv2.error("Requested pixel format is not supported"), RuntimeError("the bus was reset"), SystemError()]
+    with live(engine, usb(FakeCapture(chain([RED, *trouble], endless(GREEN))))) as watched:
+        watched.label(1)
+        assert watched.status.damaged >= 2
+        assert "retrying" not in [status.state for status in watched.said]
+
+
+def test_a_driver_that_goes_on_raising_is_lost_and_the_camera_tried_again(engine):
+    def broken():
+        yield RED
+        while True:
+            yield cv2.error("(-215:Assertion failed) !_src.empty()")
+
+    with live(engine, usb(FakeCapture(broken()), FakeCapture(endless(GREEN)))) as watched:
+        said = watched.until("retrying", cause="gone")
+        watched.until("live", after=said)
+        watched.label(1)
 
 
 def test_a_driver_that_hangs_in_open_is_told_and_left_behind(engine):

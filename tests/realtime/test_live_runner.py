@@ -1,8 +1,10 @@
 """The threads around live sources: who is served, who is told what, and that they stop."""
 
 import threading
+import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from itertools import chain
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from toy_onnx import write_toy_model
 from realtime.engine import Engine
 from realtime.errors import SourceError
 from realtime.frames import Frame
-from realtime.live import LiveRunner
+from realtime.live import MAX_IN_A_ROW, LiveRunner
 from realtime.pictures import ArrayPicture
 from realtime.scene import TestScene
 from realtime.sources import SourceInfo
@@ -345,3 +347,92 @@ def test_results_carry_the_maps_that_are_wanted_from_the_next_frame_on(engine, c
     assert runner.stop()
     assert [sorted(result.cams) for result in collector.results["a"]] == [[-1], [-1, 2]]
     assert [result.explained for result in collector.results["a"]] == [0, 0]
+
+
+def test_sources_of_one_group_share_one_turn_and_take_it_in_turn(engine, collector):
+    """One camera and five of a group, each with frames ready at any time: every second result is the camera's."""
+    go = threading.Event()
+    order = []
+
+    class Endless(Scripted):
+        def __iter__(self):
+            index = 0
+            while not self._closed.is_set():
+                yield frame(index, source=self.info.kind)
+                index += 1
+
+    names = ["boat", *(f"page-{number}" for number in range(5))]
+
+    def opener(name):
+        def endless():
+            source = Endless(name, iter(()))
+            source.info = SourceInfo(name, (8, 8))
+            return source
+
+        return endless
+
+    def full():
+        feeds = runner._feeds.values()
+        return len(feeds) == 6 and all(feed.slot.ready for feed in feeds)
+
+    def on_result(taken, result, status):
+        while not full() and not go.is_set():
+            pass
+        order.append(result.source)
+        if len(order) == 60:
+            go.set()
+
+    runner = LiveRunner(engine, {"boat": opener("boat")}, on_result)
+    for name in names[1:]:
+        runner.attach(name, opener(name), "pages")
+    runner.start()
+    assert go.wait(60)
+    assert runner.stop()
+    counts = Counter(order[10:60])
+    assert 24 <= counts["boat"] <= 26
+    assert all(4 <= counts[name] <= 6 for name in names[1:])
+
+
+class Torn(ArrayPicture):
+    """A picture that cannot be scaled."""
+
+    def model_input(self, size):
+        raise ValueError("a torn picture")
+
+
+def torn(index):
+    return Frame("clip", index, index / 25, Torn(np.zeros((40, 60, 3), np.uint8)))
+
+
+def one_by_one(collector, frames, missed):
+    """Hands on a frame when the one before was classified, or counted as damaged."""
+    for number, item in enumerate(frames):
+        yield item
+        while len(collector.results["clip"]) + missed() < number + 1:
+            time.sleep(0.001)
+
+
+def test_a_frame_that_cannot_be_classified_counts_as_damaged_and_the_source_goes_on(engine, collector, caplog):
+    forever = threading.Event()
+    spoilt = [torn(index) if index % 3 else frame(index) for index in range(3 * MAX_IN_A_ROW)]
+    script = chain(one_by_one(collector, spoilt, lambda: runner.status()["clip"].damaged), [forever])
+    runner = runner_of(engine, collector, clip=script)
+    runner.start()
+    collector.wait(lambda: len(collector.results["clip"]) == MAX_IN_A_ROW)
+    while runner.status()["clip"].damaged < 2 * MAX_IN_A_ROW:
+        time.sleep(0.001)
+    assert runner.status()["clip"].state == "live"
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == [
+        "source clip: a frame cannot be classified and counts as damaged"
+    ]
+    assert runner.stop()
+
+
+def test_a_source_none_of_whose_frames_can_be_classified_fails_with_the_reason(engine, collector):
+    spoilt = one_by_one(collector, map(torn, range(MAX_IN_A_ROW)), lambda: runner.status()["clip"].damaged)
+    runner = runner_of(engine, collector, clip=spoilt)
+    runner.start()
+    collector.wait(lambda: "failed" in collector.states["clip"])
+    status = runner.status()["clip"]
+    assert (status.reason, status.damaged) == ("a torn picture", MAX_IN_A_ROW)
+    assert runner.stop()

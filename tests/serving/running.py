@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import queue
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -33,7 +34,7 @@ class Running:
 
     @property
     def authority(self) -> str:
-        return self.url.removeprefix("http://").rstrip("/")
+        return self.url.partition("://")[2].rstrip("/")
 
     def status(self) -> dict[str, Any]:
         answer: dict[str, Any] = self.http.get("api/status").raise_for_status().json()
@@ -75,7 +76,8 @@ def running(model: Path, **settings: Any) -> Iterator[Running]:
     if isinstance(ready, BaseException):
         thread.join(WAIT_S)
         raise ready
-    with httpx.Client(base_url=ready, timeout=WAIT_S) as client:
+    trusted = ssl.create_default_context(cafile=settings["tls_cert"]) if settings.get("tls_cert") else True
+    with httpx.Client(base_url=ready, timeout=WAIT_S, verify=trusted) as client:
         server = Running(ready, client, stop, thread)
         try:
             yield server

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.datastructures import Headers
 
-from serving.access import SECURITY_HEADERS, Authority, parse_authority, refusal
+from realtime.errors import SettingsError
+from serving.access import SECURITY_HEADERS, Authority, parse_authority, public_origin, refusal
 
 
 def asked(
@@ -19,10 +20,11 @@ def asked(
     bound: str = "127.0.0.1",
     port: int | None = 8000,
     scheme: str = "http",
+    public: tuple[str, ...] = (),
 ) -> str | None:
     headers = {"host": host, "origin": origin}
     given_headers = Headers({name: value for name, value in headers.items() if value is not None})
-    return refusal(given_headers, scheme, bound, port)
+    return refusal(given_headers, scheme, bound, port, public=[*map(public_origin, public)])
 
 
 @pytest.mark.parametrize(
@@ -109,6 +111,59 @@ def test_a_page_of_anyone_else_may_not(origin: str) -> None:
 def test_a_page_behind_a_proxy_that_speaks_tls_may_ask() -> None:
     assert asked("reef-box", "https://reef-box", bound="reef-box", port=None) is None
     assert asked("reef-box", "https://evil.example", bound="reef-box", port=None)
+
+
+PUBLIC = ("https://reef.example.org", "https://boat.example.org:8443/")
+
+
+@pytest.mark.parametrize(
+    ("host", "origin"),
+    [
+        ("reef.example.org", None),
+        ("Reef.Example.org:443", "https://reef.example.org"),
+        ("boat.example.org:8443", "https://boat.example.org:8443"),
+        ("localhost:8000", "https://reef.example.org"),  # the proxy writes its own Host
+        ("localhost:8000", "http://localhost:8000"),
+    ],
+)
+def test_a_proxy_that_was_named_and_its_pages_come_in(host: str, origin: str | None) -> None:
+    for bound in ("127.0.0.1", "0.0.0.0"):
+        assert asked(host, origin, bound=bound, scheme="ws", public=PUBLIC) is None
+
+
+@pytest.mark.parametrize(
+    ("host", "origin"),
+    [
+        ("evil.example", None),
+        ("reef.example.org:8000", None),
+        ("boat.example.org", None),
+        ("reef.example.org", "https://evil.example"),
+        ("reef.example.org", "http://reef.example.org"),
+        ("localhost:8000", "https://boat.example.org"),
+        ("localhost:8000", "null"),
+    ],
+)
+def test_whoever_else_stays_out_though_a_proxy_was_named(host: str, origin: str | None) -> None:
+    for bound in ("127.0.0.1", "0.0.0.0"):
+        assert asked(host, origin, bound=bound, public=PUBLIC)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "reef.example.org",
+        "ftp://reef.example.org",
+        "https://",
+        "https://a/b",
+        "https://a:0x50",
+        "https://u:p@a",
+        "*",
+        "",
+    ],
+)
+def test_a_public_origin_that_is_none_is_refused_in_one_sentence(text: str) -> None:
+    with pytest.raises(SettingsError, match=r"^--public-origin: expected [^\n]*$"):
+        public_origin(text)
 
 
 @given(st.text(max_size=40))

@@ -27,7 +27,7 @@ class Runner:
         self.sources: dict[str, Source] = {}
         self.explained: list[frozenset[int]] = []
 
-    def attach(self, name: str, open_source: Callable[[], Source]) -> None:
+    def attach(self, name: str, open_source: Callable[[], Source], group: str) -> None:
         self.sources[name] = open_source()
 
     def detach(self, name: str, timeout: float) -> None:

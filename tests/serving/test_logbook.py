@@ -15,7 +15,7 @@ from seen import LABELS, seen
 from dives.recording import Recording
 from realtime.frames import FrameResult, Picture
 from serving import logbook as module
-from serving.logbook import MAX_PICTURES, MAX_RESULTS, SILENT_S, Entry, Logbook
+from serving.logbook import LOOK_S, MAX_PICTURES, MAX_RESULTS, SILENT_S, Entry, Logbook
 from serving.recorder import Recorder
 
 WAIT_S = 20.0
@@ -190,3 +190,27 @@ def test_memory_is_bounded_by_dropping_the_stills_of_old_sightings(monkeypatch: 
     assert logbook.stop(WAIT_S)
     listed = logbook.newest(None, 100)
     assert [entry.still is not None for entry in listed] == [True] * 3 + [False] * 5
+
+
+def test_the_list_asks_no_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now_s = [100.0]
+    kept = recorder(tmp_path, clips_s=0.5)
+    logbook = Logbook(["reef"], LABELS, kept, clock=lambda: now_s[0])
+    logbook.start()
+    for index in range(60):
+        feed(logbook, (index, 1 if index < 2 else None))
+        until(lambda: not logbook._queue)  # each with its picture
+    until(lambda: bool(ended(logbook)) and logbook.has(ended(logbook)[0], ended(logbook)[0].row.clip))
+    (entry,) = ended(logbook)
+    asked: list[str] = []
+    with monkeypatch.context() as patched:
+        patched.setattr(kept, "file", lambda source, path: asked.append(path))
+        assert logbook.has(entry, entry.row.still)
+        assert logbook.has(entry, entry.row.overlay)
+        assert not logbook.has(entry, "clips/other.mp4")
+        assert asked == []
+    (tmp_path / "reef" / entry.row.still).unlink()
+    now_s[0] += LOOK_S
+    until(lambda: not logbook.has(entry, entry.row.still))
+    assert logbook.has(entry, entry.row.clip)
+    assert logbook.stop(WAIT_S)

@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 from seen import LABELS, seen
 
-from dives.recording import Recording
+from dives.clips import ClipWriter
+from dives.recording import Recording, SourceFolder
 from dives.sighting_rows import SightingRow
+from realtime.errors import ResultsError
 from realtime.sightings import SightingTracker
 from serving import recorder as module
 from serving.recorder import CHECK_S, RETRY_S, Recorder
@@ -131,3 +133,52 @@ def test_a_clip_that_fails_is_given_up_and_the_rest_goes_on(recorder: Recorder) 
     assert recorder.begin("reef", row(0)).clip == ""
     feed(recorder, 1)
     assert (recorder.status().state, recorder.status().lost["clips"], recorder.status().rows) == ("on", 1, 2)
+
+
+def test_no_line_names_a_clip_that_was_given_up(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One sighting has ended and its clip goes on, the next is under way: then the disk refuses the clips."""
+    feed(recorder, 0, 1)
+    first = recorder.begin("reef", row(1))
+    recorder.ongoing("reef", first)
+    recorder.ended("reef", first)
+    feed(recorder, 2)
+    second = recorder.begin("reef", row(2))
+    recorder.ongoing("reef", second)
+    assert first.clip
+    assert second.clip
+    assert recorder.rows("reef", 5) == [first]
+
+    def refuse(*_: object) -> None:
+        raise ResultsError("clips: cannot be written (no space left on device)")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ClipWriter, "add", refuse)
+        feed(recorder, 3)
+    assert recorder.status().lost["clips"] == 1
+    recorder.ended("reef", second)
+    assert recorder.rows("reef", 5) == [replace(first, clip=""), replace(second, clip="")]
+    assert list(recorder.file("reef", "clips").iterdir()) == []
+    assert recorder.status().state == "on"
+
+
+def test_after_the_disk_failed_no_line_names_a_clip_that_was_given_up(
+    recorder: Recorder, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    feed(recorder, 0, 1)
+    first = recorder.begin("reef", row(1))
+    recorder.ended("reef", first)
+    feed(recorder, 2)
+    second = recorder.begin("reef", row(2))
+    recorder.ongoing("reef", second)
+
+    def refuse(*_: object) -> None:
+        raise ResultsError("rec: cannot be recorded to (input/output error)")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(SourceFolder, "frame", refuse)
+        feed(recorder, 3)
+    assert recorder.status().state == "retrying"
+    recorder.ended("reef", second)
+    clock.now_s += RETRY_S
+    recorder.tick()
+    assert recorder.rows("reef", 5) == [replace(first, clip=""), replace(second, clip="")]

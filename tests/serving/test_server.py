@@ -87,7 +87,7 @@ def test_a_source_name_that_does_not_fit_an_address_is_refused(name: str) -> Non
 
 
 @pytest.mark.parametrize(
-    ("settings", "named"), [({"port": -1}, "port"), ({"port": 65536}, "port"), ({"max_viewers": 0}, "max_viewers")]
+    ("settings", "named"), [({"port": -1}, "port"), ({"port": 65536}, "port"), ({"max_viewers": 0}, "--max-viewers")]
 )
 def test_a_number_out_of_range_is_refused(settings: dict[str, int], named: str) -> None:
     with pytest.raises(SettingsError, match=f"^{named}:"):

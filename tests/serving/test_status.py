@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import cv2
 import httpx
@@ -13,6 +15,9 @@ from running import Running, result, running, text
 from toy_onnx import toy_contract
 
 from realtime.contract import ModelContract
+from realtime.live import LiveStatus
+from serving.station import Station
+from serving.status import Readiness, _readiness
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +81,42 @@ def test_sources_are_listed_in_the_order_in_which_they_were_named(server: Runnin
     server.wait_for("album", lambda source: source["state"] == "ended")
     listed = server.http.get("api/sources").json()
     assert [source["name"] for source in listed] == ["scene", "album", "dive"]
-    assert listed[1] == {"name": "album", "kind": "pictures", "state": "ended", "reason": "", "size": [24, 40]}
+    album = {name: listed[1][name] for name in ("name", "kind", "state", "reason", "size")}
+    assert album == {"name": "album", "kind": "pictures", "state": "ended", "reason": "", "size": [24, 40]}
+
+
+def test_a_source_tells_at_a_glance_what_it_shows(server: Running) -> None:
+    server.wait_for("album", lambda source: source["state"] == "ended")
+    server.wait_for("dive", lambda source: source["state"] == "failed")
+    _, album, dive = server.http.get("api/sources").json()
+    assert 0.0 < album["probability"] <= 1.0
+    assert (album["since_s"], album["thumbnail"]) == (0.0, "api/sources/album/thumbnail.jpg?frame=0")
+    assert [dive[name] for name in ("label", "probability", "since_s", "thumbnail")] == [None] * 4
+
+
+def test_a_thumbnail_is_small_and_costs_no_viewer_and_no_full_picture(server: Running) -> None:
+    server.wait_for("scene", lambda source: source["classified"] > 0)
+    before = server.status()["sources"]["scene"]["messages"]
+    answer = server.http.get(server.http.get("api/sources").json()[0]["thumbnail"])
+    assert (answer.headers["content-type"], answer.headers["cache-control"]) == ("image/jpeg", "no-cache")
+    assert max(cv2.imdecode(np.frombuffer(answer.content, np.uint8), cv2.IMREAD_COLOR).shape) == 256
+    after = server.status()["sources"]["scene"]
+    assert (after["messages"]["encoded"], after["viewers"]) == (before["encoded"], 0)
+
+
+def test_an_unchanged_thumbnail_is_not_sent_again(server: Running) -> None:
+    server.wait_for("album", lambda source: source["state"] == "ended")
+    answer = server.http.get("api/sources/album/thumbnail.jpg?frame=0")
+    again = server.http.get("api/sources/album/thumbnail.jpg", headers={"if-none-match": answer.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    assert again.headers["etag"] == answer.headers["etag"]
+
+
+@pytest.mark.parametrize("name", ["dive", "atlantis"])
+def test_no_source_and_no_picture_yet_are_404(server: Running, name: str) -> None:
+    answer = server.http.get(f"api/sources/{name}/thumbnail.jpg")
+    assert answer.status_code == 404
+    assert name in answer.json()["detail"]
 
 
 def test_the_model_is_told_as_its_contract(server: Running) -> None:
@@ -99,6 +139,17 @@ def test_ready_is_that_something_can_be_watched(server: Running, toy_model: Path
         refused = lonely.http.get("readyz")
         assert refused.status_code == 503
         assert "dive is failed (" in refused.json()["reason"]
+
+
+def test_ready_stays_while_the_only_camera_is_tried_again() -> None:
+    tried_again = LiveStatus("retrying", "the connection broke", "stream", captured=9, classified=7)
+    found = {"cam": LiveStatus("retrying", "the connection is refused")}
+    station = cast(Station, SimpleNamespace(status=lambda: found))
+    assert _readiness(station) == Readiness(ready=False, reason="cam is retrying (the connection is refused)")
+    found["cam"] = tried_again
+    assert _readiness(station) == Readiness(ready=True, reason="")
+    found.clear()
+    assert _readiness(station).ready  # a library needs no source
 
 
 def test_the_schema_describes_every_field_that_is_sent(server: Running) -> None:

@@ -260,6 +260,19 @@ def test_a_camera_takes_a_viewers_place(toy_model: Path) -> None:
                 assert closing(second) == (1013, "1 are watching, no more can")
 
 
+def test_only_so_many_cameras_are_taken_and_viewers_are_not_meant(toy_model: Path) -> None:
+    with running(toy_model, max_webcams=1) as server, film(server):
+        with film(server, greeted=False) as second:
+            assert closing(second) == (1013, "1 cameras are connected, no more can")
+        with server.watch() as viewer:
+            assert text(viewer)["type"] == "hello"
+
+
+def test_a_server_may_take_no_cameras(toy_model: Path) -> None:
+    with running(toy_model, max_webcams=0) as server, film(server, greeted=False) as refused:
+        assert closing(refused) == (1008, "this server takes no cameras of pages")
+
+
 def test_twenty_cameras_that_come_and_go_leave_no_thread_behind(server: Running) -> None:
     wait_for_cameras(server, 0)
     host, _, port = server.authority.partition(":")
