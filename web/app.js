@@ -11,12 +11,14 @@ import { recall, remember } from "./preferences.js";
 import { createRenderer, LISTED } from "./render.js";
 import { Replay } from "./replay.js";
 import { INITIAL, OPACITY_STEP, reduce, sameLabels, sightingsOf } from "./state.js";
-import { cover, decodeJpeg, Stage } from "./stage.js";
+import { decodeJpeg, Stage } from "./stage.js";
 import { speak, t } from "./text.js";
-import { stillWords } from "./words.js";
+import { isPresent, stillWords } from "./words.js";
 
 const READ_MS = 250; // figures change four times a second: faster cannot be read
-const LIST_MS = 5_000; // the other sources' states, and the sightings' newer peaks
+const LIST_MS = 5_000; // the source's state, and the sightings' newer peaks
+const GLANCE_MS = 2_000; // all sources at a glance, where there are several
+const GONE_MS = 2_500; // an animal that is away for longer than the server waits has ended its sighting
 const TOAST_MS = 4_000;
 
 const $ = (id) => document.getElementById(id);
@@ -35,8 +37,6 @@ let connection = null;
 let toastTimer = 0;
 let stepOwn = null; // sightings of this device's own camera, where that was chosen
 let eyepiece = null; // of those who want a clearer picture
-let glances = null; // where there are several sources
-let glancedMs = -Infinity; // when the chosen source's own tile was drawn
 
 const renderer = createRenderer(document);
 const stage = new Stage({
@@ -72,7 +72,9 @@ function dispatch(event) {
   // Drawn frames come too fast to read: their figures wait for the next READ_MS, a new answer does not.
   const news = event.type === "drawn" && isNews(before.shown, state.shown);
   if (event.type !== "drawn" || news) renderer.render(state, now());
-  if (news) loadSightings(); // a label that came or went is a sighting that began or ended
+  if (!news) return;
+  loadSightings(); // a label that came is a sighting that began
+  if (before.shown !== null && state.shown.header.stable.index === null) setTimeout(loadSightings, GONE_MS);
 }
 
 async function wear() {
@@ -98,11 +100,6 @@ function draw(message, bitmap) {
   const ageMs = ageAt(atMs, message, rttMs);
   const own = state.source === CAMERA ? stepOwn(state.own, header, state.model.labels[header.stable.index] ?? "") : null;
   dispatch({ type: "drawn", header, cam, ageMs, atMs, receivedMs, own });
-  if (atMs - glancedMs > LIST_MS / 2 && bitmap !== null && state.source !== CAMERA) {
-    glancedMs = atMs;
-    const tile = renderer.tileOf(state.source);
-    if (tile !== null) stage.thumbnail(tile);
-  }
   const [sighting] = state.own.entries;
   if (state.source === CAMERA && sighting?.ongoing && sighting.peak_frame === header.frame && bitmap !== null) {
     const canvas = renderer.thumbnailOf(sighting.id);
@@ -135,7 +132,6 @@ function choose(source) {
   disconnect();
   dispatch({ type: "choose", source });
   titled();
-  glance();
   if (source !== null) connect();
 }
 
@@ -241,44 +237,24 @@ async function answered(response) {
   return response.json();
 }
 
+let listing = false; // a slow server is not asked twice
+
 async function loadSources(early) {
+  if (listing) return;
+  listing = true;
   try {
     const sources = early ? await answered(await early) : await fetchJson("api/sources");
     dispatch({ type: "sources", sources });
-    glance();
   } catch (error) {
     dispatch({ type: "sources-failed", reason: error.message });
     return;
+  } finally {
+    listing = false;
   }
   if (state.source === null && state.sources.length > 0) {
     // The address names the source from now on, but the way back must not lead to the same page without it.
     history.replaceState(null, "", hashFor(state.sources[0].name));
     choose(state.sources[0].name);
-  }
-}
-
-/** Looks at all sources but the chosen one. */
-async function glance() {
-  const others = (state.sources ?? []).map(({ name }) => name).filter((name) => name !== state.source);
-  if (glances === null && others.length === 0) return;
-  if (glances === null) {
-    const { Glances } = await import("./glances.js");
-    const urlOf = (name) => liveUrl(document.baseURI, name);
-    glances ??= new Glances(urlOf, glanced, { ...world, hidden: () => document.hidden });
-    return glance(); // the choice may be another by now
-  }
-  glances.watch(others);
-}
-
-async function glanced(name, message, label) {
-  dispatch({ type: "glance", name, label });
-  try {
-    const bitmap = await decodeJpeg(message);
-    const tile = renderer.tileOf(name);
-    if (bitmap !== null && tile !== null && name !== state.source) cover(tile, bitmap);
-    bitmap?.close();
-  } catch {
-    // A tile keeps the picture before; on the stage it would be counted.
   }
 }
 
@@ -293,7 +269,8 @@ async function loadServer() {
 /** The chosen source's sightings, those from before this page opened among them. */
 async function loadSightings() {
   const { source } = state;
-  if (source === null || source === CAMERA) return;
+  // Before the server knows the source it would only answer that it does not.
+  if (source === null || source === CAMERA || state.link.phase !== "live") return;
   try {
     const list = await fetchJson(`api/sightings?source=${encodeURIComponent(source)}&limit=${LISTED}`);
     dispatch({ type: "sightings", source, list });
@@ -459,7 +436,7 @@ $("language").addEventListener("change", (event) => setLanguage(event.target.val
 $("sightings").addEventListener("click", ({ target }) => {
   const at = [...$("sightings").children].indexOf(target.closest("li"));
   const entry = sightingsOf(state)[at];
-  if (entry?.still) renderer.show(entry);
+  if (entry?.still) renderer.show(entry, isPresent(entry, state));
 });
 
 $("camera").addEventListener("change", (event) => {
@@ -514,16 +491,13 @@ document.addEventListener("visibilitychange", () => {
   if (document.hidden) return;
   dispatch({ type: "seen-again", atMs: now() });
   connection?.retryNow();
+  loadSources();
   loadSightings();
 });
 // A page kept for the back button must not keep a viewer's place on the server.
-addEventListener("pagehide", () => {
-  connection?.close();
-  glances?.watch([]);
-});
+addEventListener("pagehide", () => connection?.close());
 addEventListener("pageshow", (event) => {
   connection = event.persisted ? null : connection;
-  if (event.persisted) glance();
   if (event.persisted && state.source !== null) connect();
 });
 
@@ -545,8 +519,10 @@ try {
 dispatch({ type: "language", language: document.documentElement.lang });
 titled();
 setInterval(() => renderer.render(state, now()), READ_MS);
-setInterval(() => {
-  if (document.hidden) return;
-  loadSources();
-  loadSightings();
-}, LIST_MS);
+every(LIST_MS, loadSightings);
+every(LIST_MS, () => state.sources?.length > 1 || loadSources());
+every(GLANCE_MS, () => state.sources?.length > 1 && loadSources());
+
+function every(ms, look) {
+  setInterval(() => document.hidden || look(), ms);
+}

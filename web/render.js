@@ -18,16 +18,16 @@ import {
   factRows,
   heatWords,
   isPresent,
+  linkAnnouncement,
   lossWords,
   sightingWords,
-  sourceWords,
+  tileWords,
 } from "./words.js";
 
 export const LISTED = 100; // sightings on the page
-const TILE = [128, 72];
 const THUMBNAIL = [192, 108]; // twice its size on the page, for screens with two pixels per pixel
 
-/** Binds to the document; returns {render(state, nowMs), thumbnailOf(id), tileOf(source), show(entry), say(text)}. */
+/** Binds to the document; returns {render(state, nowMs), thumbnailOf(id), show(entry, present), say(text)}. */
 export function createRenderer(document) {
   const $ = (id) => document.getElementById(id);
   const make = (tag, className = "", text = "") => {
@@ -98,6 +98,7 @@ export function createRenderer(document) {
     renderReplay(state, ago);
     put($("notice-text"), words.full);
     $("retry").hidden = !words.retry;
+    put($("announce-link"), linkAnnouncement(state, nowMs));
   }
 
   function renderReplay({ place, shown, paused }, ago) {
@@ -115,7 +116,8 @@ export function createRenderer(document) {
     $("forward").ariaDisabled = String(place.at >= place.count - 1);
   }
 
-  function renderSources({ sources, source, glances }) {
+  function renderSources(state) {
+    const { sources, source } = state;
     const known = sources ?? [];
     // A source that the address names and the server does not list stays visible: it is what is being tried.
     const missing = source !== null && source !== CAMERA && !known.some(({ name }) => name === source);
@@ -126,27 +128,32 @@ export function createRenderer(document) {
     while (list.children.length > listed.length) list.lastChild.remove();
     listed.forEach((entry, i) => {
       if (!list.children[i]) {
-        const [link, canvas] = [make("a"), make("canvas")];
-        [canvas.width, canvas.height] = TILE;
-        link.append(canvas, make("b"), make("small"));
+        const [link, picture] = [make("a"), make("img")];
+        picture.alt = "";
+        link.append(picture, make("b"), make("small"));
         const item = make("li");
         item.append(link);
         list.append(item);
       }
       const link = list.children[i].firstChild;
       const href = hashFor(entry.name);
-      const [canvas, name, words] = link.children;
-      if (link.getAttribute("href") !== href) {
-        link.setAttribute("href", href);
-        link.dataset.seen = "no"; // another source's picture
-      }
-      canvas.hidden = entry.name === CAMERA; // nobody looks through it before it is chosen
+      const [picture, name, words] = link.children;
+      if (link.getAttribute("href") !== href) link.setAttribute("href", href);
+      picture.hidden = entry.name === CAMERA; // nobody looks through it before it is chosen
+      if (!entry.thumbnail) picture.removeAttribute("src");
+      else if (picture.getAttribute("src") !== entry.thumbnail) picture.src = entry.thumbnail;
       if (entry.name === source) link.setAttribute("aria-current", "true");
       else link.removeAttribute("aria-current");
-      link.title = entry.reason ?? "";
+      const said = tileWords(entry, state);
+      link.title = said.title;
+      link.dataset.tone = said.tone;
       put(name, sourceName(entry.name));
-      put(words, sourceWords(entry, glances[entry.name]) || "\u00a0");
+      put(words, said.words || "\u00a0");
     });
+    const chosen = list.querySelector("[aria-current]");
+    if (chosen === null || drawn.chosen === source) return;
+    drawn.chosen = source;
+    chosen.scrollIntoView({ block: "nearest", inline: "nearest" });
   }
 
   function renderChips(state, nowMs) {
@@ -226,7 +233,7 @@ export function createRenderer(document) {
   function renderSightings(state) {
     const listed = sightingsOf(state);
     // A hundred entries, four times a second: only when something is different.
-    const key = [listed, state.feed.state];
+    const key = [listed, state.feed.state, state.shown?.header.stable.index];
     if (key.every((value, i) => value === drawn.sightings?.[i])) return;
     drawn.sightings = key;
     const list = $("sightings");
@@ -270,8 +277,8 @@ export function createRenderer(document) {
   }
 
   /** One sighting, larger: its still with the heat map, and the clip when there is one. */
-  function show(entry) {
-    const words = sightingWords(entry, entry.ongoing);
+  function show(entry, present) {
+    const words = sightingWords(entry, present);
     put($("sighting-title"), words.label);
     const more = [t("sighting.mean", { share: percent(entry.mean_probability) }), t("sighting.frames", { n: entry.frames })];
     put($("sighting-words"), [words.when, words.note, ...more].join(" · "));
@@ -347,17 +354,10 @@ export function createRenderer(document) {
   /** The canvas of one sighting; null when it is not on the page. */
   const thumbnailOf = (id) => entries.get(id)?.picture ?? null;
 
-  /** The canvas of a source's tile, to be drawn on; null when it has none. */
-  function tileOf(source) {
-    const link = $("sources").querySelector(`a[href="${CSS.escape(hashFor(source))}"]`);
-    if (link !== null) link.dataset.seen = "yes";
-    return link?.firstChild ?? null;
-  }
-
   /** One sentence that passes: a still was saved, or could not be. */
   const say = (text) => put($("toast"), text);
 
-  return { render, thumbnailOf, tileOf, show, say };
+  return { render, thumbnailOf, show, say };
 }
 
 function put(element, text) {

@@ -15,7 +15,7 @@ export function decodeJpeg({ jpeg }) {
 }
 
 /** Draws a picture on all of `canvas`: cropped at the sides, never stretched. */
-export function cover(canvas, picture) {
+function cover(canvas, picture) {
   const scale = Math.max(canvas.width / picture.width, canvas.height / picture.height);
   const [w, h] = [canvas.width / scale, canvas.height / scale];
   const context = canvas.getContext("2d");

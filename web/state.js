@@ -22,13 +22,13 @@ const FEED_UNKNOWN = { state: "", reason: "", cause: "" };
 export const NO_SIGHTINGS = Object.freeze({ entries: Object.freeze([]), total: 0 });
 
 export const INITIAL = Object.freeze({
-  sources: null, // [{name, kind, state, reason, size}], null until the server has listed them
+  sources: null, // GET /api/sources, null until the server has answered
   sourcesError: "", // why the last listing failed
-  glances: {}, // name -> label of each source as it was last glanced at, "" for none
   source: null, // the chosen one's name
   link: LINK_IDLE, // see connection.js
   feed: FEED_UNKNOWN, // the source's own state, as the server reports it
-  counts: null, // of the source, since the server's start: captured, dropped, drops by cause, damaged, ...
+  counts: null, // of the source, since the server's start: captured, drops by cause, damaged, ...
+  countedFrom: {}, // name -> the counts of each source when this page first heard of them, null for none
   model: null, // the server's hello: labels, taxonomy, provider, thresholds, ...
   server: null, // GET /api/status
   cameras: NO_CAMERAS,
@@ -72,8 +72,6 @@ export function reduce(state, event) {
       return told(state, event.status);
     case "cameras":
       return { ...state, cameras: { list: event.list, id: event.id } };
-    case "glance":
-      return { ...state, glances: { ...state.glances, [event.name]: event.label } };
     case "sightings": // of the source that was asked about
       return event.source === state.source ? { ...state, listed: event.list } : state;
     case "rtt":
@@ -175,28 +173,30 @@ function drawn(state, event) {
   const { header, atMs, receivedMs } = event;
   // Pictures of this device's own camera that were overtaken are already among the server's dropped ones.
   const missed = state.lastSeq === null || header.t !== undefined ? 0 : Math.max(0, header.seq - state.lastSeq - 1);
-  const { index } = header.stable;
   return {
-    ...state,
+    ...counted(state, header),
     shown: shownOf(event),
     ticksMs: addTick(state.ticksMs, atMs),
     lastSeq: receivedMs < state.watchingSinceMs ? null : header.seq, // one held since before says nothing of the gap
     skipped: state.skipped + missed,
-    counts: countsOf(header),
-    glances: { ...state.glances, [state.source]: state.model?.labels[index] ?? "" },
     own: event.own ?? state.own,
   };
 }
 
 function told(state, status) {
   const { state: name, reason = "", cause = "" } = status;
-  const counts = status.captured === undefined ? state.counts : countsOf(status);
-  return { ...state, feed: { state: name, reason, cause }, counts };
+  return { ...counted(state, status), feed: { state: name, reason, cause } };
 }
 
-/** Results and statuses carry them alike; whichever came last knows best. */
-function countsOf({ captured, dropped, drops, damaged, reconnects, stalls }) {
-  return { captured, dropped, drops, damaged, reconnects, stalls };
+/** Results and statuses carry counts alike; whichever came last knows best. A page tells of its own time only. */
+function counted(state, { captured, dropped, drops = { engine: dropped }, damaged = 0, reconnects = 0, stalls = 0 }) {
+  if (captured === undefined) return state;
+  const { source, countedFrom } = state;
+  const counts = { captured, ...drops, damaged, reconnects, stalls };
+  const before = state.counts ?? countedFrom[source];
+  const anew = source === CAMERA || captured < before?.captured; // the server began again, and so do its counts
+  const from = anew ? null : source in countedFrom ? countedFrom[source] : counts;
+  return { ...state, counts, countedFrom: from === countedFrom[source] ? countedFrom : { ...countedFrom, [source]: from } };
 }
 
 /** The chosen source's sightings, newest first. */

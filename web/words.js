@@ -42,12 +42,14 @@ export function connectionWords(state, nowMs) {
   switch (feed.state) {
     case "connecting":
     case "stalled":
-    case "retrying":
-      return said("busy", t(`feed.${feed.state}`), feedReason(state));
+    case "retrying": {
+      const never = feed.state === "retrying" && state.counts?.captured === 0;
+      return said("busy", t(never ? "feed.never" : `feed.${feed.state}`), feedReason(feed));
+    }
     case "ended":
     case "failed":
     case "stopped":
-      return said("over", t(`feed.${feed.state}`), feedReason(state));
+      return said("over", t(`feed.${feed.state}`), feedReason(feed));
   }
   if (state.paused) return said("over", t("link.paused"), "", { fresh: true });
   if (shown === null) return said("busy", t("link.first"), "");
@@ -63,7 +65,7 @@ function noSourceWords({ sources, sourcesError }) {
 }
 
 /** Why a source is as it is: the server's words, or where they are not understood what its cause means. */
-function feedReason({ feed: { cause, reason } }) {
+function feedReason({ cause, reason }) {
   return cause ? { key: `cause.${cause}`, detail: reason } : reason;
 }
 
@@ -106,11 +108,13 @@ function providerWords({ model, server }) {
   return { device, deviceNote: by ? t("provider.by", { by }) : t("provider") };
 }
 
-/** What did not reach this page, by cause: {total, rows: [words, number][]}; total: of frames. */
-export function lossWords({ counts, skipped, unreadable }) {
+/** What did not reach this page since it was opened, by cause: {total, rows: [words, number][]}; total: of frames. */
+export function lossWords({ source, counts, countedFrom, skipped, unreadable }) {
   if (counts === null) return { total: "–", rows: [] };
-  const { captured, dropped, drops = { engine: dropped }, damaged = 0, reconnects = 0, stalls = 0 } = counts;
-  const frames = { ...drops, damaged, skipped, unreadable };
+  const from = countedFrom[source] ?? {};
+  const since = Object.entries(counts).map(([name, n]) => [name, Math.max(0, n - (from[name] ?? 0))]);
+  const { captured, reconnects, stalls, ...lost } = Object.fromEntries(since);
+  const frames = { ...lost, skipped, unreadable };
   const rows = Object.entries({ captured, ...frames, reconnects, stalls });
   return {
     total: number(Object.values(frames).reduce((sum, n) => sum + n)),
@@ -130,6 +134,16 @@ export function answerWords(state) {
   const [best] = top;
   const note = best ? t("closest", { label: labelOf(state, best[0]), share: percent(best[1]) }) : "";
   return { known: false, title: t("nothing"), taxon: "", probability: "", since, note };
+}
+
+/** The connection and the source for the live region: what connectionWords says, without a time that counts. */
+export function linkAnnouncement(state, nowMs) {
+  const { link, feed, shown } = state;
+  if (link.phase === "waiting" || (link.phase === "connecting" && link.attempt > 0)) return t("link.lost");
+  const still = link.phase === "live" && feed.state === "live" && shown !== null && !state.paused;
+  const words = connectionWords(state, nowMs);
+  if (still && !words.fresh) return t("feed.stalled");
+  return words.tone === "over" ? words.full : words.brief;
 }
 
 /** For the live region: changes only when the stable label does. */
@@ -165,9 +179,10 @@ export function eyeWords({ eye }) {
   return done.map((name) => `${t(`eye.${name}`)} ${percent(eye[name])}`).join(", ");
 }
 
-/** Whether a sighting is going on at this moment. The last one before an end stays ongoing: more frames may follow it. */
-export function isPresent(entry, state) {
-  return entry.ongoing && state.feed.state === "live";
+/** Whether a sighting is what the page calls present. The server keeps one open for longer: its animal may come back. */
+export function isPresent(entry, { feed, shown, model }) {
+  const label = model?.labels[shown?.header.stable.index];
+  return entry.ongoing && feed.state === "live" && entry.label === label;
 }
 
 /** One sighting: {label, when, note}; its time is wall clock where that is known, else media time. */
@@ -212,16 +227,25 @@ export function factRows(state) {
   }
   const report = server?.provider;
   if (report && Number.isFinite(report.share)) rows.push([t("fact.share"), percent(report.share)]);
-  if (report?.note) rows.push([t("fact.note"), report.note]);
+  if (report?.note) rows.push([t("fact.note"), t(`note.${report.note}`, {}, report.note)]);
   if (Number.isFinite(state.rttMs)) rows.push([t("fact.rtt"), age(state.rttMs)]);
   if (server?.version) rows.push(["Reeflens", server.version]);
   return rows;
 }
 
-/** A source tile's second line: what is seen there, else what it is and how. label: undefined when nobody looked yet. */
-export function sourceWords({ kind, state }, label) {
-  if (label !== undefined && state === "live") return label === "" ? t("tile.nothing") : labelText(label);
-  const known = kind ? t(`kind.${kind}`, {}, labelText(kind)) : "";
-  const how = !state || state === "live" ? "" : t(`state.${state}`, {}, state);
-  return [known, how].filter(Boolean).join(", ");
+/** A source's tile: {tone, words, title}; words: what is seen there, or why nothing is; title: what it is, and why so. */
+export function tileWords(entry, { source, shown, model }) {
+  const { name, kind, state, reason = "", cause = "", size } = entry;
+  const why = reason && phrase(feedReason({ cause, reason }));
+  const title = [sourceName(name), kind && t(`kind.${kind}`, {}, labelText(kind)), why].filter(Boolean).join("\n");
+  if (state === "live") {
+    // The chosen one's is on the page already, and the two must not differ.
+    const here = name === source && shown !== null;
+    const label = here ? (model?.labels[shown.header.stable.index] ?? null) : entry.label;
+    return { tone: "live", words: label ? labelText(label) : t("tile.nothing"), title };
+  }
+  if (!state) return { tone: "", words: kind ? t(`kind.${kind}`) : "", title }; // this device's camera, or not listed yet
+  const never = state === "retrying" && Math.max(...(size ?? [1])) === 0;
+  const tone = ["connecting", "stalled", "retrying"].includes(state) ? "busy" : "over";
+  return { tone, words: t(never ? "state.never" : `state.${state}`, {}, state), title };
 }

@@ -18,13 +18,31 @@ test("what came within the last half minute is kept, in order", () => {
   assert.equal(history.bytes, history.length * 1004);
 });
 
-test("big pictures are kept for a shorter time: the bytes never pass their bound", () => {
+test("big pictures are kept further apart, not for a shorter time: the bytes never pass their bound", () => {
   const history = new History();
-  for (let i = 0; i < 1000; i++) {
-    history.add(message(i, 1_000_000));
+  for (let i = 0; i < 2400; i++) {
+    history.add(message((i * 1000) / 30, 150_000)); // 720p at 30 pictures a second
     assert.ok(history.bytes <= KEPT_BYTES);
   }
-  assert.equal(history.length, Math.floor(KEPT_BYTES / 1_000_004));
+  const kept = Array.from({ length: history.length }, (_, i) => history.at(i).receivedMs);
+  const newestMs = kept.at(-1);
+  const gaps = kept.slice(1).map((ms, i) => ms - kept[i]);
+  const between = (from, to) => gaps.filter((_, i) => newestMs - kept[i] >= from && newestMs - kept[i] < to);
+  assert.equal(history.length, Math.floor(KEPT_BYTES / 150_004));
+  assert.ok(newestMs - kept[0] > KEPT_MS - 600, `${newestMs - kept[0]}`);
+  assert.ok(Math.max(...between(0, 2_000)) < 34); // every one
+  assert.ok(Math.max(...between(2_000, 10_000)) < 210);
+  assert.ok(Math.max(...gaps) < 600, `${Math.max(...gaps)}`);
+});
+
+test("a place that was thinned out is the next newer one's", () => {
+  const history = new History(1000, 5 * 104);
+  const messages = Array.from({ length: 9 }, (_, i) => message(i * 10));
+  for (const each of messages) history.add(each);
+  const kept = Array.from({ length: history.length }, (_, i) => history.at(i));
+  const gone = messages.findLast((each) => !kept.includes(each));
+  assert.equal(history.at(0), messages[0]);
+  assert.equal(history.at(history.placeOf(gone)), messages[messages.indexOf(gone) + 1]);
 });
 
 test("one picture that is too big by itself is kept alone: it is on the screen", () => {

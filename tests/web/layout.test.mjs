@@ -8,10 +8,11 @@ test("one picture fills what it can at its own ratio", () => {
   assert.deepEqual(fit([1000, 300], [1080, 1920], 1), { stacked: false, width: 168.75, height: 300 });
 });
 
-test("two stand where they are larger", () => {
-  assert.equal(fit([1000, 800], [1280, 720], 2).stacked, true);
+test("two stand side by side on a wide stage, else where they are larger", () => {
+  assert.equal(fit([999, 800], [1280, 720], 2).stacked, true);
+  assert.equal(fit([1000, 800], [1280, 720], 2).stacked, false);
   assert.equal(fit([1600, 500], [1280, 720], 2).stacked, false);
-  assert.equal(fit([1000, 800], [720, 1280], 2).stacked, false);
+  assert.equal(fit([900, 700], [720, 1280], 2).stacked, false);
 });
 
 test("panes and their gap never leave the stage", () => {

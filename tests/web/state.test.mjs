@@ -63,6 +63,23 @@ test("what was counted comes with results and statuses, and the latest holds", (
   assert.equal(reduce(state, { type: "choose", source: "pier" }).counts, null);
 });
 
+test("counts begin with the page, for each source, and anew where a server does", () => {
+  const status = (captured, engine) => ({ type: "status", status: { state: "live", captured, drops: { engine } } });
+  let state = run([...watching, status(1000, 600)]);
+  state = run([status(1010, 601), { type: "choose", source: "pier" }, status(5, 1), { type: "choose", source: "reef" }], state);
+  assert.deepEqual([state.countedFrom.reef.engine, state.countedFrom.pier.engine], [600, 1]);
+  state = reduce(state, status(1100, 650));
+  assert.deepEqual([state.counts.engine, state.countedFrom.reef.engine], [650, 600]);
+  assert.equal(reduce(state, status(20, 3)).countedFrom.reef, null);
+  assert.equal(run([status(20, 3), status(2000, 900)], state).countedFrom.reef, null);
+  assert.equal(run([...ownCamera, status(9, 2)]).countedFrom["~camera"], null); // its counts are this page's
+});
+
+test("a server that does not tell the causes apart is understood", () => {
+  const { counts } = run([...watching, { type: "status", status: { state: "live", captured: 20, dropped: 12 } }]);
+  assert.deepEqual([counts.captured, counts.engine, counts.damaged], [20, 12, 0]);
+});
+
 test("a colour map that does not exist, from an old storage say, is ignored", () => {
   assert.equal(reduce(INITIAL, { type: "colours", colours: "viridis" }).colours, "viridis");
   assert.equal(reduce(INITIAL, { type: "colours", colours: "jet" }), INITIAL);

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import "./english.mjs";
+import { catalogue } from "./english.mjs";
 import { INITIAL } from "../../web/state.js";
+import { speak } from "../../web/text.js";
 import {
   agoWords,
   announcement,
@@ -13,9 +14,11 @@ import {
   factRows,
   heatWords,
   isPresent,
+  linkAnnouncement,
   lossWords,
   sightingWords,
   stillWords,
+  tileWords,
 } from "../../web/words.js";
 
 const plain = (text) => text.replaceAll("\u202f", " ");
@@ -112,8 +115,7 @@ test("a CPU that stands in for the GPU that was asked for is named", () => {
 });
 
 test("losses are counted by cause, those of another version's server under its name for them", () => {
-  const drops = { engine: 9, capture: 3, delivery: 2, tide: 1 };
-  const counts = { captured: 1400, dropped: 12, drops, damaged: 4, reconnects: 2, stalls: 5 };
+  const counts = { captured: 1400, engine: 9, capture: 3, delivery: 2, tide: 1, damaged: 4, reconnects: 2, stalls: 5 };
   const { total, rows } = lossWords(state({ counts, skipped: 1000, unreadable: 1 }));
   assert.equal(total, "1,020");
   const by = new Map(rows);
@@ -126,8 +128,12 @@ test("losses are counted by cause, those of another version's server under its n
   assert.deepEqual(lossWords(INITIAL), { total: "–", rows: [] });
 });
 
-test("a server that does not tell the causes apart is understood", () => {
-  assert.equal(lossWords(state({ counts: { captured: 20, dropped: 12 }, skipped: 3 })).total, "15");
+test("what was lost before this page was opened is not its loss", () => {
+  const counts = { captured: 1400, engine: 9, damaged: 4, reconnects: 2, stalls: 5 };
+  const countedFrom = { reef: { captured: 1000, engine: 8, damaged: 4, reconnects: 2, stalls: 4 }, pier: null };
+  const { total, rows } = lossWords(state({ counts, countedFrom }));
+  assert.equal(total, "1");
+  assert.deepEqual(rows.map(([, n]) => n), ["400", "1", "0", "0", "0", "0", "1"]);
 });
 
 test("the answer: label, smoothed probability, since when", () => {
@@ -185,10 +191,72 @@ test("a sighting's time is media time where no wall clock is known", () => {
   assert.deepEqual(said({ ...entry, end_s: 4.9 }, false), ["Sea Turtle", "0:04", "0.7 s · best 90%"]);
 });
 
-test("a sighting goes on only while its source does", () => {
-  assert.equal(isPresent({ ongoing: true }, state()), true);
-  assert.equal(isPresent({ ongoing: true }, state({ feed: { state: "ended", reason: "" } })), false);
-  assert.equal(isPresent({ ongoing: false }, state()), false);
+test("a sighting is present only while its source is live and its label is the stable one", () => {
+  const entry = { ongoing: true, label: "Sea_Turtle" };
+  assert.equal(isPresent(entry, state()), true);
+  assert.equal(isPresent({ ...entry, ongoing: false }, state()), false);
+  assert.equal(isPresent({ ...entry, label: "Eel" }, state()), false);
+  assert.equal(isPresent(entry, state({}, NONE)), false); // the heading says so at the same moment
+  assert.equal(isPresent(entry, state({ feed: { state: "ended", reason: "" } })), false);
+  assert.equal(isPresent(entry, state({ shown: null })), false);
+});
+
+test("a loss is announced once, and the return from it, however long it counts down", () => {
+  const link = (phase, attempt = 0) => ({ link: { phase, attempt, reason: "gone", retryAtMs: 60_000 } });
+  const feed = (name) => ({ feed: { state: name, reason: "gone after 7 s", cause: "gone" } });
+  const steps = [
+    [{ ...link("connecting"), shown: null }, 0, "Connecting"],
+    [{}, 10_010, "Live"],
+    [link("waiting", 1), 10_020, "Connection lost, trying again"],
+    [link("waiting", 1), 40_020, "Connection lost, trying again"],
+    [link("connecting", 2), 60_000, "Connection lost, trying again"],
+    [{}, 10_500, "Live"],
+    [feed("stalled"), 10_600, "Source stalled"],
+    [feed("retrying"), 10_600, "Source lost, trying again"],
+    [feed("failed"), 10_600, "Source failed: gone after 7 s"],
+    [{}, 17_000, "Source stalled"], // says it is live, and brings nothing
+    [{}, 19_000, "Source stalled"],
+    [{ paused: true }, 19_000, "Paused"],
+    [link("closed"), 19_000, "Not connected: gone"],
+  ];
+  for (const [changes, nowMs, expected] of steps) assert.equal(linkAnnouncement(state(changes), nowMs), expected);
+});
+
+test("a camera that never gave a picture is not lost: it is not there yet", () => {
+  const feed = { state: "retrying", reason: "nothing listens", cause: "refused" };
+  const never = state({ feed, shown: null, counts: { captured: 0 } });
+  assert.equal(connectionWords(never, 0).full, "Source not there yet: nothing listens");
+  assert.equal(connectionWords({ ...never, counts: { captured: 7 } }, 0).brief, "Source lost, trying again");
+});
+
+test("a tile says what is seen, or first of all why nothing is; what it is stays in its title", () => {
+  const pier = { name: "pier", kind: "stream", state: "live", reason: "", size: [720, 1280], label: "Eel" };
+  const said = (changes, more) => tileWords({ ...pier, ...changes }, state(more));
+  assert.deepEqual(said({}), { tone: "live", words: "Eel", title: "pier\nstream" });
+  assert.equal(said({ label: null }).words, "nothing known");
+  const refused = { state: "retrying", reason: "nothing listens" };
+  assert.deepEqual(said(refused), { tone: "busy", words: "trying again", title: "pier\nstream\nnothing listens" });
+  assert.equal(said({ ...refused, size: [0, 0] }).words, "not there yet");
+  assert.deepEqual([said({ state: "ended" }).tone, said({ state: "ended" }).words], ["over", "ended"]);
+  assert.deepEqual(tileWords({ name: "~camera", kind: "device", state: "" }, state()).words, "this device");
+});
+
+test("the chosen source's tile says what the heading says", () => {
+  const reef = { name: "reef", kind: "video", state: "live", reason: "", label: "Eel" };
+  assert.equal(tileWords(reef, state()).words, "Sea Turtle");
+  assert.equal(tileWords(reef, state({}, NONE)).words, "nothing known");
+  assert.equal(tileWords(reef, state({ shown: null })).words, "Eel");
+});
+
+test("in Turkish reasons and the provider's note are Turkish where there are words for them", () => {
+  speak("tr", catalogue("tr"));
+  const pier = { name: "pier", kind: "stream", state: "retrying", reason: "nothing listens", cause: "refused" };
+  const { title } = tileWords(pier, state());
+  const note = (text) => new Map(factRows(state({ server: { provider: { note: text } } }))).get("Not");
+  const notes = [note("no NVIDIA driver on this machine"), note("another one")];
+  speak("en", catalogue("en"));
+  assert.match(title, /^pier\ncanlı yayın\nmakine yerinde/);
+  assert.deepEqual(notes, ["bu makinede NVIDIA sürücüsü yok", "another one"]);
 });
 
 test("a still is named after what it shows", () => {
