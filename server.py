@@ -44,6 +44,7 @@ from serving.bridge import Bridge, Outlet
 from serving.camera import Cameras
 from serving.desk import Desk
 from serving.hub import Hub
+from serving.lean import Lean
 from serving.logbook import Logbook
 from serving.page import page_router
 from serving.recorder import Recorder
@@ -193,6 +194,7 @@ def create_app(settings: ServerSettings) -> FastAPI:
         description="How a Reeflens server is doing, and what it has seen. Live pictures come over a websocket.",
         responses={403: problem("This page, or this host name, may not use the server.")},
     )
+    app.add_middleware(Lean)
     app.add_middleware(Access, bound_host=settings.host, public=[*map(public_origin, settings.public_origins)])
     app.include_router(live.router)
     app.include_router(webcam.router)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from fastapi import Response
@@ -23,6 +24,15 @@ class Jpeg(Response):
 def has_it(if_none_match: str, tag: str) -> bool:
     """Whether the browser has what ``tag`` stands for, by its If-None-Match header."""
     return tag in {each.strip().removeprefix("W/") for each in if_none_match.split(",")}
+
+
+def takes_gzip(accepted: str) -> bool:
+    """Whether an Accept-Encoding header names gzip, and not with a weight of zero."""
+    for each in accepted.lower().split(","):
+        name, _, weight = each.partition(";")
+        if name.strip() in ("gzip", "*"):
+            return not re.fullmatch(r"\s*q\s*=\s*0(\.0*)?\s*", weight)
+    return False
 
 
 def problem(description: str) -> dict[str, Any]:

@@ -247,7 +247,6 @@ def again(desk: DeskDep, dive_id: str, wanted: Again) -> DiveSummary:
     return summary(desk.dive(dive_id), desk.jobs.progress())
 
 
-@router.head("/{dive_id}/thumbnail", include_in_schema=False)
 @router.get("/{dive_id}/thumbnail", response_class=_Jpeg, responses=_whole_or_part("image/jpeg"))
 def thumbnail(desk: DeskDep, dive_id: str, request: Request) -> Response:
     """A picture to know it by."""
@@ -255,7 +254,6 @@ def thumbnail(desk: DeskDep, dive_id: str, request: Request) -> Response:
     return _send(desk.library.folder(dive_id) / THUMBNAIL, "image/jpeg", request)
 
 
-@router.head("/{dive_id}/video", include_in_schema=False)
 @router.get("/{dive_id}/video", response_class=_Mp4, responses=_whole_or_part("video/mp4"))
 def video(desk: DeskDep, dive_id: str, request: Request) -> Response:
     """What browsers play: the original, or the copy made of it. Answers requests for ranges."""
@@ -268,7 +266,6 @@ def video(desk: DeskDep, dive_id: str, request: Request) -> Response:
     return _send(path, VIDEO_TYPES.get(path.suffix, "video/mp4"), request)
 
 
-@router.head("/{dive_id}/original", include_in_schema=False)
 @router.get("/{dive_id}/original", response_class=_Bytes, responses=_whole_or_part("application/octet-stream"))
 def original(desk: DeskDep, dive_id: str, request: Request) -> Response:
     """The file as it was sent."""
@@ -288,7 +285,6 @@ def track(desk: DeskDep, dive_id: str) -> dict[str, Any]:
     return {**index, "edition": f"{(folder / DATA).stat().st_mtime_ns:x}"}
 
 
-@router.head("/{dive_id}/track/{edition}", include_in_schema=False)
 @router.get("/{dive_id}/track/{edition}", response_class=_Bytes, responses=_whole_or_part("application/octet-stream"))
 def track_bytes(desk: DeskDep, dive_id: str, edition: str, request: Request) -> Response:
     """The bytes of the track, to be asked for chunk by chunk as a range."""
@@ -343,7 +339,6 @@ def files(desk: DeskDep, dive_id: str) -> list[ResultFile]:
     return [ResultFile(name=name, bytes=path.stat().st_size) for name, path in found.items()]
 
 
-@router.head("/{dive_id}/files/{name:path}", include_in_schema=False)
 @router.get("/{dive_id}/files/{name:path}", response_class=_AnyType, responses=_whole_or_part("*/*"))
 def file(desk: DeskDep, dive_id: str, name: str, request: Request, show: bool = False) -> Response:
     """One of them. show: a picture to show, not to keep."""

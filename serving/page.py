@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 
 from fastapi import APIRouter, HTTPException, Request, Response
 
-from serving.answers import has_it
+from serving.answers import has_it, takes_gzip
 
 # Said, not guessed: `mimetypes` reads the registry on Windows, where .js can be text/plain, which no browser runs.
 MEDIA_TYPES = {
@@ -55,7 +55,7 @@ def _answer(folder: Traversable, name: str, request: Request) -> Response:
     tag = hashlib.sha256(content).hexdigest()[:32]
     # no-cache: keep it, but ask each time. An edit, or another version of Reeflens, shows at the next reload.
     headers = {"cache-control": "no-cache", "vary": "accept-encoding"}
-    if _takes_gzip(request.headers.get("accept-encoding", "")):
+    if takes_gzip(request.headers.get("accept-encoding", "")):
         content = _compressed(content)
         tag += "-gzip"  # other bytes, so another tag
         headers["content-encoding"] = "gzip"
@@ -64,15 +64,6 @@ def _answer(folder: Traversable, name: str, request: Request) -> Response:
         headers.pop("content-encoding", None)
         return Response(status_code=304, headers=headers)
     return Response(content, media_type=media_type, headers=headers)
-
-
-def _takes_gzip(accepted: str) -> bool:
-    """Whether an Accept-Encoding header names gzip, and not with a weight of zero."""
-    for each in accepted.lower().split(","):
-        name, _, weight = each.partition(";")
-        if name.strip() in ("gzip", "*"):
-            return not re.fullmatch(r"\s*q\s*=\s*0(\.0*)?\s*", weight)
-    return False
 
 
 @lru_cache(maxsize=128)

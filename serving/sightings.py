@@ -48,7 +48,13 @@ class SightingItem(BaseModel):
     clip: str | None = Field(description="H.264 mp4 around it, when that is recorded and complete.")
 
 
-@router.get("", responses={404: {"model": Problem, "description": "There is no such source."}})
+@router.get(
+    "",
+    responses={
+        304: {"description": "It is the one of If-None-Match."},
+        404: {"model": Problem, "description": "There is no such source."},
+    },
+)
 def sightings(
     station: StationDep,
     source: Annotated[str | None, Query(description="Only of this source.")] = None,

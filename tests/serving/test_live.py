@@ -190,3 +190,50 @@ def text_only(socket: ClientConnection) -> dict[str, Any]:
         say(socket, type="ack", seq=decode_result(message).header["seq"])
     decoded: dict[str, Any] = json.loads(message)
     return decoded
+
+
+def test_three_slow_viewers_of_ten_cost_the_other_seven_nothing_and_skip_to_the_newest(toy_model: Path) -> None:
+    """One answers every twentieth result of the others, one never acknowledges, one never reads its socket."""
+    with running(toy_model) as server, ExitStack() as stack:
+        host, _, port = server.authority.partition(":")
+        raw = stack.enter_context(sockets.create_connection((host, int(port)), timeout=WAIT_S))
+        shake_hands(raw, server.authority)  # and reads nothing from now on
+        late = stack.enter_context(server.watch())
+        silent = stack.enter_context(server.watch())
+        quick = [stack.enter_context(server.watch()) for _ in range(7)]
+        server.wait_for("scene", lambda source: source["viewers"] == 10)
+        unheard = [result(silent, ack=False).header["seq"] for _ in range(MAX_IN_FLIGHT)]
+        held = [result(late, ack=False).header["seq"] for _ in range(MAX_IN_FLIGHT)]
+        seqs: list[list[int]] = [[] for _ in quick]
+        late_gaps = []
+        for turn in range(80):
+            for seen, socket in zip(seqs, quick, strict=True):
+                seen.append(result(socket).header["seq"])
+            if turn % 20 == 19:
+                before = server.status()["sources"]["scene"]["messages"]["published"]
+                say(late, type="ack", seq=held[-1])
+                first, held = held, [result(late, ack=False).header["seq"] for _ in range(MAX_IN_FLIGHT)]
+                late_gaps.append(held[0] - first[-1])
+                assert held[0] >= before - 1, "an older result was kept for it"
+        for seen in seqs:
+            assert seen == sorted(set(seen))
+            assert seen[79] - seen[39] <= 2 * (seen[40] - seen[0]), "it falls behind"
+        assert min(late_gaps) > 1
+        newest = max(seen[-1] for seen in seqs)
+        assert all(newest - seen[-1] <= 8 for seen in seqs), "one of the seven is behind the others"
+        # Nothing came to the silent one but what was under way, and nothing waits for it: it skips to the newest.
+        with pytest.raises(TimeoutError):
+            silent.recv(timeout=0)
+        say(silent, type="ack", seq=unheard[-1])
+        assert result(silent).header["seq"] >= newest
+        messages = server.status()["sources"]["scene"]["messages"]
+        assert messages["encoded"] <= messages["published"]
+
+
+def shake_hands(raw: sockets.socket, authority: str) -> None:
+    raw.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 4096)
+    raw.sendall(
+        f"GET /ws/live/scene HTTP/1.1\r\nHost: {authority}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
+    )
+    assert raw.recv(12) == b"HTTP/1.1 101"
