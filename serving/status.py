@@ -98,6 +98,7 @@ class ServerStatus(BaseModel):
 class SourceSummary(BaseModel):
     """One source in a list, and what it shows at a glance. size: height and width in pixels, [0, 0] before a frame.
 
+    cause: of a camera's trouble, as one word of realtime.errors.Cause, else empty; ``reason`` is the sentence.
     label: the stable label of the newest result, null for nothing that the model knows. probability: its smoothed
     probability, or that of the most probable one, 0..1; since_s: media time at which it became stable; both null before
     the first result. thumbnail: where to get a small picture, relative to the server's address; changes with the frame,
@@ -107,6 +108,7 @@ class SourceSummary(BaseModel):
     name: str
     kind: str
     state: State
+    cause: str
     reason: str
     size: tuple[int, int]
     label: str | None
@@ -209,6 +211,7 @@ def _summary(station: Station, name: str, status: LiveStatus) -> SourceSummary:
         name=name,
         kind=status.kind,
         state=_state(status),
+        cause=status.cause,
         reason=status.reason,
         size=status.size_hw,
         label=station.contract.labels[stable.index] if stable is not None and stable.index is not None else None,
