@@ -94,9 +94,7 @@ export class Connection {
 
   /** Sends a picture of this device's own camera; false when there is no connection for it now. */
   sendFrame(seq, t, jpeg) {
-    if (this.#phase !== "live") return false;
-    this.#socket.send(encodeFrame(seq, t, jpeg));
-    return true;
+    return this.#phase === "live" && this.#give(encodeFrame(seq, t, jpeg));
   }
 
   #connect() {
@@ -207,8 +205,14 @@ export class Connection {
   }
 
   #send(message) {
-    // A socket that closes right now throws away what it is given; its close event will tell.
-    this.#socket?.send(JSON.stringify(message));
+    this.#give(JSON.stringify(message));
+  }
+
+  #give(data) {
+    // A socket that closes right now only complains of what it is given; its close event will tell.
+    if (this.#socket === null || this.#socket.readyState > 1) return false;
+    this.#socket.send(data);
+    return true;
   }
 
   #release(code, reason) {

@@ -32,10 +32,12 @@ function resultBytes() {
 }
 
 class Socket {
+  readyState = 1; // open
   sent = [];
   closed = null;
 
   send(text) {
+    if (this.readyState > 1) throw new Error("WebSocket is already in CLOSING or CLOSED state."); // browsers log it
     this.sent.push(JSON.parse(text));
   }
 
@@ -105,6 +107,15 @@ function live(options) {
   rig.socket().hello();
   return rig;
 }
+
+test("a socket that closes is given nothing any more", () => {
+  const rig = live();
+  rig.socket().readyState = 2; // closing: its close event has not come yet
+  rig.connection.ack(1);
+  rig.connection.explain(2);
+  assert.equal(rig.connection.sendFrame(0, 0, new Uint8Array(4)), false);
+  assert.deepEqual(rig.socket().ofType("ack"), []);
+});
 
 test("a hello makes it live and a ping goes out at once", () => {
   const rig = live();
