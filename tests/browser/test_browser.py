@@ -365,7 +365,7 @@ def test_a_visit_loads_less_than_150_kb_from_this_server_and_one_language(browse
     assert {"", "assets/app.js", f"assets/{language}.json"} <= bodies.keys()
     assert f"assets/{other}.json" not in bodies
     assert 20_000 < sum(travelled) < 150_000  # all that came over the wire, the API's answers and pictures included
-    assert sum(bodies.values()) < 155_000, bodies  # as the browser reads them, before compression
+    assert sum(bodies.values()) < 150_000, bodies  # as the browser reads them, before compression
     assert all(answer.header_value("content-encoding") == "gzip" for answer in answers)
     assert page.locator("#dives").is_hidden()  # there is no library
     opened.close()
