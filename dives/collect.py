@@ -31,11 +31,10 @@ from dives.partial import PartialFile, write_whole
 from dives.run_record import read_run
 from realtime.errors import DataError, ResultsError, SourceError
 from realtime.frames import iso_utc
-from realtime.labels import label_key
+from realtime.labels import NO_ANIMAL, label_key
 from realtime.sources import VideoFile
 
 TABLE = "pictures.csv"
-NOTHING = "none"  # the class of pictures that show no animal
 COLUMNS = (
     *("picture", "group", "dive", "file", "frame", "media_s", "utc"),
     *("model_label", "verdict", "corrected_by", "corrected_utc"),
@@ -192,7 +191,7 @@ def _of_sighting(
     frames: int,
     classes: _Classes,
 ) -> Iterator[Wanted]:
-    label = classes.folder(word.truth or NOTHING)
+    label = classes.folder(word.truth or NO_ANIMAL)
     live = dive.run is None
     utc = key.file if live else ""
     row = {

@@ -12,7 +12,7 @@ import { Sending, isSame, refusal } from "./dives-upload.js";
 import { bytes, dateWords, folded, workShare, workWords } from "./dives-words.js";
 import { mediaTime, percent } from "./format.js";
 import { recall, remember } from "./preferences.js";
-import { LANGUAGES, labelText, language, number, speak, t } from "./text.js";
+import { LANGUAGES, labelText, language, meansNoAnimal, number, speak, t } from "./text.js";
 
 const BUSY_MS = 1_000; // between two looks at the server while something goes on there
 const IDLE_MS = 10_000;
@@ -471,8 +471,9 @@ function onPicture({ mediaS, row }) {
   line.place(mediaS);
   const clock = mediaTime(mediaS);
   if (clock !== written.clock) $("clock").textContent = written.clock = clock;
-  const known = row && row.stable !== null;
-  const answer = row ? (known ? labelText(state.labels[row.stable]) : t("nothing")) : row === null ? t("no-result") : $("answer").textContent;
+  const empty = row && row.stable !== null && meansNoAnimal(state.labels[row.stable]);
+  const known = row && row.stable !== null && !empty;
+  const answer = row ? (known ? labelText(state.labels[row.stable]) : t(empty ? "nothing.there" : "nothing")) : row === null ? t("no-result") : $("answer").textContent;
   if (answer !== written.answer) {
     $("answer").textContent = written.answer = answer;
     $("subtitle").textContent = known ? answer : "";

@@ -122,7 +122,7 @@ export function lossWords({ source, counts, countedFrom, skipped, unreadable }) 
   };
 }
 
-/** The answer: {known, title, taxon, probability, since, note}. */
+/** The answer, a label, "nothing there" or "nothing I know": {known, title, taxon, probability, since, note}. */
 export function answerWords(state) {
   if (state.shown === null) return { known: false, title: "–", taxon: "", probability: "", since: "", note: "" };
   const { stable, top, media_s } = state.shown.header;
@@ -131,6 +131,7 @@ export function answerWords(state) {
     const [title, taxon] = [labelOf(state, stable.index), taxonOf(state, stable.index)];
     return { known: true, title, taxon, probability: percent(stable.probability), since, note: "" };
   }
+  if (stable.empty) return { known: false, title: t("nothing.there"), taxon: "", probability: percent(stable.probability), since, note: "" };
   const [best] = top;
   const note = best ? t("closest", { label: labelOf(state, best[0]), share: percent(best[1]) }) : "";
   return { known: false, title: t("nothing"), taxon: "", probability: "", since, note };

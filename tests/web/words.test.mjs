@@ -274,3 +274,11 @@ test("facts are given as far as they are known", () => {
   assert.equal(rows.get("Runs on"), "CPUExecutionProvider");
   assert.equal(rows.get("Note"), "no GPU here");
 });
+
+test("a model that knows empty water says that nothing is there, and is not said to know a label", () => {
+  const stable = { index: null, empty: true, probability: 0.9, since_s: 12 };
+  const words = answerWords(state({}, { top: [[1, 0.9]], media_s: 15, stable }));
+  assert.equal(words.title, "Nothing there");
+  assert.equal(words.known, false);
+  assert.match(words.probability, /^90\s?%$/);
+});
