@@ -8,9 +8,9 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from cli.files import write_text
 from cli.notes import reporter_on_stderr
 from cli.options import PATH, json_flag, need, provider_option
-from realtime.errors import ReeflensError
 
 
 @click.command()
@@ -123,12 +123,5 @@ def evaluate(
             report = replace(report, model_sha256=engine.sha256)
     for path, text in ((json_file, report.to_json()), (card, model_card(read_contract(model), report))):
         if path is not None:
-            _write(path, text.rstrip() + "\n")
+            write_text(path, text)
     print(report.to_text())
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise ReeflensError(f"{path}: cannot be written ({(error.strerror or str(error)).lower()})") from error
