@@ -91,37 +91,64 @@ def export(run: Path, out: Path, precision: Any, calibration: Path | None, as_js
 @click.argument("model", metavar="MODEL", type=PATH)
 @click.argument("data", metavar="DATA", type=PATH)
 @click.option("--json", "json_file", metavar="FILE", type=PATH, help="Also write the report here.")
+@click.option("--report", metavar="FILE.html", type=PATH, help="Also write a page with plots and the worst mistakes.")
+@click.option("--against", metavar="OTHER.onnx", type=PATH, help="Also measure this model, and compare the two.")
 @click.option("--card", metavar="FILE", type=PATH, help="Also write a model card here, as Markdown.")
 @click.option("--record", is_flag=True, help="Write the figures into the model file; for the test split only.")
 @click.option(
     "--empty", type=PATH, multiple=True, help="Also count false alarms on this clip or folder without an animal."
 )
+@click.option("--foreign", metavar="DIR", type=PATH, multiple=True, help="Also pictures that show none of its classes.")
+@click.option("--water/--no-water", default=None, help="Also in haze, colour cast and blur; by default for --report.")
 @provider_option
 def evaluate(
     model: Path,
     data: Path,
     json_file: Path | None,
+    report: Path | None,
+    against: Path | None,
     card: Path | None,
     record: bool,
     empty: tuple[Path, ...],
+    foreign: tuple[Path, ...],
+    water: bool | None,
     provider: str,
 ) -> None:
     """Measure a model on photographs, through the engine that ships."""
-    need("train", "keras", "onnx")
+    need("train", "keras", "onnx", "matplotlib")
     from dataclasses import replace
+    from functools import partial
 
     from export.record import record_metrics
     from realtime.engine import Engine, read_contract
     from training.card import model_card
-    from training.evaluate import evaluate as evaluate_model
+    from training.compare import compare
+    from training.evaluate import measure
+    from training.evaluate_report import to_html, to_json
 
+    wet = report is not None if water is None else water
     with reporter_on_stderr() as reporter:
-        report = evaluate_model(model, data, empty=empty, provider=provider, reporter=reporter)
-    if record:
-        record_metrics(model, report.metrics())
-        with Engine.open(model, provider=provider) as engine:
-            report = replace(report, model_sha256=engine.sha256)
-    for path, text in ((json_file, report.to_json()), (card, model_card(read_contract(model), report))):
-        if path is not None:
-            write_text(path, text)
-    print(report.to_text())
+        measured = partial(
+            measure, data=data, empty=empty, foreign=foreign, water=wet, provider=provider, reporter=reporter
+        )
+        found = measured(model)
+        other = measured(against) if against is not None else None
+        versus = None
+        if against is not None and other is not None:
+            # Two files of one name, such as run-1/model.onnx and run-2/model.onnx, are told apart by their folders.
+            names = [str(path) if model.name == against.name else path.name for path in (model, against)]
+            versus = compare(names[0], found.by_picture(), names[1], other.by_picture())
+        if record:
+            record_metrics(model, found.report.metrics())
+            with Engine.open(model, provider=provider) as engine:
+                found = replace(found, report=replace(found.report, model_sha256=engine.sha256))
+        page = to_html(model, found, other, versus, provider=provider, reporter=reporter) if report is not None else ""
+    if json_file is not None:
+        write_text(json_file, to_json(found.report, other.report if other is not None else None, versus))
+    if report is not None:
+        write_text(report, page)
+    if card is not None:
+        write_text(card, model_card(read_contract(model), found.report))
+    print(found.report.to_text())
+    if versus is not None:
+        print(f"\n{versus.to_text()}")

@@ -26,7 +26,7 @@ UNEVEN = 3.0  # largest class to smallest: beyond, the largest is named when in 
 TINY = 96  # pixels of the shorter side: half of what the network sees would be invented
 HUGE = 30_000_000  # pixels: each costs a second of decoding, of which nothing is left at 224 x 224
 LONG = 3.0  # longer side to shorter: the whole picture is made square, so the animal is squeezed
-BLANK = 4.0  # standard deviation of a picture in grey levels: no more than an even surface
+BLANK = 4.0  # standard deviation over a picture in levels of 255: no more than an even surface
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,7 @@ def check(trees: Sequence[Path], reporter: Reporter | None = None) -> DataCheck:
     for photo, fact in zip(photos, facts, strict=True):
         for remark in fact.remarks if fact else ():
             unusual[remark].append(photo.file)
-    spread = photographs.pixels.reshape(len(photos), -1).std(axis=1)
+    spread = photographs.pixels.std(axis=(1, 2)).max(axis=1)  # of the liveliest colour
     sized = [photo for photo in photos if photo.width]
     return DataCheck(
         trees=tuple(str(tree) for tree in trees),
