@@ -7,7 +7,7 @@ import { after, test } from "node:test";
 
 import { catalogue, ownOfDives } from "./english.mjs";
 import { age, duration, percent, rate } from "../../web/format.js";
-import { labelText, LANGUAGES, number, phrase, speak, t } from "../../web/text.js";
+import { labelText, LANGUAGES, meansNoAnimal, number, phrase, speak, t } from "../../web/text.js";
 
 const WEB = new URL("../../web/", import.meta.url);
 const read = (name) => readFileSync(new URL(name, WEB), "utf8");
@@ -124,4 +124,8 @@ test("a reason is said in the page's words, the server's own only where its Engl
   speak("tr", catalogues.tr);
   assert.equal(phrase(reason), "bağlantı koptu");
   assert.equal(phrase("as it is"), "as it is");
+});
+
+test("none and background are no animals, however they are spelt", () => {
+  assert.deepEqual(["none", "Back_ground", "BACKGROUND", "nonesuch", "Eel"].map(meansNoAnimal), [true, true, true, false, false]);
 });
