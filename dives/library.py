@@ -130,6 +130,7 @@ class Library:
         self._database = database
         self._held = held
         self._guard = threading.RLock()
+        self._listed: list[DiveRow] | None = None  # as of the last change: every open page asks once a second
 
     @classmethod
     def open(cls, root: Path) -> Self:
@@ -167,7 +168,10 @@ class Library:
 
     def dives(self) -> list[DiveRow]:
         """All dives, the last added first."""
-        return self._rows("ORDER BY added_utc DESC, id")
+        with self._guard:
+            if self._listed is None:
+                self._listed = self._rows("ORDER BY added_utc DESC, id")
+            return list(self._listed)
 
     def dive(self, dive_id: str) -> DiveRow:
         """One dive. Raises KeyError when there is none of this id."""
@@ -223,6 +227,7 @@ class Library:
             with suppress(FileNotFoundError):
                 folder.replace(gone)
             self._database.execute("DELETE FROM dives WHERE id = ?", (dive_id,))
+            self._listed = None
         shutil.rmtree(gone, ignore_errors=True)
 
     def refresh(self, dive_id: str) -> None:
@@ -286,6 +291,7 @@ class Library:
         names = ", ".join(f"{name} = ?" for name in columns)
         with self._guard, self._database:
             self._database.execute(f"UPDATE dives SET {names} WHERE id = ?", (*columns.values(), dive_id))
+            self._listed = None
 
     def _turn(self) -> int:
         return int(self._database.execute("SELECT COALESCE(MAX(turn), 0) + 1 FROM dives").fetchone()[0])
@@ -296,6 +302,7 @@ class Library:
             columns |= {"id": folder.name, "turn": self._turn()}
             marks = ", ".join("?" * len(columns))
             self._database.execute(f"INSERT INTO dives ({', '.join(columns)}) VALUES ({marks})", (*columns.values(),))
+            self._listed = None
 
     def _take_stock(self) -> None:
         """Makes the table agree with the folders, and takes up what a killed server left."""
@@ -306,6 +313,7 @@ class Library:
             with self._database:
                 self._database.executemany("DELETE FROM dives WHERE id = ?", [(one,) for one in listed - set(folders)])
                 self._database.execute("UPDATE dives SET state = ? WHERE state = ?", (QUEUED, RUNNING))
+            self._listed = None
             for name in sorted(set(folders) - listed, key=lambda name: (_age_s(folders[name]), name)):
                 try:
                     self._insert(folders[name])
