@@ -17,6 +17,7 @@ from pathlib import Path
 
 import click
 
+from cli.add import add
 from cli.data import data
 from cli.doctor import doctor
 from cli.models import evaluate, export, train
@@ -52,7 +53,7 @@ def app(context: click.Context, config: Path | None, verbose: bool) -> None:
         context.default_map = read_settings(app, config or Path(SETTINGS_FILE))
 
 
-for command in (process, collect, serve, data, train, export, evaluate, doctor):
+for command in (process, add, collect, serve, data, train, export, evaluate, doctor):
     app.add_command(command)
 
 

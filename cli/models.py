@@ -17,12 +17,14 @@ from cli.options import PATH, json_flag, need, provider_option
 @click.argument("data", metavar="DATA...", type=PATH, nargs=-1)
 @click.option("--out", type=PATH, required=True, help="The run folder to make.")
 @click.option("--resume", is_flag=True, help="Go on with the run in --out; its options need not be given again.")
+@click.option("--options", "options_file", type=PATH, help="Take what is not given here from a best.json of `tune`.")
 @click.option("--val", type=PATH, multiple=True, help="Validate on this tree, not on a share of DATA.")
 @click.option("--weights", default="imagenet", help="Start from imagenet, none, or a VGG16 notop .h5 file.")
 @click.option("--image-size", type=int, default=224, help="Side of the model's input in pixels.")
 @click.option("--head-epochs", type=int, default=40, help="Most epochs for the new head.")
-@click.option("--epochs", type=int, default=20, help="Most epochs for the fine-tuning; 0 for none.")
+@click.option("--epochs", type=int, default=20, help="Most epochs for the fine-tuning in all; 0 for none.")
 @click.option("--batch-size", type=int, default=32, help="Pictures per step.")
+@click.option("--optimizer", type=click.Choice(["adam", "adamw", "sgd"]), default="adam", help="What takes the steps.")
 @click.option("--learning-rate", type=float, default=1e-3, help="Of the head.")
 @click.option("--fine-tune-rate", type=float, default=1e-4, help="Of the fine-tuning.")
 @click.option("--dense-units", type=int, default=256, help="Width of the hidden layer.")
@@ -31,9 +33,16 @@ from cli.options import PATH, json_flag, need, provider_option
     "--unfreeze",
     type=click.Choice(["none", "block5", "block4", "block3", "block2", "block1"]),
     default="block5",
-    help="First block that is fine-tuned.",
+    help="First block that is fine-tuned; the last block begins, and one more joins it at a time.",
 )
 @click.option("--views", type=int, default=4, help="Views per picture: the plain one and augmented ones.")
+@click.option("--augment", type=float, default=0.75, help="Share of an epoch's pictures shown in an augmented view.")
+@click.option(
+    "--fresh-views/--cached-views",
+    default=False,
+    help="Fine-tune on views made anew for every epoch: slow without a GPU.",
+)
+@click.option("--mixed-precision", is_flag=True, help="Compute in bfloat16 where it trains.")
 @click.option("--limit", type=int, help="At most so many pictures per class.")
 @click.option("--val-share", type=float, default=0.15, help="Share of DATA to validate on without --val.")
 @click.option("--label-smoothing", type=float, default=0.1, help="Probability given to all classes alike.")
@@ -41,10 +50,13 @@ from cli.options import PATH, json_flag, need, provider_option
 @click.option("--patience", type=int, default=6, help="Epochs without progress until a stage stops.")
 @click.option("--seed", type=int, default=0, help="Of the split and the training.")
 @click.pass_context
-def train(context: click.Context, /, resume: bool, **options: Any) -> None:
+def train(context: click.Context, /, resume: bool, options_file: Path | None, **options: Any) -> None:
     """Fine-tune VGG16 on photographs: trees with a folder per class in, a run folder out."""
-    from training.options import TrainOptions, begun_options
+    from training.options import TrainOptions, begun_options, read_options
 
+    if options_file is not None:
+        found = read_options(options_file)
+        options |= {n: v for n, v in found.items() if context.get_parameter_source(n) is ParameterSource.DEFAULT}
     begun = begun_options(options["out"]) if resume else None
     if begun is not None:
         said = {name for name in options if context.get_parameter_source(name) is ParameterSource.COMMANDLINE}
