@@ -47,7 +47,7 @@ def make_oracle(
     return oracle
 
 
-class _Durable:
+class _Durable(keras_tuner.Oracle):
     """Mixed into an oracle: its files are replaced whole, and read with doubt."""
 
     def save(self) -> None:
@@ -93,7 +93,8 @@ class _Hyperband(_Durable, HyperbandOracle):
         for trial in failed:
             trial.status, trial.score = _COMPLETED, -1.0
         try:
-            return super().populate_space(trial_id)
+            proposed: dict[str, Any] = super().populate_space(trial_id)
+            return proposed
         finally:
             for trial in failed:
                 trial.status, trial.score = _FAILED, None

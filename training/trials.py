@@ -72,7 +72,7 @@ def draw_trials(rows: Sequence[TrialRow], title: str) -> bytes:
     a figure of its own, never pyplot.
     """
     order = ranked(rows)[::-1]
-    columns = [("epochs", [row.epochs for row in order])]
+    columns: list[tuple[str, list[Any]]] = [("epochs", [row.epochs for row in order])]
     columns += [(name, [row.values[name] for row in order]) for name in VARIED]
     columns.append(("validation accuracy", [row.accuracy for row in order]))
     scales = [_Scale(name, values) for name, values in columns]
