@@ -37,6 +37,7 @@ from cli.options import PATH, json_flag, need, provider_option
 )
 @click.option("--views", type=int, default=4, help="Views per picture: the plain one and augmented ones.")
 @click.option("--augment", type=float, default=0.75, help="Share of an epoch's pictures shown in an augmented view.")
+@click.option("--water", type=float, default=0.0, help="Share of the augmented views seen through murky water.")
 @click.option(
     "--fresh-views/--cached-views",
     default=False,
