@@ -34,10 +34,27 @@ export class Rows {
   }
 
   show(sightings) {
+    const focused = document.activeElement;
+    const at = [...this.#pool.values()].find(({ element }) => element.contains(focused));
+    const { number } = at ?? {};
     this.#sightings = sightings;
     this.#room.style.height = `${sightings.length * ROW_HEIGHT}px`;
-    for (const [place, row] of this.#pool) this.#release(place, row);
+    // A sighting keeps its element, and with it what people have under their fingers.
+    const rows = new Map([...this.#pool].map(([place, row]) => [row.number, { place, row }]));
+    const kept = new Map();
+    for (const [place, one] of sightings.entries()) {
+      if (!rows.has(one.number)) continue;
+      kept.set(place, rows.get(one.number).row);
+      rows.delete(one.number);
+    }
+    for (const { place, row } of rows.values()) this.#release(place, row);
+    this.#pool = kept;
+    for (const place of kept.keys()) this.#fill(place);
     this.#render();
+    if (at === undefined) return;
+    // What was pressed may be gone: its undo is what comes next, and never a button of another sighting.
+    if (at.element.hidden || at.number !== number) this.#list.focus({ preventScroll: true });
+    else if (focused.closest("[hidden]")) (at.undo.hidden ? at.ask.firstElementChild : at.undo).focus({ preventScroll: true });
   }
 
   /** Forgets every row: the next `show` makes them in another language. */
@@ -82,10 +99,20 @@ export class Rows {
     this.#free.push(row);
   }
 
-  #fill(place) {
+  /** A free element, put where Tab and screen readers expect it. */
+  #take(place) {
     const row = this.#free.pop() ?? this.#make();
+    const before = Math.max(...[...this.#pool.keys()].filter((other) => other < place));
+    if (before >= 0) this.#pool.get(before).element.after(row.element);
+    else this.#room.prepend(row.element);
     this.#pool.set(place, row);
+    return row;
+  }
+
+  #fill(place) {
+    const row = this.#pool.get(place) ?? this.#take(place);
     const one = this.#sightings[place];
+    row.number = one.number;
     const truth = truthOf(one);
     const { element, picture, name, when, said, words, ask, undo } = row;
     element.hidden = false;
@@ -140,7 +167,6 @@ export class Rows {
     const undo = button("undo", t("sighting.undo"));
     line.append(said, undo, ask);
     element.append(go, line);
-    this.#room.append(element);
-    return { element, picture, name, when, said, words, ask, undo };
+    return { element, picture, name, when, said, words, ask, undo, number: -1 };
   }
 }

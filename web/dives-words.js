@@ -1,7 +1,7 @@
 // A dive, an upload and their work in words. Pure.
 
 import { decimal, duration, percent, rate } from "./format.js";
-import { labelText, language, number, t } from "./text.js";
+import { labelText, language, number, phrase, t } from "./text.js";
 
 /** 1536 -> "1.5 kB"; thousands, as disks and browsers count. */
 export function bytes(count) {
@@ -31,11 +31,14 @@ function leftOf({ wallS }, share) {
   return wallS > 0 && share > 0.01 ? (wallS * (1 - share)) / share : null;
 }
 
+/** Why: the server's own words, or where these are not read what their cause means. */
+export const why = (cause, reason) => (cause ? phrase({ key: `why.${cause}`, detail: reason }) : reason);
+
 /** One line under a dive's picture. */
 export function stateWords(dive) {
   if (dive.work !== null && dive.work.step === "dive") return workWords(dive.work);
   if (dive.state === "complete") return dive.work !== null ? workWords(dive.work) : "";
-  return [t(`standing.${dive.state}`), dive.reason].filter(Boolean).join(": ");
+  return [t(`standing.${dive.state}`), why(dive.cause, dive.reason)].filter(Boolean).join(": ");
 }
 
 /** The most frequent species: "Sea turtle 4, Shark 1 and 2 more". */

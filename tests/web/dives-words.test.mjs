@@ -5,7 +5,7 @@ import { afterEach, test } from "node:test";
 
 import { catalogue, ownOfDives } from "./english.mjs";
 import { speak, t } from "../../web/text.js";
-import { bytes, dateWords, matching, speciesWords, stateWords, uploadWords, workShare, workWords } from "../../web/dives-words.js";
+import { bytes, dateWords, matching, speciesWords, stateWords, uploadWords, why, workShare, workWords } from "../../web/dives-words.js";
 import { actionsOf, countWords } from "../../web/dives-shelf.js";
 
 const inLanguage = (language) => speak(language, { ...catalogue(language), ...ownOfDives(language) });
@@ -44,6 +44,15 @@ test("a dive that is done needs no words for it, one in trouble says why", () =>
   assert.equal(stateWords(dive()), "");
   assert.equal(stateWords(dive({ state: "failed", reason: "not a video" })), "failed: not a video");
   assert.equal(stateWords(dive({ state: "queued" })), "waiting");
+});
+
+test("why is said in the server's own words, or where these are not read as its cause means", () => {
+  const cut = dive({ state: "incomplete", reason: "the file breaks off at 2.0 s of 9.0 s", cause: "cut-off" });
+  assert.equal(stateWords(cut), "incomplete: the file breaks off at 2.0 s of 9.0 s");
+  assert.equal(why("codec", ""), "its codec");
+  inLanguage("tr");
+  assert.equal(stateWords(cut), "eksik: dosya bitmeden kesiliyor");
+  assert.equal(why("", "what an earlier version left"), "what an earlier version left");
 });
 
 test("the most frequent species are named, the others counted", () => {
