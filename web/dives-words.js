@@ -50,13 +50,14 @@ export function speciesWords({ species, has_results: has }, most = 3) {
   return named.join(", ") + more;
 }
 
-/** "21 Jun 2026, 14:03"; the recording's own time when it is known, else when it came in. */
+/** "21 Jun 2026, 14:03"; the recording's own time when it is known, else when it came in: "sent 23 Jun 2026, 20:00". */
 export function dateWords({ recorded_utc: recorded, added_utc: added }, timeZone = undefined) {
   const moment = new Date(recorded || added);
   if (Number.isNaN(moment.getTime())) return "";
   const options = { dateStyle: "medium", timeStyle: "short", timeZone };
   if (dates.spoken !== language()) dates = { spoken: language(), format: new Intl.DateTimeFormat(localeOf(language()), options) };
-  return dates.format.format(moment);
+  const date = dates.format.format(moment);
+  return recorded ? date : t("date.sent", { date });
 }
 
 let dates = {}; // making a format takes longer than using it a hundred times
@@ -74,7 +75,7 @@ export function uploadWords({ state, offset, size, rate: perSecond, reason, retr
     return t("upload.sending", { ...values, rate: bytes(perSecond), left: duration((size - offset) / perSecond) });
   }
   if (state === "sending" || state === "done") return t("upload.starting", values);
-  if (state === "retrying") return t("upload.retrying", { ...values, left: duration(Math.max(0, retryAtMs - nowMs) / 1000) });
+  if (state === "retrying") return t(reason === "busy" ? "upload.elsewhere" : "upload.retrying", { ...values, left: duration(Math.max(0, retryAtMs - nowMs) / 1000) });
   return t(`upload.${state}`, values);
 }
 

@@ -64,7 +64,7 @@ test("the most frequent species are named, the others counted", () => {
 
 test("the date is the recording's own, or when it came in", () => {
   assert.equal(dateWords(dive(), "UTC"), "1 May 2026, 09:30");
-  assert.equal(dateWords(dive({ recorded_utc: "" }), "UTC"), "2 May 2026, 10:00");
+  assert.equal(dateWords(dive({ recorded_utc: "" }), "UTC"), "came in 2 May 2026, 10:00");
 });
 
 test("a search finds words in any order, without accents, in title, file, species and date", () => {
