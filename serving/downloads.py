@@ -16,10 +16,11 @@ from dives.library import RESULTS
 from dives.occurrences import NAME as OCCURRENCES
 from dives.occurrences import write_occurrences
 from dives.process import JOURNAL
+from dives.stills import small_still
 from realtime.errors import ResultsError
-from serving.answers import problem
+from serving.answers import has_it, problem
 from serving.desk import DeskDep
-from serving.files import send_file, whole_or_part
+from serving.files import KEEP_FRESH, send_file, whole_or_part
 
 # Never what the name of an upload says: a browser must not take a file of somebody else's for a page of ours.
 MEDIA_TYPES = {
@@ -63,8 +64,8 @@ def files(desk: DeskDep, dive_id: str) -> list[ResultFile]:
 
 
 @router.get("/{dive_id}/files/{name:path}", response_class=_AnyType, responses=whole_or_part("*/*"))
-def file(desk: DeskDep, dive_id: str, name: str, request: Request, show: bool = False) -> Response:
-    """One of them. show: a picture to show, not to keep."""
+def file(desk: DeskDep, dive_id: str, name: str, request: Request, show: bool = False, small: bool = False) -> Response:
+    """One of them. show: a picture to show, not to keep; small: so in the size of a list."""
     row = desk.dive(dive_id)
     results = desk.library.folder(dive_id) / RESULTS
     if name == OCCURRENCES:
@@ -73,6 +74,8 @@ def file(desk: DeskDep, dive_id: str, name: str, request: Request, show: bool = 
     path = _files(results).get(name)
     if path is None:
         raise HTTPException(404, "there is no such file")
+    if small and path.suffix == ".jpg":
+        return _send_small(path, request)
     if show and path.suffix == ".jpg":
         return send_file(path, "image/jpeg", request)
     media_type = MEDIA_TYPES.get(path.suffix, "application/octet-stream")
@@ -92,6 +95,16 @@ def everything(desk: DeskDep, dive_id: str) -> Response:
     stem = _stem(row.title) or "dive"
     named = f"attachment; filename=\"dive.zip\"; filename*=utf-8''{quote(f'{stem}.zip')}"
     return _Zip(zipped(found, stem), headers={"content-disposition": named})
+
+
+def _send_small(path: Path, request: Request) -> Response:
+    try:
+        headers = {**KEEP_FRESH, "etag": f'"{path.stat().st_mtime_ns:x}-small"'}
+        if has_it(request.headers.get("if-none-match", ""), headers["etag"]):
+            return Response(status_code=304, headers=headers)
+        return Response(small_still(path), media_type="image/jpeg", headers=headers)
+    except (OSError, ResultsError) as error:
+        raise HTTPException(404, "it cannot be read") from error
 
 
 def _stem(title: str) -> str:

@@ -276,7 +276,7 @@ const line = new Line(
 const rows = new Rows(
   $("found"),
   $("found-room"),
-  ({ still }) => (still ? `api/dives/${state.open}/files/${still.split("/").map(encodeURIComponent).join("/")}?show=true` : null),
+  ({ still }) => (still ? `api/dives/${state.open}/files/${still.split("/").map(encodeURIComponent).join("/")}?small=true` : null),
   onSighting,
 );
 

@@ -241,6 +241,15 @@ class TestFiles:
             assert answer.headers["content-disposition"].startswith("attachment")
             assert "html" not in answer.headers["content-type"]
 
+    def test_a_still_comes_small_for_a_list(self, http: httpx.Client, dive: str) -> None:
+        still = http.get(f"api/dives/{dive}/sightings").json()[0]["still"]
+        small = http.get(f"api/dives/{dive}/files/{still}?small=true")
+        assert (small.headers["content-type"], small.content[:2]) == ("image/jpeg", b"\xff\xd8")
+        assert "content-disposition" not in small.headers
+        tag = {"if-none-match": small.headers["etag"]}
+        assert http.get(f"api/dives/{dive}/files/{still}?small=true", headers=tag).status_code == 304
+        assert http.get(f"api/dives/{dive}/files/frames.csv?small=true").headers["content-type"].startswith("text/csv")
+
     def test_all_of_them_come_in_one_zip_with_what_people_said(self, http: httpx.Client, dive: str) -> None:
         row = http.get(f"api/dives/{dive}/sightings").json()[1]
         said = {"number": 1, "peak_frame": row["peak_frame"], "label": row["label"], "verdict": "wrong", "truth": "Eel"}
