@@ -2,7 +2,7 @@
 
 import { COLOURS } from "./colourmap.js";
 import { HELP, commandFor } from "./dives-keys.js";
-import { filtered, placeAt, speciesOf } from "./dives-found.js";
+import { dealHues, filtered, placeAt, speciesOf } from "./dives-found.js";
 import { Line } from "./dives-line.js";
 import { Player } from "./dives-player.js";
 import { Rows } from "./dives-rows.js";
@@ -33,6 +33,7 @@ const state = {
   sightings: [],
   leftOver: [], // corrections of none of them; or {unread}, why they cannot be read
   files: [],
+  hues: new Map(), // label -> its colour, in this dive
   shown: [], // those of them that the filter leaves
   began: new Map(), // job -> when this page first saw it, for the time left
   view: {
@@ -282,7 +283,7 @@ const rows = new Rows(
 
 async function openDive(id) {
   state.open = id;
-  Object.assign(state, { dive: null, sightings: [], leftOver: [], files: [], shown: [], hasTrack: false, hasVideo: "" });
+  Object.assign(state, { dive: null, sightings: [], leftOver: [], files: [], hues: new Map(), shown: [], hasTrack: false, hasVideo: "" });
   document.body.dataset.place = "player";
   $("library").hidden = true;
   $("player").hidden = false;
@@ -387,7 +388,7 @@ function showDive() {
   $("length").textContent = lengthS > 0 ? ` / ${mediaTime(lengthS)}` : "";
   if (state.lengthS !== lengthS || state.drawnOf !== state.sightings) {
     [state.lengthS, state.drawnOf] = [lengthS, state.sightings];
-    line.show(state.sightings, lengthS);
+    line.show(state.sightings, lengthS, state.hues);
   }
   showNotice(noticeOf(dive));
 }
@@ -453,10 +454,11 @@ function showFiles(files) {
 }
 
 function showSightings() {
+  state.hues = dealHues(speciesOf(state.sightings).map(([label]) => label), state.hues);
   fillSpecies($("found-species"), speciesOf(state.sightings));
   const least = $("least").valueAsNumber / 100;
   state.shown = filtered(state.sightings, { species: $("found-species").value, least, review: $("found-review").value });
-  rows.show(state.shown);
+  rows.show(state.shown, state.hues);
   rows.mark(placeAt(state.shown, player.mediaS), { follow: false });
   $("least-text").textContent = percent(least);
   const all = state.sightings.length;
@@ -473,7 +475,7 @@ function showSightings() {
   $("left-over").hidden = !unread && lost.length === 0;
   $("left-over").textContent = unread ? t("sightings.unread", { reason: unread }) : t("sightings.left-over", { n: lost.length, which: which.join(", ") });
   document.querySelector(".found-tools").classList.toggle("bare", all === 0);
-  line.show(state.sightings, state.lengthS ?? 0);
+  line.show(state.sightings, state.lengthS ?? 0, state.hues);
   const known = [...new Set([...(state.labels ?? []), ...speciesOf(state.sightings).map(([label]) => label)].map(labelText))];
   known.sort((a, b) => a.localeCompare(b, language()));
   if ($("labels").dataset.told !== known.join()) $("labels").replaceChildren(...known.map((words) => new Option(words)));

@@ -1,7 +1,7 @@
 // The list of sightings. Only the rows in sight are in the document, whatever the length of the dive: some twenty elements
 // that take another sighting's words while the list scrolls.
 
-import { hueOf, truthOf, windowOf } from "./dives-found.js";
+import { truthOf, windowOf } from "./dives-found.js";
 import { mediaTime, percent } from "./format.js";
 import { labelText, t } from "./text.js";
 
@@ -13,6 +13,7 @@ export class Rows {
   #pool = new Map(); // place in the list -> its element
   #free = [];
   #sightings = [];
+  #hues = new Map(); // label -> its colour
   #current = -1;
   #still;
   #waiting = false;
@@ -33,7 +34,8 @@ export class Rows {
     });
   }
 
-  show(sightings) {
+  show(sightings, hues) {
+    this.#hues = hues;
     const focused = document.activeElement;
     const at = [...this.#pool.values()].find(({ element }) => element.contains(focused));
     const { number } = at ?? {};
@@ -123,7 +125,7 @@ export class Rows {
     element.toggleAttribute("data-nothing", truth === null);
     if (place === this.#current) element.setAttribute("aria-current", "true");
     else element.removeAttribute("aria-current");
-    element.style.setProperty("--hue", hueOf(truth ?? one.label).toFixed(0));
+    element.style.setProperty("--hue", (this.#hues.get(truth ?? one.label) ?? 0).toFixed(0));
     name.textContent = labelText(one.label);
     const times = { start: mediaTime(one.start_s), end: mediaTime(one.end_s), share: percent(one.peak_probability) };
     when.textContent = t(times.start === times.end ? "sighting.moment" : "sighting.when", times);
