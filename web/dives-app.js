@@ -33,6 +33,7 @@ const state = {
   sightings: [],
   leftOver: [], // corrections of none of them; or {unread}, why they cannot be read
   files: [],
+  askedMs: 0, // when the sightings were asked for
   hues: new Map(), // label -> its colour, in this dive
   shown: [], // those of them that the filter leaves
   began: new Map(), // job -> when this page first saw it, for the time left
@@ -327,6 +328,7 @@ async function loadDive() {
   openVideo(dive);
   const settled = !["queued", "running"].includes(dive.state);
   if (settled && (before === null || before.state !== dive.state || !state.hasTrack)) await loadResults(id);
+  else if (settled && performance.now() - state.askedMs > IDLE_MS / 2) await hearOthers(id);
   showDive();
   return isBusy(dive);
 }
@@ -376,10 +378,24 @@ async function loadResults(id) {
     player.track = track;
   }
   state.hasTrack = true; // looked for
+  state.askedMs = performance.now();
   state.tracked = index !== null;
   Object.assign(state, { sightings, files, leftOver });
   showFiles(files);
   showSightings();
+}
+
+/** What somebody else said of the sightings since, on another page. */
+async function hearOthers(id) {
+  const said = state.sightings;
+  state.askedMs = performance.now();
+  const sightings = await ask(`api/dives/${id}/sightings`);
+  // A word of ours that went out meanwhile is newer than this answer.
+  if (id !== state.open || state.sightings !== said || JSON.stringify(sightings) === JSON.stringify(said)) return;
+  state.sightings = sightings;
+  const { scrollTop } = $("found");
+  showSightings();
+  $("found").scrollTop = scrollTop;
 }
 
 function showDive() {

@@ -305,6 +305,19 @@ def test_keys_say_of_a_sighting_what_is_meant_and_nothing_of_the_next(dives, bro
         page.wait_for_function("() => [...document.querySelectorAll('.said')].every(said => said.hidden)")
 
 
+def test_what_is_said_on_another_page_is_seen_on_this_one(dives, browser):
+    with opened_page(browser, dives) as page, opened_page(browser, dives) as other:
+        wait_for_cards(page, 3)
+        page.fill("#search", "reef")
+        open_first(page)
+        other.goto(page.url)
+        other.locator(".sighting[data-place='1'] [data-does=right]").click()
+        other.locator(".sighting[data-place='1'] .said").wait_for(state="visible")
+        page.locator(".sighting[data-place='1'] .said").wait_for(state="visible", timeout=60_000)
+        page.locator(".sighting[data-place='1'] [data-does=undo]").click()
+        page.wait_for_function("() => [...document.querySelectorAll('.said')].every(said => said.hidden)")
+
+
 def test_the_sightings_are_filtered_by_probability(dives, browser):
     with opened_page(browser, dives) as page:
         wait_for_cards(page, 3)
