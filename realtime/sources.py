@@ -224,6 +224,7 @@ class VideoFile(_Closing):
         rate = stream.average_rate or stream.guessed_rate
         # A program that cut or packed it anew may have set the one of the stream.
         clock_utc = _container_utc(container.metadata) or _container_utc(stream.metadata)
+        start_utc: datetime | None
         if start is not None:
             start_utc, utc_source = start.astimezone(UTC), "start"
         elif any(is_telemetry(track.metadata) for track in container.streams.data) and (
