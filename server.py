@@ -36,7 +36,7 @@ from realtime.live import LiveRunner, LiveStatus
 from realtime.reconnecting import Reconnecting
 from realtime.scene import TestScene
 from realtime.sources import Paced, Source, open_recorded
-from serving import dives, live, metrics, sightings, status, uploads, webcam, wire
+from serving import dives, downloads, live, metrics, sightings, status, uploads, webcam, wire
 from serving.access import WILDCARDS, Access, public_origin
 from serving.ages import FrameAges
 from serving.answers import problem
@@ -200,6 +200,7 @@ def create_app(settings: ServerSettings) -> FastAPI:
     app.include_router(webcam.router)
     app.include_router(status.router)
     app.include_router(dives.router)
+    app.include_router(downloads.router)
     app.include_router(uploads.router)
     app.include_router(sightings.router)
     app.include_router(metrics.router)

@@ -29,13 +29,24 @@ class ProviderError(ReeflensError):
     """The execution provider that was asked for does not run on this machine."""
 
 
-class SourceError(ReeflensError):
-    """A source of frames cannot be opened or breaks; ``name`` says which, ``reason`` why."""
+class Flaw(StrEnum):
+    """What is wrong with a recording, in a word that the page has its own sentence for."""
 
-    def __init__(self, name: str, reason: str) -> None:
+    EMPTY = "empty"
+    NOT_VIDEO = "not-video"  # nothing in it is a video that can be read
+    UNDECODABLE = "undecodable"  # a video, and not one frame of it decodes
+    UNREADABLE = "unreadable"  # the disk or the system does not give it
+    CUT_OFF = "cut-off"  # it ends before its end
+
+
+class SourceError(ReeflensError):
+    """A source of frames cannot be opened or breaks; ``name`` says which, ``reason`` why, ``cause`` so in a word."""
+
+    def __init__(self, name: str, reason: str, cause: StrEnum | None = None) -> None:
         super().__init__(f"{name}: {reason}")
         self.name = name
         self.reason = reason
+        self.cause = cause
 
 
 class Cause(StrEnum):
@@ -56,9 +67,10 @@ class Cause(StrEnum):
 class CameraError(SourceError):
     """A camera cannot be opened or is lost; trying again later may help."""
 
+    cause: Cause
+
     def __init__(self, name: str, cause: Cause, reason: str) -> None:
-        super().__init__(name, reason)
-        self.cause = cause
+        super().__init__(name, reason, cause)
 
 
 class DataError(ReeflensError):

@@ -24,9 +24,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime.decode import EXTENSIONS, UndecodableError, decode, strict_decoding
-from realtime.errors import SourceError
+from realtime.errors import Flaw, SourceError
 from realtime.fileclock import FileClock
 from realtime.frames import Frame
+from realtime.gpmf import is_telemetry, satellite_start
 from realtime.mpegts import torn
 from realtime.pictures import ArrayPicture, VideoPicture, pixel_aspect
 
@@ -41,7 +42,8 @@ class SourceInfo:
     """What a source announces about itself before it is read; any of it may turn out otherwise.
 
     kind: "video", "pictures", "scene", "stream" or "camera". size_hw: pixels as displayed. rate: frames/s. frames: how
-    many. start_utc: wall clock of media time 0, and utc_source where that is from ("container", "start", "").
+    many. start_utc: wall clock of media time 0, and utc_source where that is from ("start", "gps", "container", "").
+    clock_utc: what the container alone says of it, by the camera's clock.
     """
 
     kind: str
@@ -52,6 +54,7 @@ class SourceInfo:
     codec: str = ""
     start_utc: datetime | None = None
     utc_source: str = ""
+    clock_utc: datetime | None = None
 
 
 class Source(Protocol):
@@ -119,7 +122,7 @@ class VideoFile(_Closing):
         playable = [stream for stream in streams if "attached_pic" not in str(stream.disposition)]
         if not playable:
             self._container.close()
-            raise SourceError(self.name, "there is no video in this file")
+            raise SourceError(self.name, "there is no video in this file", Flaw.NOT_VIDEO)
         self._stream = playable[0]
         self._stream.thread_type = "AUTO"
         self._aspect = pixel_aspect(self._stream)
@@ -133,7 +136,7 @@ class VideoFile(_Closing):
             raise
         if self._first is None:
             self._container.close()
-            raise SourceError(self.name, "no frame in this file can be decoded")
+            raise SourceError(self.name, "no frame in this file can be decoded", Flaw.UNDECODABLE)
         self.info = self._announced(self._first, start)
         self._interval_s = 1.0 / self.info.rate if self.info.rate else UNKNOWN_INTERVAL_S
         self._clock = FileClock(self._interval_s)
@@ -214,14 +217,22 @@ class VideoFile(_Closing):
                 except av.error.InvalidDataError:
                     self.damaged_packets += 1
         except av.error.FFmpegError as error:
-            raise SourceError(self.name, f"reading stopped: {error.strerror or error}") from error
+            raise SourceError(self.name, f"reading stopped: {error.strerror or error}", Flaw.UNREADABLE) from error
 
     def _announced(self, first: av.VideoFrame, start: datetime | None) -> SourceInfo:
         stream, container = self._stream, self._container
         rate = stream.average_rate or stream.guessed_rate
-        recorded = _container_utc({**container.metadata, **stream.metadata})
-        start_utc = start.astimezone(UTC) if start is not None else recorded
-        utc_source = "start" if start is not None else "container" if recorded else ""
+        # A program that cut or packed it anew may have set the one of the stream.
+        clock_utc = _container_utc(container.metadata) or _container_utc(stream.metadata)
+        start_utc: datetime | None
+        if start is not None:
+            start_utc, utc_source = start.astimezone(UTC), "start"
+        elif any(is_telemetry(track.metadata) for track in container.streams.data) and (
+            by_satellites := satellite_start(self.path)
+        ):
+            start_utc, utc_source = by_satellites, "gps"
+        else:
+            start_utc, utc_source = clock_utc, "container" if clock_utc else ""
         return SourceInfo(
             kind="video",
             size_hw=VideoPicture(first, self._aspect).size_hw,
@@ -231,6 +242,7 @@ class VideoFile(_Closing):
             codec=stream.codec_context.name,
             start_utc=start_utc,
             utc_source=utc_source,
+            clock_utc=clock_utc,
         )
 
     def _duration_s(self) -> float | None:
@@ -248,7 +260,9 @@ class VideoFile(_Closing):
             # These have no header that announces a length: what ffmpeg says is estimated from the bytes found.
             if frames - self._corrupt <= CORRUPT_END or torn(self.path):
                 raise SourceError(
-                    self.name, f"the file breaks off in the middle of a frame, at {last_s:.1f} s, after {frames} frames"
+                    self.name,
+                    f"the file breaks off in the middle of a frame, at {last_s:.1f} s, after {frames} frames",
+                    Flaw.CUT_OFF,
                 )
             return
         if duration_s is None:
@@ -256,7 +270,9 @@ class VideoFile(_Closing):
         missing_s = duration_s - (last_s + interval_s)
         if missing_s > max(0.5, 0.02 * duration_s, 3 * interval_s):
             raise SourceError(
-                self.name, f"the file breaks off at {last_s:.1f} s of {duration_s:.1f} s, after {frames} frames"
+                self.name,
+                f"the file breaks off at {last_s:.1f} s of {duration_s:.1f} s, after {frames} frames",
+                Flaw.CUT_OFF,
             )
 
 
@@ -406,14 +422,15 @@ def _open_container(path: Path, name: str) -> av.container.InputContainer:
     try:
         with path.open("rb") as file:  # ffmpeg's own messages for these are less clear
             if not file.read(1):
-                raise SourceError(name, "the file is empty")
+                raise SourceError(name, "the file is empty", Flaw.EMPTY)
     except OSError as error:
-        raise SourceError(name, _os_reason(error)) from error
+        raise SourceError(name, _os_reason(error), Flaw.UNREADABLE) from error
     try:
         # The prefix and the allow-list keep names like "concat:..." and playlists from opening anything else.
         return av.open(f"file:{path}", options={"protocol_whitelist": "file"}, metadata_errors="replace")
     except (av.error.FFmpegError, OSError) as error:
-        raise SourceError(name, f"not a video that can be read ({error.strerror or error})") from error
+        reason = f"not a video that can be read ({error.strerror or error})"
+        raise SourceError(name, reason, Flaw.NOT_VIDEO) from error
 
 
 def _os_reason(error: OSError) -> str:

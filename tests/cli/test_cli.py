@@ -144,6 +144,7 @@ def test_one_start_for_several_recordings_is_refused(tmp_path, model):
         (["process", "a.mp4", "--out", "r", "--every", "0"], "above 0"),
         (["process", "a.mp4", "--out", "r", "--start", "yesterday"], "yesterday"),
         (["process", "a.mp4", "--out", "r", "--start", "2026-05-01T09:30:00"], "zone"),
+        (["process", "a.mp4", "--out", "r", "--divelog-offset", "10"], "name it with --divelog"),
         (["serve", "--source", "reef"], "NAME=PLACE"),
         (["serve", "--source", "a=x", "--source", "a=y"], "two sources"),
         (["serve", "--source", "cam=ftp://camera.local/1"], "rtsp"),
