@@ -35,7 +35,8 @@ class Probe:
     """What a video is.
 
     size_hw: pixels as displayed. duration_s, rate: as announced, None when not. offset_s: what a browser's clock
-    shows at media time 0. unplayable: why browsers do not play it, "" when they do.
+    shows at media time 0. unplayable: the codec, pixels or container that
+    browsers do not play, "" when they play it; names, which are the same in every language.
     """
 
     codec: str
@@ -58,11 +59,11 @@ def probe_video(path: Path, name: str) -> Probe:
         pixels = stream.codec_context.pix_fmt or ""
         unplayable = ""
         if info.codec != "h264":
-            unplayable = f"it is {info.codec.upper()}"
+            unplayable = info.codec.upper()
         elif pixels not in BROWSERS_DECODE:
-            unplayable = f"its pixels are {pixels}"
+            unplayable = pixels
         elif again.format.name != BROWSERS_READ:
-            unplayable = f"its container is {again.format.long_name}"
+            unplayable = again.format.long_name
         return Probe(
             codec=info.codec,
             pixels=pixels,
