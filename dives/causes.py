@@ -1,13 +1,17 @@
 """Why the work on a dive of a library ended without its results, or the browser does not play it: a word for each.
 
 The sentence beside it says more, in English; where that is not read, the page has its own sentence for the word. What
-is wrong with the recording itself is in realtime/errors.py (Flaw).
+is wrong with the recording itself is one of RECORDING.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+
+from realtime.errors import Cause
+
+RECORDING = (Cause.NOT_FOUND, Cause.UNAUTHORISED, Cause.UNAVAILABLE, Cause.NOT_VIDEO, Cause.CUT_OFF)
 
 
 class JobCause(StrEnum):

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from dives.causes import Unplayable
 from dives.partial import PartialFile, write_whole
-from realtime.errors import Flaw, SourceError
+from realtime.errors import Cause, SourceError
 from realtime.frames import iso_utc
 from realtime.pictures import VideoPicture
 from realtime.sources import VideoFile
@@ -137,4 +137,4 @@ def _refuse_others(path: Path, name: str) -> None:
         options = {"protocol_whitelist": "file", "format_whitelist": CONTAINERS}
         av.open(f"file:{path}", options=options, metadata_errors="replace").close()
     except (av.error.FFmpegError, OSError) as error:
-        raise SourceError(name, "not a video that can be read", Flaw.NOT_VIDEO) from error
+        raise SourceError(name, "not a video that can be read", Cause.NOT_VIDEO) from error

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime.decode import EXTENSIONS, UndecodableError, decode, strict_decoding
-from realtime.errors import Flaw, SourceError
+from realtime.errors import Cause, SourceError
 from realtime.fileclock import FileClock
 from realtime.frames import Frame
 from realtime.gpmf import is_telemetry, satellite_start
@@ -122,7 +122,7 @@ class VideoFile(_Closing):
         playable = [stream for stream in streams if "attached_pic" not in str(stream.disposition)]
         if not playable:
             self._container.close()
-            raise SourceError(self.name, "there is no video in this file", Flaw.NOT_VIDEO)
+            raise SourceError(self.name, "there is no video in this file", Cause.NOT_VIDEO)
         self._stream = playable[0]
         self._stream.thread_type = "AUTO"
         self._aspect = pixel_aspect(self._stream)
@@ -136,7 +136,7 @@ class VideoFile(_Closing):
             raise
         if self._first is None:
             self._container.close()
-            raise SourceError(self.name, "no frame in this file can be decoded", Flaw.UNDECODABLE)
+            raise SourceError(self.name, "no frame in this file can be decoded", Cause.NOT_VIDEO)
         self.info = self._announced(self._first, start)
         self._interval_s = 1.0 / self.info.rate if self.info.rate else UNKNOWN_INTERVAL_S
         self._clock = FileClock(self._interval_s)
@@ -217,7 +217,7 @@ class VideoFile(_Closing):
                 except av.error.InvalidDataError:
                     self.damaged_packets += 1
         except av.error.FFmpegError as error:
-            raise SourceError(self.name, f"reading stopped: {error.strerror or error}", Flaw.UNREADABLE) from error
+            raise SourceError(self.name, f"reading stopped: {error.strerror or error}", Cause.CUT_OFF) from error
 
     def _announced(self, first: av.VideoFrame, start: datetime | None) -> SourceInfo:
         stream, container = self._stream, self._container
@@ -262,7 +262,7 @@ class VideoFile(_Closing):
                 raise SourceError(
                     self.name,
                     f"the file breaks off in the middle of a frame, at {last_s:.1f} s, after {frames} frames",
-                    Flaw.CUT_OFF,
+                    Cause.CUT_OFF,
                 )
             return
         if duration_s is None:
@@ -272,7 +272,7 @@ class VideoFile(_Closing):
             raise SourceError(
                 self.name,
                 f"the file breaks off at {last_s:.1f} s of {duration_s:.1f} s, after {frames} frames",
-                Flaw.CUT_OFF,
+                Cause.CUT_OFF,
             )
 
 
@@ -293,14 +293,14 @@ class PictureFolder(_Closing):
         try:
             files = [entry for entry in self.path.iterdir() if entry.is_file() and not entry.name.startswith(".")]
         except OSError as error:
-            raise SourceError(self.name, _os_reason(error)) from error
+            raise _unreadable(self.name, error) from error
         files.sort(key=lambda entry: natural_order(entry.name))
         self.paths = [entry for entry in files if entry.suffix.lower() in EXTENSIONS]
         first = next((rgb for rgb in map(self._read, self.paths) if rgb is not None), None)
         if first is None:
             count = len(self.paths)
             why = f"none of its {count} pictures can be read" if count else "there is no picture in this folder"
-            raise SourceError(self.name, why)
+            raise SourceError(self.name, why, Cause.NO_PICTURES)
         self.skipped = [(entry.name, "not a picture by its name") for entry in files if entry not in self.paths]
         self.info = SourceInfo(
             kind="pictures",
@@ -329,7 +329,7 @@ class PictureFolder(_Closing):
             with strict_decoding():
                 return decode(path.read_bytes())
         except (OSError, UndecodableError) as error:
-            reason = _os_reason(error) if isinstance(error, OSError) else str(error)
+            reason = _unreadable(self.name, error).reason if isinstance(error, OSError) else str(error)
             self.skipped.append((path.name, reason))
             return None
 
@@ -422,28 +422,28 @@ def _open_container(path: Path, name: str) -> av.container.InputContainer:
     try:
         with path.open("rb") as file:  # ffmpeg's own messages for these are less clear
             if not file.read(1):
-                raise SourceError(name, "the file is empty", Flaw.EMPTY)
+                raise SourceError(name, "the file is empty", Cause.NOT_VIDEO)
     except OSError as error:
-        raise SourceError(name, _os_reason(error), Flaw.UNREADABLE) from error
+        raise _unreadable(name, error) from error
     try:
         # The prefix and the allow-list keep names like "concat:..." and playlists from opening anything else.
         return av.open(f"file:{path}", options={"protocol_whitelist": "file"}, metadata_errors="replace")
     except (av.error.FFmpegError, OSError) as error:
-        reason = f"not a video that can be read ({error.strerror or error})"
-        raise SourceError(name, reason, Flaw.NOT_VIDEO) from error
+        why = f"not a video that can be read ({error.strerror or error})"
+        raise SourceError(name, why, Cause.NOT_VIDEO) from error
 
 
-def _os_reason(error: OSError) -> str:
+def _unreadable(name: str, error: OSError) -> SourceError:
     match error:
         case FileNotFoundError():
-            return "no such file or folder"
+            return SourceError(name, "no such file or folder", Cause.NOT_FOUND)
         case PermissionError():
-            return "no permission to read it"
+            return SourceError(name, "no permission to read it", Cause.UNAUTHORISED)
         case IsADirectoryError():
-            return "a folder, where a file was expected"
+            return SourceError(name, "a folder, where a file was expected", Cause.NOT_VIDEO)
         case NotADirectoryError():
-            return "a file, where a folder was expected"
-    return (error.strerror or type(error).__name__).lower()
+            return SourceError(name, "a file, where a folder was expected", Cause.NOT_FOUND)
+    return SourceError(name, (error.strerror or type(error).__name__).lower(), Cause.UNAVAILABLE)
 
 
 def _container_utc(metadata: dict[str, str]) -> datetime | None:

@@ -772,7 +772,7 @@ function say(text, kind = "") {
 // Start
 
 $("language").append(...Object.entries(LANGUAGES).map(([code, name]) => new Option(name, code)));
-await learn(document.documentElement.lang, window.early.catalogues); // asked for while the page was loading
+await learn(document.documentElement.lang, [window.early.catalogue, window.early.dives]); // asked for while the page was loading
 translate();
 $("play").dataset.paused = "yes";
 

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dives.causes import JobCause, Unplayable
-from realtime.errors import Flaw
+from dives.causes import RECORDING, JobCause, Unplayable
 
 WEB = Path(__file__).parents[2] / "web"
 
@@ -17,4 +16,4 @@ WEB = Path(__file__).parents[2] / "web"
 def test_the_page_has_a_sentence_for_every_cause(language):
     catalogue = json.loads((WEB / f"dives-{language}.json").read_text(encoding="utf-8"))
     said = {key.removeprefix("why.") for key in catalogue if key.startswith("why.")}
-    assert said == {*Flaw, *JobCause, *Unplayable}
+    assert said == {*RECORDING, *JobCause, *Unplayable}
