@@ -233,6 +233,7 @@ async function fetchJson(path) {
 }
 
 async function answered(response) {
+  if (response.status === 401) location.reload(); // to log in
   if (!response.ok) throw new Error(`${response.url} answered ${response.status}`);
   return response.json();
 }
