@@ -298,10 +298,11 @@ class _Running:
 
 
 def _environment() -> dict[str, str]:
-    """Ours, with the place that this program itself was imported from."""
+    """Ours, with the place that this program itself was imported from, and without settings, which may be secrets."""
     place = str(Path(dives.__file__).resolve().parents[1])
     known = os.environ.get("PYTHONPATH", "")
-    return {**os.environ, "PYTHONPATH": f"{place}{os.pathsep}{known}" if known else place}
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("REEFLENS_")}
+    return {**ours, "PYTHONPATH": f"{place}{os.pathsep}{known}" if known else place}
 
 
 def _drain(pipe: Any, tail: list[str]) -> None:

@@ -25,6 +25,7 @@ VERSION = 1
 CONTAINERS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,asf,flv,h264,hevc,m4v,mjpeg,ogg,dv,mxf,gif"
 )
+MAX_DURATION_S = 7 * 24 * 3600.0  # a header may announce centuries, and a job works for two days at most
 BROWSERS_READ = "mov,mp4,m4a,3gp,3g2,mj2"  # ffmpeg's name of the MP4 family
 BROWSERS_DECODE = ("yuv420p", "yuvj420p")
 THUMBNAIL_SIDE = 480  # twice its size on the page
@@ -56,6 +57,9 @@ def probe_video(path: Path, name: str) -> Probe:
     _refuse_others(path, name)
     with VideoFile(path, name=name) as opened, av.open(f"file:{path}", options={"protocol_whitelist": "file"}) as again:
         info = opened.info
+        if info.duration_s is not None and info.duration_s > MAX_DURATION_S:
+            days = f"{info.duration_s / 86_400:,.0f}"
+            raise SourceError(name, f"it announces {days} days; at most {MAX_DURATION_S / 86_400:.0f} are taken")
         stream = again.streams.video[0]
         pixels = stream.codec_context.pix_fmt or ""
         unplayable = cause = ""

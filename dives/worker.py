@@ -145,9 +145,10 @@ def _be_modest(memory_bytes: int | None) -> None:
         return
     with suppress(OSError):
         os.nice(NICENESS)
-    if memory_bytes:
-        import resource
+    import resource
 
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash would write gigabytes beside the library
+    if memory_bytes:
         with suppress(ValueError, OSError):  # an outer limit may be lower already
             resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
 

@@ -34,6 +34,9 @@ from realtime.pictures import ArrayPicture, VideoPicture, pixel_aspect
 log = logging.getLogger(__name__)
 
 UNKNOWN_INTERVAL_S = 1.0 / 30.0  # between frames, when a file says nothing of its rate
+MAX_PIXELS = 1 << 26  # of a frame, twice that of 8K; a header may ask for gigabytes
+# Formats that name other files: somebody who hands us one could have us read what is none of his.
+PLAYLISTS = frozenset({"hls", "concat", "dash", "imf", "sdp", "rtsp", "rtp", "webm_dash_manifest"})
 CORRUPT_END = 4  # frames; a picture that was cut off may be shown before some that are whole (B-frames)
 
 
@@ -124,6 +127,15 @@ class VideoFile(_Closing):
             self._container.close()
             raise SourceError(self.name, "there is no video in this file", Cause.NOT_VIDEO)
         self._stream = playable[0]
+        if self._stream.width * self._stream.height > MAX_PIXELS:
+            self._container.close()
+            raise SourceError(
+                self.name,
+                f"its frames have {self._stream.width} x {self._stream.height} pixels; "
+                f"at most {MAX_PIXELS // 1_000_000} million are taken",
+                Cause.NOT_VIDEO,
+            )
+        self._stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}  # for frames that the header kept quiet of
         self._stream.thread_type = "AUTO"
         self._aspect = pixel_aspect(self._stream)
         self._origin_s = (self._container.start_time or 0) / av.time_base
@@ -427,10 +439,15 @@ def _open_container(path: Path, name: str) -> av.container.InputContainer:
         raise _unreadable(name, error) from error
     try:
         # The prefix and the allow-list keep names like "concat:..." and playlists from opening anything else.
-        return av.open(f"file:{path}", options={"protocol_whitelist": "file"}, metadata_errors="replace")
+        container = av.open(f"file:{path}", options={"protocol_whitelist": "file"}, metadata_errors="replace")
     except (av.error.FFmpegError, OSError) as error:
         why = f"not a video that can be read ({error.strerror or error})"
         raise SourceError(name, why, Cause.NOT_VIDEO) from error
+    if not PLAYLISTS.isdisjoint(container.format.name.split(",")):
+        container.close()
+        why = "a list of other files and no video itself; give the files that it names"
+        raise SourceError(name, why, Cause.NOT_VIDEO)
+    return container
 
 
 def _unreadable(name: str, error: OSError) -> SourceError:

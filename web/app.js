@@ -233,6 +233,7 @@ async function fetchJson(path) {
 }
 
 async function answered(response) {
+  if (response.status === 401) location.reload(); // to log in
   if (!response.ok) throw Object.assign(new Error(), { reason: { key: "link.refused", code: String(response.status) } });
   return response.json();
 }

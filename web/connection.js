@@ -25,8 +25,8 @@ export const WAIT_FIRST_MS = 500;
 export const WAIT_MAX_MS = 15_000;
 export const SETTLED_MS = 10_000;
 
-// Close codes after which asking again would be answered the same, and those that pass. closed.CODE says what they mean.
-export const REFUSALS = new Set([1008, 1009, 4400, 4404]);
+// Close codes for good, and those that pass: closed.CODE says what they mean.
+export const REFUSALS = new Set([1008, 1009, 4400, 4403, 4404]);
 const LOSSES = new Set([1001, 1006, 1011, 1012, 1013]);
 
 const RTT_WEIGHT = 0.3; // of the newest measurement: calm enough to read, quick enough to follow a link that fills up

@@ -53,6 +53,7 @@ const ask = async (path, options = {}) => read(await fetch(path, options));
 
 async function read(answer) {
   if (answer.ok) return answer.status === 204 ? null : answer.json();
+  if (answer.status === 401) location.reload(); // as the page for logging in
   const detail = (await answer.json().catch(() => ({}))).detail;
   throw Object.assign(new Error(refusal(answer.status, detail)), { status: answer.status });
 }

@@ -189,6 +189,6 @@ class Busy extends Error {}
 
 /** What the server said no with, in words. */
 export function refusal(code, detail) {
-  const key = [404, 413, 507].includes(code) ? `refused.${code}` : "refused.other";
+  const key = [403, 404, 413, 507].includes(code) ? `refused.${code}` : "refused.other";
   return phrase({ key, code, detail: typeof detail === "string" ? detail : "" });
 }

@@ -157,6 +157,8 @@ def test_one_start_for_several_recordings_is_refused(tmp_path, model):
         (["serve", "--max-viewers", "0"], "0"),
         (["serve", "--max-webcams", "-1"], "-1"),
         (["serve", "--tls-cert", "here.pem"], "--tls-key"),
+        (["serve", "--token", "too short"], "--token: expected 16 to 128"),
+        (["serve", "--view-token", "operate-0123456789", "--insecure"], "--insecure"),
         (["serve", "--tls-cert", "gone.pem", "--tls-key", "gone.pem", "--port", "0"], "gone.pem"),
         (["swim"], "swim"),
         (["doctor", "--provider", "abacus"], "abacus"),

@@ -147,6 +147,14 @@ class TestAJobThatGoesWrong:
             assert (row.state, said in row.reason) == ("failed", True), row.reason
             assert queue.stop()
 
+    def test_it_is_told_none_of_the_servers_secrets(self, library, toy_model, monkeypatch):
+        monkeypatch.setenv("REEFLENS_SERVE_TOKEN", "operate-0123456789")
+        dive_id = add(library)
+        queue = stubborn(library, toy_model, "import os; raise SystemExit(3 + ('REEFLENS_SERVE_TOKEN' in os.environ))")
+        queue.start()
+        assert "code 3" in done(library, dive_id).reason
+        assert queue.stop()
+
     @pytest.mark.skipif(sys.platform != "linux", reason="address space is limited on Linux")
     def test_one_that_wants_too_much_memory_fails_alone(self, library, toy_model):
         dive_id = add(library)

@@ -139,6 +139,25 @@ class TestRefused:
             with pytest.raises(SourceError):
                 list(VideoFile(path))
 
+    def test_a_playlist_of_files_that_are_there(self, tmp_path):
+        write_clip(tmp_path / "inner.ts")
+        for name, why in (("list.m3u8", "a list of other files"), ("list.mp4", "not a video")):
+            (tmp_path / name).write_text("#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\ninner.ts\n#EXT-X-ENDLIST\n")
+            with pytest.raises(SourceError, match=why):
+                VideoFile(tmp_path / name)
+
+    def test_frames_that_are_too_large_by_the_header_or_in_the_middle(self, tmp_path, monkeypatch):
+        path = write_clip(tmp_path / "a.ts", frames=20, size_hw=(48, 64))
+        monkeypatch.setattr("realtime.sources.MAX_PIXELS", 48 * 64 - 1)
+        with pytest.raises(SourceError, match="its frames have 64 x 48 pixels; at most"):
+            VideoFile(path)
+        monkeypatch.setattr("realtime.sources.MAX_PIXELS", 48 * 64)
+        larger = write_clip(tmp_path / "b.ts", frames=20, size_hw=(96, 128))
+        path.write_bytes(path.read_bytes() + larger.read_bytes())
+        with VideoFile(path) as opened:
+            assert {frame.picture.size_hw for frame in opened} == {(48, 64)}
+            assert opened.damaged_packets > 10
+
 
 def write_cut(path, options=None):
     """Four seconds of video, of which the file holds a good half."""

@@ -14,6 +14,7 @@ const read = (name) => readFileSync(new URL(name, WEB), "utf8");
 const scripts = readdirSync(WEB).filter((name) => name.endsWith(".js"));
 const catalogues = Object.fromEntries(Object.keys(LANGUAGES).map((language) => [language, catalogue(language)]));
 const own = Object.fromEntries(Object.keys(LANGUAGES).map((language) => [language, ownOfDives(language)]));
+const door = Object.fromEntries(Object.keys(LANGUAGES).map((language) => [language, catalogue(`login-${language}`)]));
 const texts = (entry) => (typeof entry === "string" ? [entry] : Object.values(entry));
 const placeholders = (text) => [...new Set(text.match(/\{\w+\}/g))].sort();
 
@@ -22,13 +23,13 @@ after(() => speak("en", catalogues.en));
 test("every language has its catalogues, is known to the early scripts, and there is no other", () => {
   const found = readdirSync(WEB).filter((name) => /\.json$/.test(name) && name !== "package.json");
   const languages = Object.keys(LANGUAGES);
-  assert.deepEqual(found.sort(), languages.flatMap((language) => [`dives-${language}.json`, `${language}.json`]).sort());
-  assert.ok(read("early.js").includes(JSON.stringify(languages).replaceAll(",", ", ")));
+  assert.deepEqual(found.sort(), languages.flatMap((language) => [`dives-${language}.json`, `login-${language}.json`, `${language}.json`]).sort());
+  for (const early of ["early.js", "login.js"]) assert.ok(read(early).includes(JSON.stringify(languages).replaceAll(",", ", ")), early);
 });
 
-for (const of of [catalogues, own]) {
+for (const of of [catalogues, own, door]) {
   for (const [language, { labels: _, ...said }] of Object.entries(of)) {
-    const name = of === own ? `${language}, the dives` : language;
+    const name = `${language}${of === own ? ", the dives" : of === door ? ", the way in" : ""}`;
 
     test(`${name}: the keys of English and no other, none of them empty`, () => {
       assert.deepEqual(Object.keys(said), Object.keys(of.en));
@@ -56,9 +57,11 @@ test("the dives' own words take no word of the live page's away", () => {
 });
 
 const ofDives = (name) => name.startsWith("dives");
+const ofDoor = (name) => name === "login.js";
 const pages = [
-  { page: "index.html", code: scripts.filter((name) => !ofDives(name)), own: catalogues.en, known: catalogues.en },
+  { page: "index.html", code: scripts.filter((name) => !ofDives(name) && !ofDoor(name)), own: catalogues.en, known: catalogues.en },
   { page: "dives.html", code: scripts.filter(ofDives), own: own.en, known: { ...catalogues.en, ...own.en } },
+  { page: "login.html", code: scripts.filter(ofDoor), own: door.en, known: door.en },
 ];
 
 for (const { page, code, own: sayable, known } of pages) {
