@@ -36,7 +36,7 @@ from realtime.live import LiveRunner, LiveStatus
 from realtime.reconnecting import Reconnecting
 from realtime.scene import TestScene
 from realtime.sources import Paced, Source, open_recorded
-from serving import dives, live, metrics, session, sightings, status, uploads, webcam, wire
+from serving import dives, downloads, live, metrics, session, sightings, status, uploads, webcam, wire
 from serving.access import WILDCARDS, Access, is_loopback, public_origin
 from serving.ages import FrameAges
 from serving.answers import problem
@@ -230,6 +230,7 @@ def create_app(settings: ServerSettings) -> FastAPI:
     app.include_router(session.router)
     app.include_router(status.router)
     app.include_router(dives.router)
+    app.include_router(downloads.router)
     app.include_router(uploads.router)
     app.include_router(sightings.router)
     app.include_router(metrics.router)
@@ -406,12 +407,16 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         family, *_, address = found[0]
-        return socket.create_server(address[:2], family=family, backlog=128)
+        listener = socket.create_server(address[:2], family=family, backlog=128)
     except (OSError, UnicodeError) as error:
         # create_server adds the address to the text that goes with an errno; getaddrinfo's codes are negative.
         code = error.errno if isinstance(error, OSError) else None
         reason = (os.strerror(code) if code and code > 0 else str(error)).lower()
         raise SettingsError(f"cannot listen on {host}:{port} ({reason}); choose another host or port") from error
+    # Else what follows an answer's head waits up to 40 ms for the other side's acknowledgement. asyncio does this for
+    # sockets that say they are TCP, and those of create_server do not; connections have it from here.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
 def _url(host: str, port: int, scheme: str) -> str:

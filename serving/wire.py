@@ -146,6 +146,7 @@ def result_header(
             "index": result.stable.index,
             "probability": round(result.stable.probability, 6),
             "since_s": round(result.stable.since_s, 6),
+            **({"empty": True} if result.stable.empty else {}),
         },
         "rate": round(status.rate, 2),
         **counters(status, overtaken),

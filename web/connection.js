@@ -1,14 +1,14 @@
 // One websocket to one source, kept alive: a state machine that knows neither the page nor the real clock.
 //
 //                 open()                    hello
-//      idle ───────────────▶ connecting ───────────────▶ live
-//                             ▲      │                     │
-//      delay over, retryNow() │      │ lost                │ lost
-//                             │      ▼                     │
-//                            waiting ◀─────────────────────┘
+//      idle ---------------> connecting ---------------> live
+//                             ^      |                     |
+//      delay over, retryNow() |      | lost                | lost
+//                             |      v                     |
+//                            waiting <---------------------+
 //
-//      connecting, live ── the server refuses for good (REFUSALS) ──▶ closed
-//      any state        ── close() ────────────────────────────────▶ closed
+//      connecting, live -- the server refuses for good (REFUSALS) --> closed
+//      any state        -- close() --------------------------------> closed
 //
 // "lost" is: the socket closed or failed, no hello within HELLO_MS, a ping unanswered for PONG_MS, or a message
 // that cannot be read. The wait doubles from WAIT_FIRST_MS to WAIT_MAX_MS, with jitter so that many pages do not come

@@ -89,7 +89,7 @@ def test_a_file_that_is_no_video_fails_alone_and_says_why_without_naming_our_fol
     jobs.start()
     assert done(library, good).state == "complete"
     row = done(library, bad)
-    assert (row.state, row.reason) == ("failed", "not a video that can be read")
+    assert (row.state, row.reason, row.cause) == ("failed", "not a video that can be read", "not-video")
 
 
 def test_a_job_that_is_asked_for_again_goes_on_and_gives_the_same_results(library, jobs, engine, tmp_path):
@@ -175,6 +175,7 @@ class TestAJobThatGoesWrong:
         row = done(library, dive_id)
         assert row.state == "failed"
         assert "stopped 3 times" in row.reason
+        assert row.cause == "attempts"
         assert queue.stop()
 
 

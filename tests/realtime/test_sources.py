@@ -12,7 +12,7 @@ import pytest
 from clips import colour_frame, truncate, write_clip
 from PIL import Image
 
-from realtime.errors import SourceError
+from realtime.errors import Cause, SourceError
 from realtime.scene import TestScene
 from realtime.sources import Paced, PictureFolder, VideoFile, open_recorded
 
@@ -175,9 +175,10 @@ def write_cut(path, options=None):
 def test_a_file_cut_half_way_gives_what_is_there_and_then_says_that_it_breaks(tmp_path, suffix, options):
     path = write_cut(tmp_path / f"cut.{suffix}", options)
     frames = []
-    with pytest.raises(SourceError, match=r"breaks off at .* of 4\.0 s|reading stopped"):  # noqa: PT012
+    with pytest.raises(SourceError, match=r"breaks off at .* of 4\.0 s|reading stopped") as caught:  # noqa: PT012
         for frame in VideoFile(path):
             frames.append(frame)  # noqa: PERF402 - what came before the break is the point
+    assert caught.value.cause is Cause.CUT_OFF
     assert 10 < len(frames) < 90
     assert [frame.index for frame in frames] == list(range(len(frames)))
 

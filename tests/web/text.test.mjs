@@ -7,7 +7,7 @@ import { after, test } from "node:test";
 
 import { catalogue, ownOfDives } from "./english.mjs";
 import { age, duration, percent, rate } from "../../web/format.js";
-import { labelText, LANGUAGES, number, phrase, speak, t } from "../../web/text.js";
+import { labelText, LANGUAGES, meansNoAnimal, number, phrase, speak, t } from "../../web/text.js";
 
 const WEB = new URL("../../web/", import.meta.url);
 const read = (name) => readFileSync(new URL(name, WEB), "utf8");
@@ -24,7 +24,7 @@ test("every language has its catalogues, is known to the early scripts, and ther
   const found = readdirSync(WEB).filter((name) => /\.json$/.test(name) && name !== "package.json");
   const languages = Object.keys(LANGUAGES);
   assert.deepEqual(found.sort(), languages.flatMap((language) => [`dives-${language}.json`, `login-${language}.json`, `${language}.json`]).sort());
-  for (const early of ["early.js", "dives-early.js", "login.js"]) assert.ok(read(early).includes(JSON.stringify(languages).replaceAll(",", ", ")), early);
+  for (const early of ["early.js", "login.js"]) assert.ok(read(early).includes(JSON.stringify(languages).replaceAll(",", ", ")), early);
 });
 
 for (const of of [catalogues, own, door]) {
@@ -127,4 +127,8 @@ test("a reason is said in the page's words, the server's own only where its Engl
   speak("tr", catalogues.tr);
   assert.equal(phrase(reason), "bağlantı koptu");
   assert.equal(phrase("as it is"), "as it is");
+});
+
+test("none and background are no animals, however they are spelt", () => {
+  assert.deepEqual(["none", "Back_ground", "BACKGROUND", "nonesuch", "Eel"].map(meansNoAnimal), [true, true, true, false, false]);
 });
