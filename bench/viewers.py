@@ -4,26 +4,31 @@
     python bench/viewers.py --never 1 --minutes 10
 
 The first form switches between one viewer and ten, several times in one run of the server, so that a change of the
-machine's mood hits both alike; the viewers take every picture and acknowledge it at once, from a process of their own
-on this machine, whose cost is told beside it. The second connects viewers that never read a byte.
-The camera is bench/clock_camera.py; at more frames/s than the engine makes, the engine is the bottleneck.
+machine's mood hits both alike. The second connects viewers that never read a byte.
+
+A viewer takes every picture, acknowledges it at once and throws it away unseen, all of them in one process on this
+machine: what that process uses is told beside the rates, as a real viewer would use it elsewhere. "Sending" is the
+processor time of the server's event loop, which is where messages are made, framed and handed to the kernel; what the
+kernel does on the loopback is in it. The camera is bench/clock_camera.py; at more frames/s than the engine makes, the
+engine is the bottleneck.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import os
+import selectors
+import socket
 import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
-from websockets.asyncio.client import connect
 
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "bench")]
@@ -33,41 +38,95 @@ from age import memory_mb, process  # noqa: E402
 WINDOW_S = 12.0
 GIVEN_UP_S = 45.0  # the server's own patience is 20 s
 
-
-async def watch(url: str) -> None:
-    """Takes what comes and acknowledges it, for ever."""
-    async with connect(url, max_size=None) as socket:
-        async for message in socket:
-            if isinstance(message, bytes):
-                header = json.loads(message[4 : 4 + int.from_bytes(message[:4], "big")])
-                await socket.send(json.dumps({"type": "ack", "seq": header["seq"]}))
+TEXT, BINARY, PING, PONG = 0x81, 0x82, 0x89, 0x8A  # whole frames (RFC 6455, 5.2)
+MASKED, NO_MASK = 0x80, bytes(4)
+DISCARD = socket.MSG_TRUNC if sys.platform == "linux" else 0  # the kernel throws it away and copies nothing
+SCRAP = bytearray(1 << 20)
 
 
-async def watch_all(url: str, viewers: int) -> None:
-    """That many at once."""
-    await asyncio.gather(*(watch(url) for _ in range(viewers)))
+def watch(connection: socket.socket) -> Iterator[None]:
+    """A viewer on a websocket, as cheap as can be: yields whenever there is nothing more to read."""
 
+    def exactly(size: int) -> Generator[None, None, bytes]:
+        data = b""
+        while len(data) < size:
+            try:
+                piece = connection.recv(size - len(data))
+            except BlockingIOError:
+                yield
+                continue
+            if not piece:
+                raise SystemExit("the server closed the connection")
+            data += piece
+        return data
 
-async def never_read(url: str, viewers: int) -> None:
-    """Connects and leaves all that comes unread; when the server must have given up, connects again."""
-    host, port = url.removeprefix("ws://").split("/")[0].split(":")
-    path = "/" + url.removeprefix("ws://").split("/", 1)[1]
     while True:
-        writers = []
+        opcode, size = yield from exactly(2)
+        if size > 125:
+            size = int.from_bytes((yield from exactly(2 if size == 126 else 8)), "big")
+        if opcode == PING:
+            connection.send(bytes((PONG, MASKED | size)) + NO_MASK + (yield from exactly(size)))
+            continue
+        answer = b""
+        if opcode == BINARY:
+            length = int.from_bytes((yield from exactly(4)), "big")
+            header = json.loads((yield from exactly(length)))
+            size -= 4 + length
+            ack = json.dumps({"type": "ack", "seq": header["seq"]}).encode()
+            answer = bytes((TEXT, MASKED | len(ack))) + NO_MASK + ack
+        while size:
+            try:
+                size -= connection.recv_into(SCRAP, min(size, len(SCRAP)), DISCARD)
+            except BlockingIOError:
+                yield
+        if answer:
+            connection.send(answer)
+
+
+def watch_all(url: str, viewers: int) -> None:
+    """That many at once, for ever."""
+    with selectors.DefaultSelector() as selector:
         for _ in range(viewers):
-            reader, writer = await asyncio.open_connection(host, int(port), limit=1024)
-            writer.write(
-                f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
-            )
-            await writer.drain()
-            if b"101" not in await reader.readline():
-                raise SystemExit("the server did not take the viewer")
-            writer.transport.pause_reading()
-            writers.append(writer)
-        await asyncio.sleep(GIVEN_UP_S)
-        for writer in writers:
-            writer.transport.abort()
+            connection = upgraded(url)
+            connection.setblocking(False)
+            selector.register(connection, selectors.EVENT_READ, watch(connection))
+        while True:
+            for key, _ in selector.select():
+                next(key.data)
+
+
+def upgraded(url: str, receive_bytes: int | None = None) -> socket.socket:
+    """A connection on which the server speaks websocket now. receive_bytes: that the kernel keeps for us unread."""
+    authority, _, path = url.removeprefix("ws://").partition("/")
+    host, port = authority.split(":")
+    connection = socket.socket()
+    if receive_bytes is not None:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+    connection.connect((host, int(port)))
+    connection.sendall(
+        f"GET /{path} HTTP/1.1\r\nHost: {authority}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
+    )
+    answer = b""
+    while not answer.endswith(b"\r\n\r\n"):
+        if not (byte := connection.recv(1)):
+            break
+        answer += byte
+    if b" 101 " not in answer:
+        raise SystemExit("the server did not take the viewer")
+    return connection
+
+
+def never_read(url: str, viewers: int) -> None:
+    """Connects and leaves all that comes unread; when the server must have given up, connects again.
+
+    Not one picture fits into the kernel's buffer, so that it is the server that is left with it.
+    """
+    while True:
+        connections = [upgraded(url, receive_bytes=4096) for _ in range(viewers)]
+        time.sleep(GIVEN_UP_S)
+        for connection in connections:
+            connection.close()
 
 
 def helper(kind: str, url: str, number: int) -> subprocess.Popen[bytes]:
@@ -75,9 +134,10 @@ def helper(kind: str, url: str, number: int) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, __file__, "--be", kind, url, str(number)])
 
 
-def processor_s(pid: int) -> float:
-    """Processor time of a process so far, seconds."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+def processor_s(pid: int, *, main_thread: bool = False) -> float:
+    """Processor time of a process so far, or of its main thread alone; seconds."""
+    path = Path(f"/proc/{pid}/task/{pid}/stat" if main_thread else f"/proc/{pid}/stat")
+    fields = path.read_text().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
@@ -95,21 +155,23 @@ def rate(client: httpx.Client, seconds: float) -> tuple[float, float]:
     return (after - before) / (now_s - then_s), (sent - sent_before) / (now_s - then_s)
 
 
-def one_against_ten(client: httpx.Client, url: str, rounds: int) -> None:
+def one_against_ten(client: httpx.Client, url: str, server_pid: int, rounds: int) -> None:
     """Prints both rates of every round, and their ratio."""
     rates: dict[int, list[float]] = {1: [], 10: []}
     for _ in range(rounds):
         for viewers in (1, 10):
             with helper("reader", url, viewers) as readers:
                 time.sleep(3)
-                used_s = processor_s(readers.pid)
+                read_s, sent_s = processor_s(readers.pid), processor_s(server_pid, main_thread=True)
                 engine, sent = rate(client, WINDOW_S)
-                used_s = processor_s(readers.pid) - used_s
+                read_s = processor_s(readers.pid) - read_s
+                sent_s = processor_s(server_pid, main_thread=True) - sent_s
                 readers.terminate()
             rates[viewers].append(engine)
             print(
-                f"{viewers:2} viewers: engine {engine:5.1f} frames/s, {sent:6.1f} messages/s; "
-                f"the viewers themselves used {used_s / WINDOW_S:.0%} of a core",
+                f"{viewers:2} viewers: engine {engine:5.1f} frames/s, {sent:6.1f} messages/s; of a core: sending "
+                f"{sent_s / WINDOW_S:.0%} ({sent_s / WINDOW_S / sent * 1e3:.2f} ms a message), "
+                f"the viewers themselves {read_s / WINDOW_S:.0%}",
                 flush=True,
             )
     ratio = statistics.median(b / a for a, b in zip(rates[1], rates[10], strict=True))
@@ -150,7 +212,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.be:
         kind, url, number = options.be
-        asyncio.run((watch_all if kind == "reader" else never_read)(url, int(number)))
+        (watch_all if kind == "reader" else never_read)(url, int(number))
         return
     with ExitStack() as stack:
         _, camera = stack.enter_context(process(["bench/clock_camera.py", "--rate", str(options.rate)]))
@@ -163,7 +225,7 @@ def main() -> None:
         if options.never:
             beside_never(client, url, server.pid, options.never, options.minutes)
         else:
-            one_against_ten(client, url, options.rounds)
+            one_against_ten(client, url, server.pid, options.rounds)
 
 
 if __name__ == "__main__":

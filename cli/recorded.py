@@ -62,6 +62,8 @@ def process(
     from dives.process import process as process_dive
     from realtime.engine import Engine, bundled_model
 
+    if divelog is None and divelog_offset:
+        raise SettingsError("--divelog-offset: is of a dive log; name it with --divelog")
     log = DiveLog.read(divelog, offset_s=divelog_offset) if divelog is not None else None
     options = ProcessOptions(every_s=every, overlay=overlay, start_utc=_utc(start), resume=resume, divelog=log)
     recordings = find_recordings(sources)
@@ -169,6 +171,17 @@ def _dive_row(source: Path, run: DiveRun, labels: Sequence[str]) -> dict[str, An
             }
             for sighting in run.sightings
         ],
+        "corrections": sum(word is not None for word in run.corrections.words),
+        "corrections_left_over": [
+            {
+                "file": word.sighting.file,
+                "label": word.sighting.label,
+                "peak_s": round(word.sighting.peak_s, 3),
+                "verdict": word.verdict.value,
+                "truth": word.truth or "",
+            }
+            for word in run.corrections.left_over
+        ],
         "wall_s": round(run.wall_s, 2),
         "frames_per_s": round(run.frames_per_s, 2),
         "provider": run.provider,
@@ -179,14 +192,22 @@ def _print_dive(row: dict[str, Any]) -> None:
     if row["state"] == "failed":
         return  # said on stderr
     name = Path(row["source"]).name
-    print(f"{name}: {row['classified']} frames classified at {row['frames_per_s']:.1f}/s -> {row['folder']}")
+    fresh = row["classified"] - row["continued_from"]
+    how = f"{row['classified']} frames classified at {row['frames_per_s']:.1f}/s"
+    print(f"{name}: {how if fresh else 'all frames were classified before'} -> {row['folder']}")
     if row["state"] != "complete":
         print(f"  {row['state']}: {row['reason']}")
+    if row["corrections"]:
+        print(f"  sightings that somebody confirmed or corrected: {row['corrections']}")
     for sighting in row["sightings"]:
         span = f"{_clock(sighting['start_s'])} - {_clock(sighting['end_s'])}"
         print(f"  {span}  {sighting['label']} ({sighting['peak_probability']:.0%})")
     if not row["sightings"]:
         print("  nothing it knows was seen")
+    for word in row["corrections_left_over"]:
+        said = f"{word['verdict']}, {word['truth']}" if word["verdict"] == "wrong" else word["verdict"]
+        where = f"{word['label']} at {_clock(word['peak_s'])} of {word['file']} ({said})"
+        print(f"  a correction is of no sighting of this run, and is kept: {where}")
 
 
 def _clock(seconds: float) -> str:

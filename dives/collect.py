@@ -17,7 +17,7 @@ import io
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,17 +25,17 @@ import cv2
 
 from dives.corrections import NAME as CORRECTIONS
 from dives.corrections import Correction, SightingKey, corrected, read_corrections, read_keys
-from dives.fingerprint import fingerprint
+from dives.files import Files, RecordedFile
 from dives.occurrences import write_occurrences
 from dives.partial import PartialFile, write_whole
-from dives.run_record import read_run
-from realtime.errors import DataError, ResultsError, SourceError
+from dives.recorded import RecordedPart, find_recording, parts_of
+from dives.run_record import COMPLETE, read_run
+from dives.seeking import Moment, pictures_at
+from realtime.errors import DataError, ResultsError
 from realtime.frames import iso_utc
-from realtime.labels import label_key
-from realtime.sources import VideoFile
+from realtime.labels import NO_ANIMAL, label_key
 
 TABLE = "pictures.csv"
-NOTHING = "none"  # the class of pictures that show no animal
 COLUMNS = (
     *("picture", "group", "dive", "file", "frame", "media_s", "utc"),
     *("model_label", "verdict", "corrected_by", "corrected_utc"),
@@ -53,6 +53,7 @@ class Wanted:
     name: str
     label: str
     row: Mapping[str, str]
+    of: SightingKey
     still: Path | None = None
     frame: int = 0
 
@@ -75,8 +76,9 @@ def collect(
 
     sources: folders with results of dives or of live sources, or folders that hold such. frames: at most so many frames
     beside the best, for a dive whose recording is still there. say: is told which folder is at work. Makes
-    occurrence.csv of every dive anew. Raises DataError when there are no results, ResultsError when the disk does not
-    take it or a table cannot be read.
+    occurrence.csv of every dive anew. A dive whose tables or corrections cannot be read is a problem, and what was
+    collected of it stays. Raises DataError when there are no results, ResultsError when the tree cannot be read or
+    written.
     """
     folders = list(dict.fromkeys(folder for source in sources for folder in _result_folders(source)))
     if not folders:
@@ -85,15 +87,25 @@ def collect(
     classes = _Classes(tree)
     table = _read_table(tree)
     plans: dict[str, dict[str, tuple[_Dive, Wanted]]] = {}  # a dive that was processed twice is one dive
+    names = {_known_by(row["dive"]): row["dive"] for row in table.values()}
+    unread: set[str] = set()
     for folder in folders:
         say(str(folder))
-        dive = _Dive.open(folder)
+        dive = _Dive.open(folder, names)
         plan = plans.setdefault(dive.name, {}) if (folder / CORRECTIONS).exists() else {}
-        for picture in _wanted(dive, frames, classes, collected.problems):
-            plan.setdefault(picture.name, (dive, picture))  # on one moment the first word counts
-        if dive.run is not None:
-            write_occurrences(folder)
+        try:
+            for picture in _wanted(dive, frames, classes, collected.problems):
+                before = plan.get(picture.name)  # on one moment the last word counts
+                if before is None or before[1].row["corrected_utc"] < picture.row["corrected_utc"]:
+                    plan[picture.name] = dive, picture
+            if dive.run is not None:
+                write_occurrences(folder)
+        except ResultsError as error:  # nobody knows what was said of this dive; the others go on
+            collected.problems.append(str(error))
+            unread.add(dive.name)
     for name, plan in plans.items():
+        if name in unread:
+            continue
         _tidy(tree, table, name, {picture.name: picture for _, picture in plan.values()}, collected)
         _make(tree, table, list(plan.values()), collected)
     _write_table(tree, table)
@@ -107,10 +119,11 @@ class _Dive:
     folder: Path
     run: Mapping[str, Any] | None
     name: str
-    _found: dict[str, Path | None] = field(default_factory=dict)
+    _found: dict[str, tuple[Path, RecordedPart] | None] = field(default_factory=dict)
 
     @classmethod
-    def open(cls, folder: Path) -> _Dive:
+    def open(cls, folder: Path, names: dict[str, str]) -> _Dive:
+        """names: of dives that were met before, by what they are known by; a recording may be called otherwise now."""
         run = read_run(folder)
         if run is not None:
             source = run["source"]
@@ -118,34 +131,40 @@ class _Dive:
         else:
             first = next(iter(_lines(folder / "sightings.csv")), {})  # of a table that only grows
             what, known_by = folder.resolve().name, f"{first.get('start_utc')} {first.get('label')}"
-        return cls(folder, run, _file_name(f"{what}-{hashlib.sha256(known_by.encode()).hexdigest()[:8]}"))
+        name = _file_name(f"{what}-{hashlib.sha256(known_by.encode()).hexdigest()[:8]}")
+        return cls(folder, run, names.setdefault(_known_by(name), name))
 
     @property
     def file(self) -> str:
         """The file that needs no naming: the only one, or the first."""
         return str(self.run["source"]["name"]) if self.run is not None else ""
 
-    def recording(self, file: str) -> Path | None:
-        """The video that frames of ``file`` are in, if it is still there and still the same."""
-        if file not in self._found:
-            self._found[file] = self._look_for(file)
-        return self._found[file]
+    @property
+    def times_prove(self) -> bool:
+        """Whether a time leads to one frame alone: not where stamps were mended, or not all of them were seen."""
+        counts = self.run["counts"] if self.run is not None else {}
+        return (
+            self.run is not None
+            and self.run["state"] == COMPLETE
+            and not counts.get("guessed_stamps")
+            and not counts.get("restarts")
+        )
 
-    def _look_for(self, file: str) -> Path | None:
-        source = self.run["source"] if self.run is not None else {"kind": ""}
-        if source["kind"] != "video" or "fingerprint" not in source:
-            return None
-        parts = source.get("chapters") or [source]
-        prints = source["fingerprint"].split(" + ")
-        for part, known in zip(parts, prints, strict=True):
-            if part["name"] == file or (not file and len(parts) == 1):
-                for place in (Path(part["path"]), self.folder / part["name"], self.folder.parent / part["name"]):
-                    try:
-                        if place.is_file() and fingerprint(place) == known:
-                            return place
-                    except SourceError:
-                        continue
-        return None
+    def named(self, key: SightingKey) -> SightingKey:
+        """A key with the name that its recording has here."""
+        part = next((part for part in parts_of(self.run) if part.fingerprint == key.recording), None)
+        return key if part is None else replace(key, file=part.name)
+
+    def recording(self, key: SightingKey) -> tuple[Path, RecordedPart] | None:
+        """The video that a sighting is in, if it is still there and still the same."""
+        known_by = key.recording or key.file
+        if known_by not in self._found:
+            parts = parts_of(self.run)
+            meant = (part for part in parts if known_by in (part.fingerprint, part.name) or not known_by)
+            part = next(meant, None) if known_by or len(parts) == 1 else None
+            place = find_recording(self.folder, part) if part is not None else None
+            self._found[known_by] = (place, part) if place is not None and part is not None else None
+        return self._found[known_by]
 
 
 class _Classes:
@@ -172,7 +191,7 @@ def _wanted(dive: _Dive, frames: int, classes: _Classes, problems: list[str]) ->
     lines = _lines(dive.folder / "sightings.csv")
     laid = corrected(keys, read_corrections(dive.folder))
     said = [(word, key, line) for word, key, line in zip(laid.words, keys, lines, strict=True) if word is not None]
-    said += [(word, word.sighting, {}) for word in laid.left_over]
+    said += [(word, dive.named(word.sighting), {}) for word in laid.left_over]
     if not said:
         return
     near = _moments(dive) if frames and dive.run is not None else {}
@@ -192,7 +211,7 @@ def _of_sighting(
     frames: int,
     classes: _Classes,
 ) -> Iterator[Wanted]:
-    label = classes.folder(word.truth or NOTHING)
+    label = classes.folder(word.truth or NO_ANIMAL)
     live = dive.run is None
     utc = key.file if live else ""
     row = {
@@ -205,7 +224,7 @@ def _of_sighting(
         "corrected_utc": iso_utc(word.at),
     }
     stem = _file_name(f"{dive.name}-{re.sub(r'[^0-9TZ]', '', utc)}" if live else dive.name)
-    recording = dive.recording(key.file)
+    recording = dive.recording(key)
     chosen = _spread(near, key, frames) if recording is not None else []
     peak = next((moment for moment in near if int(moment["frame"]) == key.peak_frame), None)
     moments = [{"frame": str(key.peak_frame), "media_s": f"{key.peak_s:.6f}", "utc": utc} if peak is None else peak]
@@ -217,7 +236,7 @@ def _of_sighting(
         picture = still if place == 0 and still is not None and still.is_file() else None
         if picture is not None or recording is not None:
             times = {name: moment.get(name, "") for name in ("frame", "media_s", "utc")}
-            yield Wanted(f"{file}-{frame:06d}.jpg", label, {**row, **times}, picture, frame)
+            yield Wanted(f"{file}-{frame:06d}.jpg", label, {**row, **times}, key, picture, frame)
 
 
 def _spread(near: Sequence[Mapping[str, str]], key: SightingKey, most: int) -> list[Mapping[str, str]]:
@@ -271,7 +290,7 @@ def _tidy(
 def _make(
     tree: Path, table: dict[str, Mapping[str, str]], plan: Sequence[tuple[_Dive, Wanted]], done: Collected
 ) -> None:
-    frames: dict[Path, dict[int, Path]] = {}
+    frames: dict[Path, _Frames] = {}
     for dive, picture in plan:
         path = tree / picture.label / picture.name
         try:
@@ -281,12 +300,14 @@ def _make(
             if picture.still is not None:
                 _save(path, picture.still.read_bytes())
                 done.added += 1
-            elif (recording := dive.recording(picture.row["file"])) is not None:
-                frames.setdefault(recording, {})[picture.frame] = path
+            elif (found := dive.recording(picture.of)) is not None:
+                recording, part = found
+                wanted = frames.setdefault(recording, _Frames(part, seek=dive.times_prove))
+                wanted.places[Moment(picture.frame, float(picture.row["media_s"]))] = path
         except OSError as error:
             raise ResultsError(f"{path}: cannot be written ({(error.strerror or str(error)).lower()})") from error
-    for recording, places in frames.items():
-        done.added += _save_frames(recording, places, done.problems)
+    for recording, wanted in frames.items():
+        done.added += _save_frames(recording, wanted, done.problems)
     for _, picture in plan:
         place = f"{picture.label}/{picture.name}"
         if (tree / place).exists():
@@ -294,20 +315,28 @@ def _make(
             done.pictures[picture.label] += 1
 
 
-def _save_frames(recording: Path, places: Mapping[int, Path], problems: list[str]) -> int:
-    """Saves the frames of these numbers; how many there were."""
-    saved, last = 0, max(places)
-    try:
-        with VideoFile(recording) as video:
-            for frame in video:
-                if (path := places.get(frame.index)) is not None:
-                    bgr = cv2.cvtColor(frame.picture.rgb(MAX_SIDE), cv2.COLOR_RGB2BGR)
-                    _save(path, cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1].tobytes())
-                    saved += 1
-                if frame.index >= last:
-                    break
-    except SourceError as error:
-        problems.append(str(error))
+@dataclass(slots=True)
+class _Frames:
+    """What is wanted of a recording. places: a frame by its number in the file and its time in the dive -> picture."""
+
+    part: RecordedPart
+    seek: bool
+    places: dict[Moment, Path] = field(default_factory=dict)
+
+
+def _save_frames(recording: Path, wanted: _Frames, problems: list[str]) -> int:
+    """Saves the frames that can be read; how many these were."""
+    saved = 0
+    files = Files([RecordedFile(recording, first_s=wanted.part.offset_s)])
+    moments = sorted(wanted.places, key=lambda moment: moment.frame)
+    for moment, picture in zip(moments, pictures_at(files, moments, seek=wanted.seek), strict=True):
+        if picture is None:
+            problems.append(f"{recording.name}: frame {moment.frame} at {moment.media_s:.1f} s cannot be read")
+            continue
+        bgr = cv2.cvtColor(picture.rgb(MAX_SIDE), cv2.COLOR_RGB2BGR)
+        jpeg = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1]
+        _save(wanted.places[moment], jpeg.tobytes())
+        saved += 1
     return saved
 
 
@@ -341,6 +370,11 @@ def _write_table(tree: Path, table: Mapping[str, Mapping[str, str]]) -> None:
     rows.writeheader()
     rows.writerows(table[path] for path in sorted(table))
     write_whole(tree / TABLE, text.getvalue())
+
+
+def _known_by(name: str) -> str:
+    """What a dive's name says of its content: "reef-1a2b3c4d" is of the recording that "dive-1a2b3c4d" is of."""
+    return name.rpartition("-")[2]
 
 
 def _file_name(text: str) -> str:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import csv
 import json
+import logging
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -19,8 +20,11 @@ from typing import Any, BinaryIO, cast
 
 from dives import run_record
 from dives.locking import lock
+from dives.recorded import parts_of
 from realtime.errors import ResultsError
 from realtime.frames import iso_utc
+
+log = logging.getLogger(__name__)
 
 NAME = "corrections.jsonl"
 MAX_LABEL, MAX_BY, MAX_NOTE = 200, 200, 2000  # characters
@@ -43,8 +47,10 @@ class SightingKey:
     """What names a sighting across processings.
 
     file: the recording that ``peak_frame`` is counted in, as sightings.csv names it; "" when it does not. label: the
-    model's. start_s, end_s, peak_s: media times of the dive. Two keys are of the same sighting when file, label and
-    peak frame agree; the times serve to find it again when another model or sampling moved the peak.
+    model's. start_s, end_s, peak_s: media times of the dive. recording: the fingerprint of that file, which holds
+    when it is called otherwise and tells it from another of its name; "" when nobody knows. Two keys are of the same
+    sighting when recording, label and peak frame agree; the times serve to find it again when another model or sampling
+    moved the peak.
     """
 
     file: str
@@ -53,11 +59,18 @@ class SightingKey:
     start_s: float
     end_s: float
     peak_s: float
+    recording: str = ""
 
     @property
     def identity(self) -> tuple[str, str, int]:
         """What two keys of the same sighting have in common."""
-        return self.file, self.label, self.peak_frame
+        return self.recording or self.file, self.label, self.peak_frame
+
+    def is_of_recording(self, other: SightingKey) -> bool:
+        """Whether both are in one recording: by what is known of it, else by its name, which old tables do not give."""
+        if self.recording and other.recording:
+            return self.recording == other.recording
+        return self.file == other.file or not self.file or not other.file
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,40 +164,71 @@ def read_corrections(folder: Path) -> list[Correction]:
     A last line that was torn by a crash was never acknowledged and is passed over. Raises ResultsError for a file that
     cannot be read, naming the line.
     """
-    path = folder / NAME
-    try:
-        with path.open("rb") as file:
-            data = file.read()
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise ResultsError(f"{path}: cannot be read ({(error.strerror or str(error)).lower()})") from error
     said: dict[tuple[str, str, int], list[tuple[int, Correction]]] = {}
-    for number, line in enumerate(data.split(b"\n")[:-1], start=1):
-        if not line.strip():
-            continue
-        try:
-            raw = json.loads(line)
-            key = _key_from_json(raw["sighting"])
-            words = said.setdefault(key.identity, [])
-            if raw["verdict"] == _UNDO:
-                del words[-1:]
-            else:
-                words.append((number, _from_json(key, raw)))
-        except (ValueError, KeyError, TypeError) as error:
-            raise ResultsError(f"{path}: line {number} is no correction ({error}); mend or remove that line") from error
+    for number, (key, _, word) in enumerate(_read_lines(folder)):
+        words = said.setdefault(key.identity, [])
+        if word is None:
+            del words[-1:]
+        else:
+            words.append((number, word))
     standing = sorted((words[-1] for words in said.values() if words), key=lambda word: word[0])
     return [correction for _, correction in standing]
+
+
+def carry_over(source: Path, into: Path) -> int:
+    """Adds the words that stand in the folder ``source`` to those in ``into``, which is of the same dive; how many.
+
+    A word stays behind when its sighting was spoken of in ``into`` at its time or later. Safe to repeat. Raises
+    ResultsError.
+    """
+    prints = {part.name: part.fingerprint for part in parts_of(run_record.read_run(source))}
+    latest: dict[tuple[str, str, int], datetime] = {}
+    for key, at, _ in _read_lines(into):
+        latest[key.identity] = max(at, latest.get(key.identity, at))
+    carried = 0
+    for word in read_corrections(source):
+        key = replace(word.sighting, recording=word.sighting.recording or prints.get(word.sighting.file, ""))
+        if key.identity in latest and latest[key.identity] >= word.at:
+            continue
+        _append(into, _to_json(key, word.verdict.value, word.label, word.by, word.note, word.at))
+        carried += 1
+    return carried
+
+
+def find_corrections(folder: Path) -> int:
+    """Brings corrections of the same recording from the folders beside a dive's ``folder`` that has none; how many.
+
+    So a recording that was renamed, whose results are in another folder now, keeps what was said of it. What cannot be
+    read there is logged and passed over. Raises ResultsError when ``folder`` cannot be written.
+    """
+    run = run_record.read_run(folder)
+    if run is None or "fingerprint" not in run["source"] or (folder / NAME).exists():
+        return 0
+    carried = 0
+    for corrections in sorted(folder.resolve().parent.glob(f"*/{NAME}")):
+        other = run_record.read_run(corrections.parent)
+        if other is None or other["source"].get("fingerprint") != run["source"]["fingerprint"]:
+            continue
+        try:
+            read_corrections(corrections.parent)
+        except ResultsError as error:
+            log.warning("%s", error)
+            continue
+        carried += carry_over(corrections.parent, folder)
+    return carried
 
 
 def corrected(sightings: Sequence[SightingKey], corrections: Sequence[Correction]) -> Corrected:
     """Finds for every sighting the correction that is of it.
 
-    The same file, label and peak frame make the same sighting. A correction without such a one goes to the sighting
-    of its label in its file that overlaps it longest, unless that has one of its own; of several the last said stands.
+    The same recording, label and peak frame make the same sighting. A correction without such a one goes to the
+    sighting of its label in its recording that overlaps it longest, unless that has one of its own; of several the last
+    said stands. Another recording of the same name is another one.
     """
     words: list[Correction | None] = [None] * len(sightings)
-    row_of = {sighting.identity: row for row, sighting in enumerate(sightings)}
+    # What was said before recordings were told apart names the file alone.
+    row_of = {(sighting.file, *sighting.identity[1:]): row for row, sighting in enumerate(sightings)}
+    row_of |= {sighting.identity: row for row, sighting in enumerate(sightings)}
     exact: set[int] = set()
     homeless: list[Correction] = []
     left_over: list[Correction] = []
@@ -213,6 +257,10 @@ def read_keys(folder: Path) -> list[SightingKey]:
     """
     path = folder / "sightings.csv"
     live = not (folder / run_record.NAME).exists()
+    parts = parts_of(run_record.read_run(folder))
+    prints = {part.name: part.fingerprint for part in parts}
+    if len(parts) == 1:
+        prints[""] = parts[0].fingerprint  # a table made before files were named
     try:
         with path.open(encoding="utf-8", newline="") as file:
             return [
@@ -223,6 +271,7 @@ def read_keys(folder: Path) -> list[SightingKey]:
                     start_s=float(line["start_s"]),
                     end_s=float(line["end_s"]),
                     peak_s=float(line["peak_s"]),
+                    recording=prints.get(line.get("peak_file") or "", ""),
                 )
                 for line in csv.DictReader(file)
             ]
@@ -235,12 +284,33 @@ def read_keys(folder: Path) -> list[SightingKey]:
 def _longest_overlap(key: SightingKey, sightings: Sequence[SightingKey]) -> int | None:
     best, best_s = None, -1.0
     for row, other in enumerate(sightings):
-        # A table made before files were named says "".
-        same_file = other.file == key.file or not other.file or not key.file
         overlap_s = min(key.end_s, other.end_s) - max(key.start_s, other.start_s)
-        if same_file and other.label == key.label and overlap_s >= 0.0 and overlap_s > best_s:
+        same = other.label == key.label and other.is_of_recording(key)
+        if same and overlap_s >= 0.0 and overlap_s > best_s:
             best, best_s = row, overlap_s
     return best
+
+
+def _read_lines(folder: Path) -> Iterator[tuple[SightingKey, datetime, Correction | None]]:
+    """Line by line: the sighting, when, and the word; None for an undo. Raises ResultsError."""
+    path = folder / NAME
+    try:
+        with path.open("rb") as file:
+            data = file.read()
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise ResultsError(f"{path}: cannot be read ({(error.strerror or str(error)).lower()})") from error
+    for number, line in enumerate(data.split(b"\n")[:-1], start=1):
+        if not line.strip():
+            continue
+        try:
+            raw = json.loads(line)
+            key, at = _key_from_json(raw["sighting"]), datetime.fromisoformat(raw["at"])
+            word = None if raw["verdict"] == _UNDO else _from_json(key, raw)
+        except (ValueError, KeyError, TypeError) as error:
+            raise ResultsError(f"{path}: line {number} is no correction ({error}); mend or remove that line") from error
+        yield key, at, word
 
 
 def _append(folder: Path, line: bytes) -> None:
@@ -290,6 +360,7 @@ def _key_from_json(raw: Any) -> SightingKey:
         start_s=float(raw["start_s"]),
         end_s=float(raw["end_s"]),
         peak_s=float(raw["peak_s"]),
+        recording=str(raw.get("recording", "")),
     )
 
 

@@ -20,6 +20,7 @@ import secrets
 import shutil
 import sqlite3
 import threading
+import time
 import zlib
 from collections import Counter
 from contextlib import suppress
@@ -42,6 +43,9 @@ log = logging.getLogger(__name__)
 DATABASE, LOCK, DIVES, TRASH = "library.db", "library.lock", "dives", "trash"
 FACTS, ORIGINAL, RESULTS, THUMBNAIL, COPY = "dive.json", "original", "results", "thumbnail.jpg", "copy.mp4"
 FACTS_VERSION = 1  # of dive.json
+HIDDEN = ".adding-"  # a folder among the dives that is being put together (dives/adding.py)
+CLOCK_S = 4.0  # a disk may write the time of a change to two seconds
+HIDDEN_S = 24 * 3600.0  # older than this, whoever made it is gone
 MAX_TITLE = 200
 QUEUED, RUNNING, CANCELLED = "queued", "running", "cancelled"
 COPY_WANTED, COPY_READY, COPY_FAILED = "wanted", "ready", "failed"
@@ -54,6 +58,7 @@ CREATE TABLE dives (
   every_s REAL, playable INTEGER, unplayable TEXT NOT NULL, offset_s REAL NOT NULL, thumbnail INTEGER NOT NULL,
   species TEXT NOT NULL, sightings INTEGER NOT NULL, has_results INTEGER NOT NULL,
   state TEXT NOT NULL, reason TEXT NOT NULL, copy TEXT NOT NULL, copy_reason TEXT NOT NULL,
+  cause TEXT NOT NULL DEFAULT '', copy_cause TEXT NOT NULL DEFAULT '', unplayable_cause TEXT NOT NULL DEFAULT '',
   anew INTEGER NOT NULL DEFAULT 0, attempts INTEGER NOT NULL DEFAULT 0, reached INTEGER NOT NULL DEFAULT 0,
   turn INTEGER NOT NULL DEFAULT 0
 )
@@ -84,7 +89,8 @@ class DiveRow:
     until it was looked at. unplayable: why browsers do not play the original, then ``copy`` is "wanted", "ready" or
     "failed"; else both are "". offset_s: what a browser's clock shows at media time 0. species: label -> sightings.
     state: "queued", "running", "cancelled", or as in run.json. attempts: times the work on it was begun without an end
-    or a new row; reached: bytes of its journal then.
+    or a new row; reached: bytes of its journal then. cause, copy_cause, unplayable_cause: the reason beside it in a
+    word (dives/causes.py, realtime/errors.py), "" where there is none.
     """
 
     id: str
@@ -112,6 +118,9 @@ class DiveRow:
     anew: bool
     attempts: int
     reached: int
+    cause: str
+    copy_cause: str
+    unplayable_cause: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +139,9 @@ class Library:
         self._database = database
         self._held = held
         self._guard = threading.RLock()
+        self._refused: set[str] = set()  # folders that are no dives, said once
+        self._looked_s = 0.0  # when the folder of dives had last changed at the last look
+        self._listed: list[DiveRow] | None = None  # as of the last change: every open page asks once a second
 
     @classmethod
     def open(cls, root: Path) -> Self:
@@ -166,8 +178,13 @@ class Library:
     # What there is
 
     def dives(self) -> list[DiveRow]:
-        """All dives, the last added first."""
-        return self._rows("ORDER BY added_utc DESC, id")
+        """All dives, the last added first, with those that somebody else put here (dives/adding.py)."""
+        with self._guard:
+            with suppress(OSError):  # a disk that is away for a while is told by those who need it
+                self._take_in()
+            if self._listed is None:
+                self._listed = self._rows("ORDER BY added_utc DESC, id")
+            return list(self._listed)
 
     def dive(self, dive_id: str) -> DiveRow:
         """One dive. Raises KeyError when there is none of this id."""
@@ -223,6 +240,7 @@ class Library:
             with suppress(FileNotFoundError):
                 folder.replace(gone)
             self._database.execute("DELETE FROM dives WHERE id = ?", (dive_id,))
+            self._listed = None
         shutil.rmtree(gone, ignore_errors=True)
 
     def refresh(self, dive_id: str) -> None:
@@ -230,7 +248,7 @@ class Library:
         with self._guard, suppress(KeyError, LibraryError):
             row, seen = self.dive(dive_id), _summary(self.folder(dive_id))
             if row.copy == COPY_FAILED and seen["copy"] == COPY_WANTED:
-                del seen["copy"], seen["copy_reason"]  # it stays failed until somebody asks again
+                del seen["copy"], seen["copy_reason"], seen["copy_cause"]  # it stays failed until somebody asks again
             self._set(dive_id, **seen)
 
     # The queue
@@ -249,12 +267,12 @@ class Library:
         with self._guard:
             row = self.dive(dive_id)
             attempts = 1 if reached > row.reached else row.attempts + 1
-            self._set(dive_id, state=RUNNING, reason="", attempts=attempts, reached=reached)
+            self._set(dive_id, state=RUNNING, reason="", cause="", attempts=attempts, reached=reached)
 
-    def end(self, dive_id: str, state: str, reason: str = "") -> None:
+    def end(self, dive_id: str, state: str, reason: str = "", cause: str = "") -> None:
         """The work on a dive is over; QUEUED puts it back in its old place."""
         attempts = {} if state == RUNNING else {"attempts": 0}
-        self._set(dive_id, state=state, reason=reason, anew=0, **attempts)
+        self._set(dive_id, state=state, reason=reason, cause=cause, anew=0, **attempts)
         self.refresh(dive_id)
 
     def put_back(self, dive_id: str) -> None:
@@ -267,12 +285,13 @@ class Library:
         with self._guard:
             row = self.dive(dive_id)
             if row.state not in (QUEUED, RUNNING):
-                self._set(dive_id, state=QUEUED, reason="", anew=int(anew), attempts=0, turn=self._turn())
+                columns = {"anew": int(anew), "attempts": 0, "turn": self._turn()}
+                self._set(dive_id, state=QUEUED, reason="", cause="", **columns)
             return self.dive(dive_id)
 
-    def set_copy(self, dive_id: str, state: str, reason: str = "") -> None:
+    def set_copy(self, dive_id: str, state: str, reason: str = "", cause: str = "") -> None:
         """How the copy for browsers stands."""
-        self._set(dive_id, copy=state, copy_reason=reason)
+        self._set(dive_id, copy=state, copy_reason=reason, copy_cause=cause)
 
     # Inside
 
@@ -286,6 +305,7 @@ class Library:
         names = ", ".join(f"{name} = ?" for name in columns)
         with self._guard, self._database:
             self._database.execute(f"UPDATE dives SET {names} WHERE id = ?", (*columns.values(), dive_id))
+            self._listed = None
 
     def _turn(self) -> int:
         return int(self._database.execute("SELECT COALESCE(MAX(turn), 0) + 1 FROM dives").fetchone()[0])
@@ -296,21 +316,39 @@ class Library:
             columns |= {"id": folder.name, "turn": self._turn()}
             marks = ", ".join("?" * len(columns))
             self._database.execute(f"INSERT INTO dives ({', '.join(columns)}) VALUES ({marks})", (*columns.values(),))
+            self._listed = None
 
     def _take_stock(self) -> None:
         """Makes the table agree with the folders, and takes up what a killed server left."""
         shutil.rmtree(self.root / TRASH, ignore_errors=True)
-        folders = {entry.name: entry for entry in (self.root / DIVES).iterdir() if _ID.fullmatch(entry.name)}
+        for entry in (self.root / DIVES).glob(f"{HIDDEN}*"):
+            if time.time() - entry.stat().st_mtime > HIDDEN_S:
+                shutil.rmtree(entry, ignore_errors=True)
         with self._guard:
-            listed = {row.id for row in self.dives()}
+            gone = {row.id for row in self._rows("")} - {entry.name for entry in self._folders()}
             with self._database:
-                self._database.executemany("DELETE FROM dives WHERE id = ?", [(one,) for one in listed - set(folders)])
+                self._database.executemany("DELETE FROM dives WHERE id = ?", [(one,) for one in gone])
                 self._database.execute("UPDATE dives SET state = ? WHERE state = ?", (QUEUED, RUNNING))
-            for name in sorted(set(folders) - listed, key=lambda name: (_age_s(folders[name]), name)):
-                try:
-                    self._insert(folders[name])
-                except LibraryError as error:  # one folder that is none of ours keeps nobody from the others
-                    log.warning("left out of the library: %s", error)
+            self._listed = None
+            self._take_in()
+
+    def _take_in(self) -> None:
+        """Lists folders that are not in the table, the oldest first, if any came or went since the last look."""
+        changed_s = (self.root / DIVES).stat().st_mtime
+        if changed_s == self._looked_s and time.time() - changed_s > CLOCK_S:
+            return
+        self._looked_s = changed_s
+        listed = {row.id for row in self._rows("")}
+        newcomers = [entry for entry in self._folders() if entry.name not in listed | self._refused]
+        for folder in sorted(newcomers, key=lambda folder: (_age_s(folder), folder.name)):
+            try:
+                self._insert(folder)
+            except LibraryError as error:  # one folder that is none of ours keeps nobody from the others
+                log.warning("left out of the library: %s", error)
+                self._refused.add(folder.name)
+
+    def _folders(self) -> list[Path]:
+        return [entry for entry in (self.root / DIVES).iterdir() if _ID.fullmatch(entry.name)]
 
     def __enter__(self) -> Self:
         return self
@@ -422,6 +460,7 @@ def _summary(folder: Path) -> dict[str, Any]:
         "rate": probe.rate if probe else None,
         "playable": None if probe is None else int(not unplayable),
         "unplayable": unplayable,
+        "unplayable_cause": probe.unplayable_cause if probe else "",
         "offset_s": probe.offset_s if probe and not unplayable else 0.0,
         "thumbnail": int((folder / THUMBNAIL).exists()),
         "species": json.dumps(species, ensure_ascii=False),
@@ -429,6 +468,7 @@ def _summary(folder: Path) -> dict[str, Any]:
         "has_results": int((folder / RESULTS / "frames.csv").exists()),
         "copy": copy,
         "copy_reason": "",
+        "copy_cause": "",
     }
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from dives.chapters import JoinedVideo
+from dives.corrections import Corrected, corrected, find_corrections, read_corrections, read_keys
 from dives.divelog import DiveLog
 from dives.files import Files, RecordedFile
 from dives.fingerprint import fingerprint
@@ -84,6 +85,7 @@ class DiveRun:
     reach up to there. decoded: frames read. classified: lines in frames.csv; continued_from: how many of these were
     taken over from an earlier run. wall_s: seconds this run took. frames_per_s: classified by this run per second of
     its first pass, 0 when there was nothing left to classify. provider: the one that really runs the model.
+    corrections: what people said of the sightings, also of those of earlier runs.
     """
 
     folder: Path
@@ -95,6 +97,7 @@ class DiveRun:
     wall_s: float
     frames_per_s: float
     provider: str
+    corrections: Corrected
     error: ReeflensError | None = None
 
 
@@ -169,8 +172,11 @@ def process(
                 CocoJson(),
             ]
             state, reason = _outcome(reading)
-            report = ReportHtml(stills, run.record, state, reason)
+            # What is sent to others does not say where on this disk the recording lies.
+            told = reading.broken.reason if reading.broken else reason
+            report = ReportHtml(stills, run.record, state, told)
             sightings = _write(dive, journal, [*tables, stills, SightingsCsv(stills), report], progress, "write")
+            find_corrections(out)
             write_occurrences(out)
             reading.interrupted |= stills.interrupted
             if (out / OverlayMp4.name).exists():
@@ -200,6 +206,7 @@ def process(
             frames_per_s=reading.frames_per_s,
             provider=engine.provider.name,
             error=reading.broken,
+            corrections=corrected(read_keys(out), read_corrections(out)),
         )
 
 

@@ -41,7 +41,7 @@ LOOKED_BACK = 50  # lines of sightings.csv, for one that is in ongoing.csv as we
 
 
 class SourceFolder:
-    """The folder of one source. Every method may raise ResultsError; not thread-safe."""
+    """The folder of one source. Every method may raise ResultsError; not thread-safe but for ``rows``."""
 
     def __init__(self, folder: Path, labels: Sequence[str]) -> None:
         self.folder = folder
@@ -113,10 +113,11 @@ class SourceFolder:
             (self.folder / CLIPS).mkdir(exist_ok=True)
         return self.folder / CLIPS / f"{stem}.mp4", f"{CLIPS}/{stem}.mp4"
 
-    def rows(self, newest: int) -> list[SightingRow]:
-        """The newest sightings that have ended, in the order in which they did."""
+    def rows(self, newest: int | None) -> list[SightingRow]:
+        """The newest sightings that have ended, in the order in which they did; None for all of them."""
+        table = self._sightings  # None while another thread opens it anew
         with writing_to(self.folder):
-            return read_rows(self._sightings.path, newest) if self._sightings is not None else []
+            return read_rows(table.path, newest) if table is not None else []
 
     def _blank_missing(self) -> None:
         """A clip is named when its sighting ends, and complete seconds later: what was between them may be a kill."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import re
+from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Self
@@ -92,26 +94,22 @@ class SightingRow:
         return (self.label, self.start_utc, self.start_s) == (other.label, other.start_utc, other.start_s)
 
 
-def read_rows(path: Path, newest: int) -> list[SightingRow]:
-    """The last lines of a table with COLUMNS, in order; none when it is not there. Lines that are damaged are left out.
+def read_rows(path: Path, newest: int | None) -> list[SightingRow]:
+    """The last lines of a table with COLUMNS, in order, or all; none when it is not there. Damaged ones are left out.
 
     Raises OSError.
     """
-    rows: list[SightingRow] = []
+    rows: deque[SightingRow] = deque(maxlen=newest)
     try:
         with path.open(encoding="utf-8", errors="replace", newline="") as file:
             lines = csv.reader(file)
             if tuple(next(lines, ())) != COLUMNS:
                 return []
             for line in lines:
-                try:
+                with suppress(ValueError):
                     rows.append(SightingRow.read(line))
-                except ValueError:
-                    continue
-                if len(rows) >= 2 * newest:
-                    del rows[:newest]
     except FileNotFoundError:
         return []
     except csv.Error:  # a line beyond all measure, or a NUL byte: what was before it is still true
         pass
-    return rows[-newest:]
+    return list(rows)

@@ -283,11 +283,16 @@ def video_name(name: str) -> str:
     return f"{safe}.{suffix.lower() if suffix.lower() in SUFFIXES else 'video'}"
 
 
-def _facts(upload: Upload) -> DiveFacts:
-    name = PurePosixPath(upload.name.replace("\\", "/")).name
+def title_of(name: str) -> str:
+    """What a dive is called at first, by the name of its file."""
+    name = PurePosixPath(name.replace("\\", "/")).name
     stem = name.rpartition(".")[0] or name
+    return clean_title(stem.replace("_", " ")) or "Dive"
+
+
+def _facts(upload: Upload) -> DiveFacts:
     return DiveFacts(
-        title=clean_title(stem.replace("_", " ")) or "Dive",
+        title=title_of(upload.name),
         file_name=upload.name,
         video=video_name(upload.name),
         added_utc=now_utc(),

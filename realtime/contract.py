@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from realtime.errors import ContractError
+from realtime.labels import means_no_animal
 
 METADATA_KEY = "reeflens.contract"
 SCHEMA_VERSION = 1
@@ -60,7 +61,8 @@ class Provenance:
 class ModelContract:
     """The facts of one model file. Raises ContractError, naming the field, when they contradict each other.
 
-    labels: class names in the order of the ``probabilities`` columns.
+    labels: class names in the order of the ``probabilities`` columns. At most one of them may mean that there is no
+    animal (``labels.means_no_animal``); what is called so is no sighting.
     taxonomy: label -> scientific name or higher taxon, for the labels where one is known.
     input_size: S, pixels. resize: one of RESIZE_RULES.
     cam_layer: the layer explained. cam_scale: the constant the map was divided by, > 0.
@@ -94,6 +96,8 @@ class ModelContract:
             raise ContractError("labels: every label must be a non-empty string")
         if len(set(self.labels)) != len(self.labels):
             raise ContractError("labels: the same label stands twice")
+        if len(empty := [label for label in self.labels if means_no_animal(label)]) > 1:
+            raise ContractError(f"labels: {' and '.join(map(repr, empty))} both mean that there is no animal")
         if not isinstance(self.input_size, int) or self.input_size < 32 or self.input_size % CAM_STRIDE:
             raise ContractError(
                 f"input_size: expected a multiple of {CAM_STRIDE} from 32 up, received {self.input_size!r}"
@@ -113,6 +117,11 @@ class ModelContract:
     def cam_size(self) -> int:
         """Side of the square Grad-CAM grid."""
         return self.input_size // CAM_STRIDE
+
+    @property
+    def no_animal(self) -> int | None:
+        """The column of the class that means "there is no animal"; None for a model that has no such class."""
+        return next((i for i, label in enumerate(self.labels) if means_no_animal(label)), None)
 
     def to_json(self) -> str:
         """The contract as one JSON object; ``from_json`` reads it back unchanged."""

@@ -130,6 +130,11 @@ class Engine:
         feed = {"frames": np.ascontiguousarray(frames), "explain": explain.astype(np.int64, copy=False)}
         return Prediction(*self._session.run(["probabilities", "unknown", "cam"], feed))
 
+    def warm_up(self, frames: int) -> None:
+        """Runs so many frames at once, so that the first real batch finds its memory taken and its kernels chosen."""
+        size = self.contract.input_size
+        self.run(np.zeros((frames, size, size, 3), np.uint8))
+
     def close(self) -> None:
         """Frees the session; ``run`` must not be called afterwards."""
         self._session = None

@@ -48,13 +48,15 @@ class Frame:
 class StableLabel:
     """What is shown: a label that outlives flicker.
 
-    index: the label's column, or None for "nothing I know". probability: the smoothed probability of that
-    label, or of the most probable one when index is None. since_s: media time at which it became stable.
+    index: the label's column; None where there is no animal to name, that is "nothing I know" or, when ``empty``, the
+    model's own "nothing there". probability: the smoothed probability of that label, of "nothing there", or of the most
+    probable class for "nothing I know". since_s: media time at which it became stable.
     """
 
     index: int | None
     probability: float
     since_s: float
+    empty: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,9 +1,12 @@
-"""When two spellings name the same class."""
+"""When two spellings name the same class, and which class means that there is no animal."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
+
+NO_ANIMAL = "none"  # the class of pictures without an animal; a folder of either name in NO_ANIMAL_KEYS teaches it
+NO_ANIMAL_KEYS = frozenset({NO_ANIMAL, "background"})
 
 
 def label_key(name: str) -> str:
@@ -11,3 +14,13 @@ def label_key(name: str) -> str:
     # macOS stores accents as separate characters (NFD), everyone else as one (NFC)
     plain = unicodedata.normalize("NFC", name).casefold()
     return re.sub(r"[\s_-]+", "", plain) or plain
+
+
+def class_key(name: str) -> str:
+    """What two folders of one class have in common: ``label_key``, and one key for the names that mean no animal."""
+    return NO_ANIMAL if means_no_animal(name) else label_key(name)
+
+
+def means_no_animal(name: str) -> bool:
+    """Whether a class of this name is that of pictures without an animal."""
+    return label_key(name) in NO_ANIMAL_KEYS

@@ -6,20 +6,22 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from realtime.engine import Engine
 from realtime.errors import ReeflensError
 from realtime.frames import Frame, FrameResult
 from realtime.handoff import Closed, LatestSlot
-from realtime.pipeline import Pipeline
+from realtime.pipeline import Pipeline, Scaled, infer_together, scaled
 from realtime.reconnecting import Health, ReportsHealth
 from realtime.sources import Source
 
 log = logging.getLogger(__name__)
 
 RATE_WINDOW_S = 2.0
+GPU_TOGETHER = 16  # a GPU is hardly busy with one frame, a CPU with each of them (docs/engine.md)
+GATHER_S = 0.004  # how long a frame may wait for those of other sources: an eighth of a frame at 30 frames/s
 MAX_IN_A_ROW = 25  # frames that cannot be classified: a second of a camera, after which it is no accident
 
 
@@ -28,8 +30,8 @@ class LiveStatus:
     """How a live source is doing.
 
     state: "connecting", "live", "ended", "failed" or "stopped", and for a camera also "stalled" and "retrying" (drawn
-    in realtime/reconnecting.py). reason: why, in words, and cause: as a word of realtime.errors.Cause, when it is a
-    camera's trouble. captured: frames read. dropped: frames overwritten by a newer one before they were classified.
+    in realtime/reconnecting.py). reason: why, in words, and cause: as a word of realtime.errors.Cause, where it is one
+    of these. captured: frames read. dropped: frames overwritten by a newer one before they were classified.
     damaged: what came and could not be decoded or classified. reconnects: times a camera came back by a new connection.
     stalls: times one fell silent. classified: results given. rate: results/s over the last two seconds. size_hw: of the
     picture, pixels. late: those of ``dropped`` that were overtaken on the way out of a camera's own thread; the others
@@ -121,6 +123,9 @@ class LiveRunner:
     last. on_result and on_status are called from these threads, never two at once for one source, and must return
     quickly; an exception in on_result ends that source with the reason. Sources come and go while it runs; all
     methods may be called from any thread.
+
+    together: of how many sources one run of the model may take a frame, by default one on a CPU and GPU_TOGETHER on a
+    GPU. gather_s: how long the first of these may wait for the others.
     """
 
     def __init__(
@@ -130,9 +135,13 @@ class LiveRunner:
         on_result: OnResult,
         on_status: OnStatus | None = None,
         *,
+        together: int | None = None,
+        gather_s: float = GATHER_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._engine = engine
+        self._together = together or (GPU_TOGETHER if engine.provider.is_gpu else 1)
+        self._gather_s = gather_s
         self._wake = threading.Condition()
         # Replaced, never changed, so that every thread may iterate over the one it has.
         self._feeds = {name: _Feed(name, opener, engine, self._wake) for name, opener in sources.items()}
@@ -268,43 +277,93 @@ class LiveRunner:
             self._change(feed, state=health.state, reason=health.reason, cause=health.cause)
 
     def _classify(self) -> None:
+        if self._together > 1:
+            self._warm_up()
         while not self._stopping.is_set():
             with self._wake:
                 self._wake.wait_for(lambda: self._stopping.is_set() or self._next() is not None)
-                feed = self._next()
-                if feed is None or self._stopping.is_set():
-                    continue
-                self._turn += 1
-                feed.turn = self._turn
-                if feed.group:
-                    self._group_turns[feed.group] = self._turn
-            self._serve(feed)
+                feeds = self._gather()
+            if not self._stopping.is_set():
+                self._serve(feeds)
 
-    def _next(self) -> _Feed | None:
+    def _warm_up(self) -> None:
+        """A GPU takes its memory for a full batch now, not under the first frames."""
+        try:
+            self._engine.warm_up(self._together)
+        except Exception:  # what ails it will be told of the first frame, and of its source
+            log.warning("warming up with %d frames failed", self._together, exc_info=True)
+
+    def _gather(self) -> list[_Feed]:
+        """The sources to serve in one run: those with something to take, now or within a moment."""
+        feeds: list[_Feed] = []
+        until_s = time.monotonic() + self._gather_s
+
+        def come() -> bool:
+            return self._stopping.is_set() or self._next(feeds) is not None
+
+        while (feed := self._next(feeds)) is not None and not self._stopping.is_set():
+            self._turn += 1
+            feed.turn = self._turn
+            if feed.group:
+                self._group_turns[feed.group] = self._turn
+            feeds.append(feed)
+            if len(feeds) == self._together:
+                break
+            if any(not other.over and other not in feeds for other in self._feeds.values()):
+                self._wake.wait_for(come, until_s - time.monotonic())
+        return feeds
+
+    def _next(self, but: Collection[_Feed] = ()) -> _Feed | None:
         """Of the sources with something to take the one that has waited longest, a group being one."""
-        ready = (feed for feed in self._feeds.values() if feed.slot.ready and not feed.over)
+        ready = (feed for feed in self._feeds.values() if feed.slot.ready and not feed.over and feed not in but)
         return min(ready, key=lambda feed: (self._group_turns.get(feed.group, feed.turn), feed.turn), default=None)
 
-    def _serve(self, feed: _Feed) -> None:
-        try:
-            frame = feed.slot.get(timeout=0.0)
-        except Closed:
-            self._end(feed, "stopped" if feed.leaving.is_set() else "ended", "")
-            return
-        except Exception as error:  # how the source failed: ends this feed only, with its reason
-            self._fail(feed, error)
-            return
+    def _serve(self, feeds: Collection[_Feed]) -> None:
+        """Takes a frame of each, and classifies them in one run."""
         begun_s = self._clock()
-        try:
-            result = feed.pipeline.step(frame, feed.explain)
-        except Exception as error:  # whatever a torn picture or a tired GPU brings
-            self._miss(feed, error)
+        work = []
+        for feed in feeds:
+            try:
+                frame = feed.slot.get(timeout=0.0)
+            except Closed:
+                self._end(feed, "stopped" if feed.leaving.is_set() else "ended", "")
+                continue
+            except Exception as error:  # how the source failed: ends this feed only, with its reason
+                self._fail(feed, error)
+                continue
+            try:
+                work.append((feed, scaled(frame, self._engine.contract.input_size, feed.explain)))
+            except Exception as error:  # a torn picture
+                self._miss(feed, error)
+        self._run(work, begun_s)
+
+    def _run(self, work: Sequence[tuple[_Feed, Scaled]], begun_s: float) -> None:
+        if not work:
             return
+        try:
+            answers = infer_together(self._engine, [item for _, item in work])
+        except Exception as error:  # whatever a tired GPU brings
+            if len(work) == 1:
+                self._miss(work[0][0], error)
+                return
+            for one in work:  # so that only the one suffers that is to blame
+                self._run([one], self._clock())
+            return
+        spent_s = max(0.0, self._clock() - begun_s) / len(work)
+        for (feed, item), rows in zip(work, answers, strict=True):
+            try:
+                result = feed.pipeline.finish(item, rows)
+            except Exception as error:
+                self._miss(feed, error)
+                continue
+            self._hand_out(feed, item.frame, result, spent_s)
+
+    def _hand_out(self, feed: _Feed, frame: Frame, result: FrameResult, spent_s: float) -> None:
         feed.in_a_row = 0
         now_s = self._clock()
         with self._lock:
             feed.times_s.append(now_s)
-            engine_s = feed.status.engine_s + max(0.0, now_s - begun_s)
+            engine_s = feed.status.engine_s + spent_s
             feed.status = replace(feed.status, classified=feed.status.classified + 1, engine_s=engine_s)
             # A camera tells itself when it is live: the last frame before a loss may be classified after it.
             began = feed.camera is None and feed.status.state != "live"
@@ -336,11 +395,11 @@ class LiveRunner:
         feed.over = True  # before the source is told, so that its end is not heard as one of its own
         if feed.source is not None:
             feed.source.close()
-        self._end(feed, "failed", str(error) or type(error).__name__)
+        self._end(feed, "failed", str(error) or type(error).__name__, getattr(error, "cause", None) or "")
 
-    def _end(self, feed: _Feed, state: str, reason: str) -> None:
+    def _end(self, feed: _Feed, state: str, reason: str, cause: str = "") -> None:
         feed.over = True
-        self._change(feed, state=state, reason=reason, cause="")
+        self._change(feed, state=state, reason=reason, cause=cause)
 
     def _change(self, feed: _Feed, **fields: str) -> None:
         with self._lock:

@@ -87,6 +87,30 @@ def settle(raw: RawResult, smoother: Smoother) -> FrameResult:
     )
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Scaled:
+    """A frame as the engine takes it. pixels: uint8 [S, S, 3] RGB. wanted: the classes to make a map of, in order."""
+
+    frame: Frame
+    pixels: NDArray[np.uint8]
+    wanted: tuple[int, ...]
+
+
+def scaled(frame: Frame, size: int, explain: Collection[int] = (-1,)) -> Scaled:
+    """explain: the classes to make a map of, -1 for the most probable. Raises ValueError when there is none."""
+    if not explain:
+        raise ValueError("explain: expected at least one class")
+    return Scaled(frame, frame.picture.model_input(size), tuple(sorted(set(explain))))
+
+
+def infer_together(engine: Engine, together: Sequence[Scaled]) -> list[list[RawResult]]:
+    """Frames, of several sources maybe, in one run of the engine: for each its rows, one for each class it wants."""
+    frames = [item.frame for item in together for _ in item.wanted]
+    wanted = [choice for item in together for choice in item.wanted]
+    rows = iter(infer(engine, frames, wanted, np.stack([item.pixels for item in together for _ in item.wanted])))
+    return [[next(rows) for _ in item.wanted] for item in together]
+
+
 class Pipeline:
     """One source's way from frame to result, without threads: ``step`` it in order of time."""
 
@@ -100,10 +124,11 @@ class Pipeline:
         explain: the classes to make a map of, -1 for the most probable; each takes a row in one run of the engine. The
         result's own map is the most probable's if that is among them.
         """
-        wanted = sorted(set(explain))
-        if not wanted:
-            raise ValueError("explain: expected at least one class")
-        scaled = frame.picture.model_input(self._engine.contract.input_size)
-        rows = infer(self._engine, [frame] * len(wanted), wanted, np.stack([scaled] * len(wanted)))
-        cams = {choice: row.cam for choice, row in zip(wanted, rows, strict=True)}
+        item = scaled(frame, self._engine.contract.input_size, explain)
+        (rows,) = infer_together(self._engine, [item])
+        return self.finish(item, rows)
+
+    def finish(self, item: Scaled, rows: Sequence[RawResult]) -> FrameResult:
+        """The second half of ``step``, for a frame whose ``rows`` came out of a run together with others."""
+        cams = {choice: row.cam for choice, row in zip(item.wanted, rows, strict=True)}
         return replace(settle(rows[0], self._smoother), cams=cams)

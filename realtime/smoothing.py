@@ -1,7 +1,8 @@
 """Scores over time become one label that does not flicker.
 
 Probabilities pass through an exponential mean over media time (so that the answer does not depend on the frame
-rate), and a label needs more to appear than to stay (hysteresis).
+rate), and a label needs more to appear than to stay (hysteresis). A class that means "no animal" competes as the others
+do; when it wins, there is no label to show, and that is said.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ class Smoother:
         if not time_constant_s > 0.0:
             raise ValueError(f"time_constant_s: expected a number above 0, received {time_constant_s}")
         self._thresholds = contract.thresholds
+        self._no_animal = contract.no_animal
         self._time_constant_s = time_constant_s
         self._release = release
         self._takeover = takeover
@@ -63,7 +65,8 @@ class Smoother:
         if shown != self._shown:
             self._shown, self._since_s = shown, media_s
         probability = self._mean[shown] if shown is not None else self._mean.max()
-        return StableLabel(shown, float(probability), self._since_s)
+        empty = shown is not None and shown == self._no_animal
+        return StableLabel(None if empty else shown, float(probability), self._since_s, empty)
 
     def _choose(self, mean: NDArray[np.float64]) -> int | None:
         best = int(mean.argmax())

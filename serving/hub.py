@@ -3,7 +3,8 @@
 Nothing is queued for a viewer. It asks (``Viewer.next``) and gets the newest result there is, unless MAX_IN_FLIGHT
 are not yet acknowledged: a hidden tab costs nothing, a slow link skips frames instead of falling behind, and nobody
 waits for anybody else. A JPEG is made when the first viewer asks for one of that result, in ``executor``, once; while
-one is being made the others wait for the same.
+one is being made the others wait for the same. Viewers that take a result at the same moment and want the same of it
+get the same bytes.
 
 Each viewer has a class whose heat maps it wants. The set of them all is what the model is asked to explain; who takes
 no results is not counted, so that a hidden tab's choice costs no inference either.
@@ -13,11 +14,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from types import TracebackType
 from typing import Self
@@ -34,6 +36,7 @@ MAX_IN_FLIGHT = 2  # one on the way while one is drawn; a third would only add i
 MAX_PONGS = 8  # unsent; who pings faster than it reads loses the oldest
 MAX_CLASSES = 3  # explained at a time, the most probable among them: each costs a run of the whole network
 STALLED_S = 10.0  # who has acknowledged nothing for so long is hidden or paused; the slowest link is quicker
+SHARED_S = 0.005  # so long a message is handed to further viewers before its age is reckoned anew
 PICTURE_MAX_SIDE = 1280  # pixels; what a page shows, and 2 ms to encode
 JPEG_QUALITY = 80
 
@@ -84,7 +87,7 @@ class HubCounts:
 
 @dataclass(slots=True, eq=False)
 class _Item:
-    """One published result. settled: its JPEG is made, or could not be."""
+    """One published result. settled: its JPEG is made, or could not be. messages: when made, and the bytes, by wish."""
 
     seq: int
     picture: Picture | None
@@ -93,6 +96,7 @@ class _Item:
     captured_s: float
     jpeg: Jpeg | None = None
     settled: bool = False
+    messages: dict[tuple[int, int, bool], tuple[float, bytes]] = field(default_factory=dict)
 
 
 def encode_jpeg(picture: Picture) -> Jpeg:
@@ -228,6 +232,14 @@ class Hub:
             viewer._hand(item)
 
     def _message(self, item: _Item, viewer: Viewer) -> bytes:
+        now_s, wish = self._clock(), (viewer._explain, viewer._explained_before, viewer._wants_picture)
+        made_s, message = item.messages.get(wish, (-math.inf, b""))
+        if now_s - made_s > SHARED_S:
+            message = self._new_message(item, viewer, now_s)
+            item.messages[wish] = now_s, message
+        return message
+
+    def _new_message(self, item: _Item, viewer: Viewer, now_s: float) -> bytes:
         jpeg = item.jpeg if viewer._wants_picture else None
         # The map it had before until the new one comes: this frame may have been classified before it chose.
         result = item.result.explaining(viewer._explain, viewer._explained_before)
@@ -235,7 +247,7 @@ class Hub:
             result,
             item.status,
             seq=item.seq,
-            age_ms=max(0.0, self._clock() - item.captured_s) * 1000.0,
+            age_ms=max(0.0, now_s - item.captured_s) * 1000.0,
             jpeg_hw=jpeg.size_hw if jpeg else None,
             overtaken=self.counts.overtaken,
         )

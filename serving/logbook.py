@@ -2,17 +2,20 @@
 
 Results come from the inference thread, which never waits: they are queued, at most MAX_RESULTS of them, and of these
 only MAX_PICTURES with their picture, since a decoded 4K frame is 12 MB. What finds no place is counted as lost.
-In memory stay the newest KEPT sightings of each source, STILLS_KEPT of them with stills of some 60 kB each.
+In memory stay the newest KEPT sightings of each source, STILLS_KEPT of them with stills of some 60 kB each. Older ones
+are read from the disk for whoever asks, when they are recorded.
 """
 
 from __future__ import annotations
 
 import hashlib
+import heapq
 import logging
+import re
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -39,6 +42,7 @@ TICK_S = 0.5
 NOTE_S = 1.0  # how often a sighting under way is noted: what a killed process may lose of its end
 LOOK_S = 30.0  # how often it is looked whether files were removed meanwhile
 SILENT_S = MERGE_GAP_S + 1.0  # without results for so long its animal is not in view any more
+_ID = re.compile("[0-9a-f]{16}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +56,14 @@ class SmallStill:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A sighting in the list. still: in memory, of the newest ones."""
+    """A sighting in the list. still: in memory, of the newest ones. past: read from the disk, not in memory."""
 
     id: str
     source: str
     row: SightingRow
     ongoing: bool
     still: SmallStill | None = None
+    past: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -141,23 +146,45 @@ class Logbook:
             self._queue.append(_Seen(result, picture))
             self._wake.notify()
 
-    def newest(self, source: str | None, limit: int) -> list[Entry]:
-        """At most ``limit`` sightings, newest first: those that began last. Raises KeyError for an unknown source."""
-        chosen = [self._sources[source]] if source is not None else list(self._sources.values())
+    def newest(self, source: str | None, limit: int, before: str | None = None) -> list[Entry]:
+        """At most ``limit`` sightings, newest first: those that began last; with ``before``, from after that one on.
+
+        before: an id. Asks the disk for what is too old for the memory, and only then. Raises KeyError for an unknown
+        source or id.
+        """
+        chosen = {source: self._sources[source]} if source is not None else self._sources
+        last = None
+        if before is not None and (last := self.find(before)) is None:
+            raise KeyError(before)
         with self._lock:
-            found = [entry for each in chosen for entry in _entries(each)]
-        found.sort(key=lambda entry: (entry.row.start_utc, entry.row.start_s), reverse=True)
-        return found[:limit]
+            found = [entry for each in chosen.values() for entry in _entries(each)]
+            # Of these there may be older ones on the disk, from here on.
+            full = {name: _order(each.ended[0]) for name, each in chosen.items() if len(each.ended) == KEPT}
+        page = _page(found, limit, last)
+        deep = [name for name, oldest in full.items() if len(page) < limit or _order(page[-1]) < oldest]
+        if self._recorder is None or not deep:
+            return page
+        known = {entry.id for entry in found}
+        past = (entry for name in deep for entry in self._past(name) if entry.id not in known)
+        return _page([*found, *past], limit, last)
 
     def find(self, sighting: str) -> Entry | None:
-        """The sighting of this id."""
+        """The sighting of this id. Asks the disk for one that is not in memory."""
         with self._lock:
             entries = (entry for source in self._sources.values() for entry in _entries(source))
-            return next((entry for entry in entries if entry.id == sighting), None)
+            found = next((entry for entry in entries if entry.id == sighting), None)
+        if found is not None or self._recorder is None or not _ID.fullmatch(sighting):
+            return found
+        past = (
+            entry for name, source in self._sources.items() if len(source.ended) == KEPT for entry in self._past(name)
+        )
+        return next((entry for entry in past if entry.id == sighting), None)
 
     def has(self, entry: Entry, path: str) -> bool:
-        """Whether a file of a sighting was there when it was looked last; asks no disk, which may hang."""
-        return (entry.source, path) in self._there
+        """Whether a file of a sighting was there when it was looked last; asks the disk, which may hang, only for one
+        that is from there.
+        """
+        return self.file(entry, path) is not None if entry.past else (entry.source, path) in self._there
 
     def file(self, entry: Entry, path: str) -> Path | None:
         """Where a file of a sighting is; None when it is not there, or not yet. Asks the disk."""
@@ -292,6 +319,12 @@ class Logbook:
         files = ((entry, path) for entry in entries for path in (entry.row.still, entry.row.overlay, entry.row.clip))
         self._there = frozenset((entry.source, path) for entry, path in files if self.file(entry, path) is not None)
 
+    def _past(self, name: str) -> Iterator[Entry]:
+        """All that is recorded of a source, oldest first."""
+        assert self._recorder is not None
+        for row in self._recorder.past(name):
+            yield Entry(_id(name, row), name, row, ongoing=False, past=True)
+
     def _finish(self, name: str) -> None:
         ended = self._sources[name].tracker.finish()
         if ended is not None:
@@ -302,6 +335,16 @@ def _entries(source: _Source) -> Iterable[Entry]:
     yield from source.ended
     if source.ongoing is not None:
         yield source.ongoing
+
+
+def _order(entry: Entry) -> tuple[str, float, str]:
+    """What the list is sorted by; no two are alike."""
+    return entry.row.start_utc, entry.row.start_s, entry.id
+
+
+def _page(entries: Iterable[Entry], limit: int, last: Entry | None) -> list[Entry]:
+    older = entries if last is None else (entry for entry in entries if _order(entry) < _order(last))
+    return heapq.nlargest(limit, older, key=_order)
 
 
 def _id(source: str, row: SightingRow) -> str:

@@ -100,6 +100,14 @@ class Recorder:
         self._attempt(lambda: found.extend(self._recording.sources[source].rows(newest)))
         return found
 
+    def past(self, source: str) -> list[SightingRow]:
+        """All sightings of a source that have ended, as far as they can be read; oldest first. From any thread."""
+        try:
+            return self._recording.sources[source].rows(None)
+        except ResultsError as error:
+            log.info("older sightings of %s cannot be read: %s", source, error)
+            return []
+
     def file(self, source: str, path: str) -> Path:
         """Where a file of a row is, or was; from any thread."""
         return self._recording.sources[source].folder / path

@@ -16,6 +16,7 @@ from serving.station import StationDep
 router = APIRouter(prefix="/api/sightings", tags=["sightings"])
 
 DEFAULT_LIMIT = 100
+NO_SIGHTING = "there is no such sighting (any more)"
 NO_SUCH: dict[int | str, dict[str, Any]] = {
     404: problem("There is no such sighting, or it has no such file (any more).")
 }
@@ -52,18 +53,28 @@ class SightingItem(BaseModel):
     "",
     responses={
         304: {"description": "It is the one of If-None-Match."},
-        404: {"model": Problem, "description": "There is no such source."},
+        404: {"model": Problem, "description": "There is no such source, or no such sighting (any more)."},
     },
 )
 def sightings(
     station: StationDep,
     source: Annotated[str | None, Query(description="Only of this source.")] = None,
     limit: Annotated[int, Query(ge=1, le=KEPT, description="At most so many.")] = DEFAULT_LIMIT,
+    before: Annotated[
+        str | None, Query(description="The next page: those after this one in the list, the `id` of the last one had.")
+    ] = None,
 ) -> list[SightingItem]:
-    """Sightings of all sources, or of one, newest first: those under way and those that have ended."""
+    """Sightings of all sources, or of one, newest first: those under way and those that have ended.
+
+    Fewer than `limit` are the last there are.
+    """
     if source is not None and source not in station.hubs:
         raise HTTPException(404, f"there is no source {source!r}")
-    return [_item(entry, station.logbook) for entry in station.logbook.newest(source, limit)]
+    try:
+        found = station.logbook.newest(source, limit, before)
+    except KeyError as error:
+        raise HTTPException(404, NO_SIGHTING) from error
+    return [_item(entry, station.logbook) for entry in found]
 
 
 @router.get("/{sighting}", responses=NO_SUCH)
@@ -103,7 +114,7 @@ def clip(station: StationDep, sighting: str) -> Response:
 def _find(logbook: Logbook, sighting: str) -> Entry:
     entry = logbook.find(sighting)
     if entry is None:
-        raise HTTPException(404, "there is no such sighting")
+        raise HTTPException(404, NO_SIGHTING)
     return entry
 
 

@@ -39,6 +39,8 @@ CLOSE_TOO_BIG = 1009
 CLOSE_FAILED = 1011
 CLOSE_TRY_LATER = 1013
 CLOSE_MALFORMED = 4400
+CLOSE_UNKNOWN = 4401
+CLOSE_FORBIDDEN = 4403
 CLOSE_NO_SOURCE = 4404
 
 _LENGTH_BYTES = 4
@@ -144,6 +146,7 @@ def result_header(
             "index": result.stable.index,
             "probability": round(result.stable.probability, 6),
             "since_s": round(result.stable.since_s, 6),
+            **({"empty": True} if result.stable.empty else {}),
         },
         "rate": round(status.rate, 2),
         **counters(status, overtaken),

@@ -88,6 +88,17 @@ class Checkpoint(keras.callbacks.Callback):
             raise ResultsError(f"{path}: cannot be written ({error.strerror or error})") from error
 
 
+def stage_of(path: Path) -> str | None:
+    """The stage whose state the file holds; None where there is no such file. Raises ResultsError."""
+    if not path.is_file():
+        return None
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return str(stored["stage"])
+    except Exception as error:  # as in ``restore``
+        raise ResultsError(f"{path}: cannot be read ({str(error).strip() or type(error).__name__})") from error
+
+
 def _values(variables: Sequence[Any]) -> list[NDArray[Any]]:
     return [np.array(keras.ops.convert_to_numpy(variable)) for variable in variables]
 

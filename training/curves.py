@@ -1,4 +1,4 @@
-"""Draws how a run learnt: accuracy and loss, training and validation, with the border between the stages."""
+"""Draws how a run learnt: accuracy and loss, training and validation, with the borders between the stages."""
 
 from __future__ import annotations
 
@@ -48,22 +48,27 @@ def _draw(axes: Axes, epochs: Sequence[Any], training: str, validation: str, nam
     marker = "o" if len(epochs) < 3 else None  # a line of one point is invisible
     axes.plot(x, [getattr(row, training) for row in epochs], color=_TRAINING, label="training", marker=marker)
     axes.plot(x, [getattr(row, validation) for row in epochs], color=_VALIDATION, label="validation", marker=marker)
-    border = next((i for i, row in enumerate(epochs) if row.stage != epochs[0].stage), None)
-    if border is not None:
+    borders = [i for i, row in enumerate(epochs) if i and row.stage != epochs[i - 1].stage]
+    for border in borders:
         axes.axvline(border + 0.5, color=_INK, linewidth=0.8, linestyle=":")
-        for side, row in ((-4, epochs[0]), (4, epochs[border])):
-            axes.annotate(
-                row.stage,
-                (border + 0.5, 1.0),
-                xycoords=("data", "axes fraction"),
-                xytext=(side, -12),
-                textcoords="offset points",
-                ha="right" if side < 0 else "left",
-                fontsize=9,
-                color=_INK,
-            )
+        _name_at(axes, border + 0.5, epochs[border].stage, "left")
+    if borders:
+        _name_at(axes, borders[0] + 0.5, epochs[0].stage, "right")
     axes.set_xlabel("epoch", color=_INK)
     axes.set_title(name, color=_INK, fontsize=10)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(axis="y", color="#e3e8ec")
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def _name_at(axes: Axes, x: float, stage: str, side: str) -> None:
+    axes.annotate(
+        stage,
+        (x, 1.0),
+        xycoords=("data", "axes fraction"),
+        xytext=(-4 if side == "right" else 4, -12),
+        textcoords="offset points",
+        ha=side,
+        fontsize=9,
+        color=_INK,
+    )

@@ -11,9 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime.errors import DataError
+from training.bursts import bursts
 from training.duplicates import contradictions, group_duplicates, near_any
 from training.options import TrainOptions
 from training.photographs import (
+    PhotoFile,
     Photographs,
     Skipped,
     data_hash,
@@ -33,7 +35,7 @@ class Dataset:
     """What a run learns from.
 
     train: pictures at ``working_size``, to be cut into views. validation: pictures at exactly the input size.
-    train_groups, validation_groups: int64, pictures with one number are (nearly) the same.
+    train_groups, validation_groups: int64, pictures with one number are (nearly) the same or belong together.
     report: content of data_report.json.
     """
 
@@ -44,6 +46,7 @@ class Dataset:
     validation_groups: NDArray[np.int64]
     split_hash: str
     data_hash: str
+    seed: int
     report: dict[str, Any]
 
     def split_record(self) -> dict[str, Any]:
@@ -65,6 +68,7 @@ class Dataset:
 
         return {
             "hash": self.split_hash,
+            "seed": self.seed,
             "trees": trees,
             "training": side(self.train, self.train_groups),
             "validation": side(self.validation, self.validation_groups),
@@ -106,8 +110,14 @@ def prepare(options: TrainOptions, reporter: Reporter) -> Dataset:
         validation_groups=groups[len(train) :],
         split_hash=split_hash(train.file_hashes, validation.file_hashes),
         data_hash=data_hash(train.file_hashes, [found.labels[i] for i in train.labels]),
+        seed=options.seed,
         report=report,
     )
+
+
+def group_names(files: Sequence[PhotoFile]) -> list[str]:
+    """What each picture belongs to: its tree's word for it, else the burst that its name tells of, else ""."""
+    return [file.group or burst for file, burst in zip(files, bursts(files), strict=True)]
 
 
 def calibration_frames(data: Dataset, size: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
@@ -139,7 +149,7 @@ def _own_validation(
     options: TrainOptions, labels: Sequence[str], pool: Photographs, report: dict[str, Any], reporter: Reporter
 ) -> tuple[Photographs, Photographs, NDArray[np.int64]]:
     # Frames of one dive share water, light and background: they stand on one side, as duplicates do.
-    groups = group_duplicates(pool.pixel_hashes, pool.fingerprints, named=[file.group for file in pool.files])
+    groups = group_duplicates(pool.pixel_hashes, pool.fingerprints, named=group_names(pool.files))
     held = grouped_split(pool.labels, groups, labels, options.val_share, options.seed)
     train_rows, held_rows = np.flatnonzero(~held), np.flatnonzero(held)
     # Decoded a second time: a validation picture goes through the resize exactly once, as frames of a video do.
@@ -161,8 +171,9 @@ def _given_validation(
     twins = near_any(pool.fingerprints, validation.fingerprints)
     at = {pixel_hash: i for i, pixel_hash in enumerate(validation.pixel_hashes)}
     twins |= {i: at[h] for i, h in enumerate(pool.pixel_hashes) if h in at}
-    held = {file.group: j for j, file in enumerate(validation.files) if file.group}
-    twins |= {i: held[file.group] for i, file in enumerate(pool.files) if file.group in held}
+    names = group_names([*pool.files, *validation.files])
+    held = {name: j for j, name in enumerate(names[len(pool) :]) if name}
+    twins |= {i: held[name] for i, name in enumerate(names[: len(pool)]) if name in held}
     report["duplicates_of_validation"] = [_twin(pool, i, validation, j, labels) for i, j in sorted(twins.items())]
     train = pool.take(np.array([i for i in range(len(pool)) if i not in twins], np.int64))
     _at_least_one("training", train, labels)

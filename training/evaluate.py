@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -13,16 +12,30 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.contract import Thresholds
+from realtime.contract import ModelContract, Thresholds
+from realtime.decode import EXTENSIONS
 from realtime.engine import Engine
 from realtime.errors import DataError
+from realtime.labels import means_no_animal
+from training.answers import Answers, answer
 from training.calibrate import expected_calibration_error
+from training.compare import PictureAnswer
 from training.empty_water import EmptyScene, false_alarms, overall
-from training.photographs import Skipped, data_hash, find_photographs, limited, load_photographs
+from training.measures import ReliabilityBin, auroc, reliability, wilson_interval
+from training.photographs import (
+    PhotoFile,
+    Photographs,
+    Skipped,
+    data_hash,
+    find_photographs,
+    limited,
+    load_photographs,
+)
 from training.progress import Reporter, Silent
+from training.robustness import WaterScore, in_water
 
-BATCH = 16
 CONFUSIONS = 10  # of the most frequent mistakes are listed
+WORST = 25  # of the mistakes are listed and pictured
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +59,50 @@ class Confusion:
 
 
 @dataclass(frozen=True, slots=True)
+class Mistake:
+    """A picture of ``label`` that was called ``predicted``. probability: of that; of_label: of the true class. shown:
+    whether somebody would have been told so.
+    """
+
+    file: str
+    label: str
+    predicted: str
+    probability: float
+    of_label: float
+    unknown: float
+    shown: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """Pictures of what the model does not know, against those of what it does.
+
+    auroc: of the unknown score, with its 95 % interval low..high. refused_share: of the foreign pictures, refused as
+    unknown; shown_share: of them, those that would get a label all the same.
+    """
+
+    pictures: int
+    auroc: float
+    low: float
+    high: float
+    refused_share: float
+    shown_share: float
+
+
+@dataclass(frozen=True, slots=True)
 class EvaluationReport:
     """What was measured. Shares are in 0..1.
 
     accuracy: top-1, with its 95 % Wilson interval accuracy_low..accuracy_high. macro_f1: mean over the classes that
     have pictures. ece: expected calibration error, 15 bins. refused_share: pictures refused as unknown, though all are
-    of known classes. shown_share: pictures that are not refused and whose label is above the contract's threshold;
-    shown_accuracy: how many of those labels are right, 0 when none is shown. data_hash: as in Provenance.
-    per_class: in the model's order. confusions: the most frequent mistakes first. unknown_auroc: from training, by
-    leaving classes out; None for a model that does not say. empty: scenes without an animal; false_alarm_share: over
-    all of them (``empty_water.overall``), None when there was none.
+    of known classes. shown_share: pictures that are not refused and whose label, that of an animal, is above the
+    contract's threshold; shown_accuracy: how many of those labels are right, 0 when none is shown. data_hash: as in
+    Provenance. per_class: in the model's order. confusions: the most frequent mistakes first. unknown_auroc: from
+    training, by leaving classes out; None for a model that does not say. empty: scenes without an animal;
+    false_alarm_share: over all of them (``empty_water.overall``), None when there was none. confusion: pictures by true
+    class (row) and answer (column), in the model's order. reliability: the bins of the ece. mistakes: the surest wrong
+    answers, those that would be shown first. water: under haze, colour cast and blur. foreign: None without such
+    pictures.
     """
 
     model: str
@@ -81,6 +128,11 @@ class EvaluationReport:
     unknown_auroc: float | None = None
     empty: tuple[EmptyScene, ...] = ()
     false_alarm_share: float | None = None
+    confusion: tuple[tuple[int, ...], ...] = ()
+    reliability: tuple[ReliabilityBin, ...] = ()
+    mistakes: tuple[Mistake, ...] = ()
+    water: tuple[WaterScore, ...] = ()
+    foreign: Foreign | None = None
 
     def to_json(self) -> str:
         """The report as one JSON object."""
@@ -109,6 +161,17 @@ class EvaluationReport:
         if self.false_alarm_share is not None:
             lines.append(f"empty     a label for {self.false_alarm_share:.1%} of the water without an animal")
             lines += [f"          {scene.to_text()}" for scene in self.empty]
+        if self.foreign is not None:
+            f = self.foreign
+            lines.append(
+                f"foreign   AUROC {f.auroc:.2f} (95 % interval {f.low:.2f} to {f.high:.2f}) over {f.pictures:,} "
+                f"pictures; {f.refused_share:.1%} of them refused, {f.shown_share:.1%} given a label"
+            )
+        elif self.unknown_auroc is not None:
+            lines.append(f"unknown   AUROC {self.unknown_auroc:.2f}, as recorded in training by leaving classes out")
+        for change in dict.fromkeys(water.change for water in self.water):
+            told = ", ".join(f"{w.accuracy:.1%} {w.level}" for w in self.water if w.change == change)
+            lines.append(f"{change:11}  {told}")
         lines += [
             "",
             f"{'':{width}}  precision  recall     F1  pictures",
@@ -120,21 +183,73 @@ class EvaluationReport:
         return "\n".join(lines)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Evaluation:
+    """A report with what it was made from. photographs and answers have the same rows."""
+
+    report: EvaluationReport
+    contract: ModelContract
+    photographs: Photographs
+    answers: Answers
+
+    def by_picture(self) -> list[PictureAnswer]:
+        """What was answered to each file."""
+        labels = self.contract.labels
+        rows = zip(
+            self.photographs.files,
+            self.photographs.labels.tolist(),
+            self.answers.predicted.tolist(),
+            self.answers.confidence.tolist(),
+            strict=True,
+        )
+        return [PictureAnswer(str(file.full), labels[t], labels[p], c, t == p) for file, t, p, c in rows]
+
+
 def evaluate(
     model: Path,
     data: Path | Sequence[Path],
     *,
     empty: Sequence[Path] = (),
+    foreign: Sequence[Path] = (),
+    water: bool = False,
     provider: str = "auto",
     limit: int | None = None,
     seed: int = 0,
     reporter: Reporter | None = None,
 ) -> EvaluationReport:
+    """The report of ``measure``, which says what is done."""
+    return measure(
+        model,
+        data,
+        empty=empty,
+        foreign=foreign,
+        water=water,
+        provider=provider,
+        limit=limit,
+        seed=seed,
+        reporter=reporter,
+    ).report
+
+
+def measure(
+    model: Path,
+    data: Path | Sequence[Path],
+    *,
+    empty: Sequence[Path] = (),
+    foreign: Sequence[Path] = (),
+    water: bool = False,
+    provider: str = "auto",
+    limit: int | None = None,
+    seed: int = 0,
+    reporter: Reporter | None = None,
+) -> Evaluation:
     """Runs the ONNX model at ``model`` on class-per-folder trees, whose folders are matched to its labels by name.
 
-    empty: clips and folders of water without an animal, as for ``empty_water.false_alarms``. limit: at most so many
-    pictures per class, drawn with ``seed``. Raises ContractError for the model, SourceError for ``empty``, and
-    DataError for a folder that is none of its labels, an empty class folder, or when no picture can be read.
+    empty: clips and folders of water without an animal, as for ``empty_water.false_alarms``. foreign: trees, of any
+    shape, of pictures that show none of the classes. water: also under haze, colour cast and blur, nine times the work.
+    limit: at most so many pictures per class, drawn with ``seed``. Raises ContractError for the model, SourceError for
+    ``empty``, and DataError for a folder that is none of its labels, an empty class folder, or when no picture can be
+    read.
     """
     reporter = reporter or Silent()
     trees = [data] if isinstance(data, Path) else list(data)
@@ -144,20 +259,11 @@ def evaluate(
         photographs, unreadable = load_photographs(limited(found.files, limit, seed), contract.input_size, reporter)
         if not len(photographs):
             raise DataError(f"{', '.join(map(str, trees))}: no picture can be read ({len(unreadable)} skipped)")
-        reporter.begin("classifying", len(photographs))
-        parts = []
-        for start in range(0, len(photographs), BATCH):
-            parts.append(engine.run(photographs.pixels[start : start + BATCH]))
-            reporter.advance(len(parts[-1].unknown))
-        scores = score(
-            np.concatenate([part.probabilities for part in parts]),
-            np.concatenate([part.unknown for part in parts]),
-            photographs.labels,
-            contract.labels,
-            contract.thresholds,
-        )
+        answers = answer(engine, photographs.pixels, reporter, "classifying")
+        scores = score(answers.probabilities, answers.unknown, photographs.labels, contract.labels, contract.thresholds)
+        strangers, unreadable_strangers = _foreign(engine, foreign, answers.unknown, reporter)
         scenes = false_alarms(engine, empty, reporter)
-        return EvaluationReport(
+        report = EvaluationReport(
             model=model.name,
             model_sha256=engine.sha256,
             run_id=contract.provenance.run_id,
@@ -165,12 +271,63 @@ def evaluate(
             provider=engine.provider.name,
             input_size=contract.input_size,
             data_hash=data_hash(photographs.file_hashes, [contract.labels[i] for i in photographs.labels]),
-            skipped=(*found.skipped, *unreadable),
+            skipped=(*found.skipped, *unreadable, *unreadable_strangers),
             unknown_auroc=contract.provenance.metrics.get("unknown_auroc"),
             empty=scenes,
             false_alarm_share=overall(scenes) if scenes else None,
+            mistakes=_worst(photographs, answers, contract),
+            water=in_water(engine, photographs.pixels, photographs.labels, reporter) if water else (),
+            foreign=strangers,
             **scores,
         )
+    return Evaluation(report, contract, photographs, answers)
+
+
+def _foreign(
+    engine: Engine, trees: Sequence[Path], known: NDArray[np.float32], reporter: Reporter
+) -> tuple[Foreign | None, tuple[Skipped, ...]]:
+    """known: the unknown scores of pictures whose classes the model has."""
+    if not trees:
+        return None, ()
+    files = [
+        PhotoFile(tree, path.relative_to(tree).as_posix(), 0)
+        for tree in trees
+        for path in sorted(tree.rglob("*"))
+        if path.suffix.lower() in EXTENSIONS and not path.name.startswith(".")
+    ]
+    photographs, unreadable = load_photographs(files, engine.contract.input_size, reporter)
+    if not len(photographs):
+        raise DataError(f"{', '.join(map(str, trees))}: no picture of anything foreign can be read")
+    answers = answer(engine, photographs.pixels, reporter, "classifying what is foreign")
+    area, low, high = auroc(answers.unknown, known)
+    thresholds = engine.contract.thresholds
+    return Foreign(
+        pictures=len(photographs),
+        auroc=area,
+        low=low,
+        high=high,
+        refused_share=float((answers.unknown > thresholds.unknown).mean()),
+        shown_share=float(answers.shown(thresholds, engine.contract.no_animal).mean()),
+    ), unreadable
+
+
+def _worst(photographs: Photographs, answers: Answers, contract: ModelContract) -> tuple[Mistake, ...]:
+    truth, predicted, confidence = photographs.labels, answers.predicted, answers.confidence
+    shown = answers.shown(contract.thresholds, contract.no_animal)
+    wrong = np.flatnonzero(predicted != truth)
+    order = sorted(wrong.tolist(), key=lambda row: (not shown[row], -confidence[row], row))
+    return tuple(
+        Mistake(
+            file=str(photographs.files[row].full),
+            label=contract.labels[truth[row]],
+            predicted=contract.labels[predicted[row]],
+            probability=float(confidence[row]),
+            of_label=float(answers.probabilities[row, truth[row]]),
+            unknown=float(answers.unknown[row]),
+            shown=bool(shown[row]),
+        )
+        for row in order[:WORST]
+    )
 
 
 def score(
@@ -189,10 +346,13 @@ def score(
     correct = predicted == truth
     confidence = probabilities.max(axis=1)
     refused = unknown > thresholds.unknown
-    shown = ~refused & (confidence >= thresholds.show)
+    names_animal = ~np.array([means_no_animal(label) for label in labels])[predicted]
+    shown = ~refused & (confidence >= thresholds.show) & names_animal
     low, high = wilson_interval(int(correct.sum()), len(truth))
     per_class = tuple(_class_score(label, predicted == i, truth == i) for i, label in enumerate(labels))
     mistakes = Counter(zip(truth[~correct].tolist(), predicted[~correct].tolist(), strict=True))
+    confusion = np.zeros((len(labels), len(labels)), int)
+    np.add.at(confusion, (truth, predicted), 1)
     worst = sorted(mistakes.items(), key=lambda entry: (-entry[1], entry[0]))[:CONFUSIONS]
     return {
         "pictures": len(truth),
@@ -206,19 +366,10 @@ def score(
         "shown_share": float(shown.mean()),
         "shown_accuracy": float(correct[shown].mean()) if shown.any() else 0.0,
         "per_class": per_class,
+        "confusion": tuple(map(tuple, confusion.tolist())),
+        "reliability": reliability(confidence, correct),
         "confusions": tuple(Confusion(labels[t], labels[p], n) for (t, p), n in worst),
     }
-
-
-def wilson_interval(successes: int, trials: int, z: float = 1.959964) -> tuple[float, float]:
-    """Wilson score interval of a share, 95 % by default; it holds near 0 and 1 and for few trials."""
-    if not 0 <= successes <= trials or not trials:
-        raise ValueError(f"expected 0 <= successes <= trials and trials > 0, received {successes} of {trials}")
-    share = successes / trials
-    spread = z * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
-    middle = share + z * z / (2 * trials)
-    scale = 1 + z * z / trials
-    return max(0.0, (middle - spread) / scale), min(1.0, (middle + spread) / scale)
 
 
 def _class_score(label: str, predicted: NDArray[np.bool_], true: NDArray[np.bool_]) -> ClassScore:

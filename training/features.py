@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import shutil
 from collections.abc import Iterator
@@ -36,13 +37,18 @@ class FeatureCache:
     Keys are (layer, side): ``cache["block4_pool", "train"]`` is float16 [N, K, h, w, c], K views per picture with the
     plain one first. "gap" is float32 [N, K, 512].
 
-    At the end the files are removed, also after one of our own errors. They stay when the work is broken off, by
-    Ctrl-C or a kill, and are then taken up again if they are of the same pictures, weights and views.
+    At the end the files are removed, unless they are to ``keep``, and after one of our own errors. They stay when the
+    work is broken off, by Ctrl-C or a kill. What stayed is taken up again if it is of the same pictures, weights and
+    views; of layers that are not asked for it may hold more.
     """
 
-    def __init__(self, run: Path, model: keras.Model, cuts: tuple[str, ...], image_size: int) -> None:
+    def __init__(
+        self, run: Path, model: keras.Model, cuts: tuple[str, ...], image_size: int, *, keep: bool = False
+    ) -> None:
         self._folder = run / FOLDER
+        self._keep = keep
         self._cuts = cuts
+        self._model = model
         self._trunk = build_trunk(model, cuts)
         self._shapes = {name: tuple(model.get_layer(name).output.shape[1:]) for name in cuts}
         self._image_size = image_size
@@ -52,25 +58,35 @@ class FeatureCache:
         return self._arrays[key]
 
     def fill(
-        self, side: str, pictures: NDArray[np.uint8], views: int, seed: int, batch_size: int, reporter: Reporter
+        self,
+        side: str,
+        pictures: NDArray[np.uint8],
+        views: int,
+        seed: int,
+        batch_size: int,
+        reporter: Reporter,
+        *,
+        water: float = 0.0,
     ) -> None:
         """Computes the features of ``views`` views of every picture, uint8 [N, W, W, 3] RGB, unless they are there.
+
+        water: as ``training.augment.view`` takes it.
 
         Raises ResultsError when the disk has no room for them, and WeightsError when an activation is beyond float16.
         """
         total = len(pictures) * views
-        key = self._key(pictures, views, seed)
-        done = self._open(side, key, (len(pictures), views))
+        keys = self._keys(pictures, views, seed, water if views > 1 else 0.0)
+        done = self._open(side, keys, (len(pictures), views))
         if done == total:
             return
         if not done:
             self._make_room(side, total)
-            self._create(side, key, (len(pictures), views))
+            self._create(side, keys, (len(pictures), views))
         flat = [self._arrays[name, side].reshape(total, *self._shapes[name]) for name in self._cuts]
         reporter.begin(f"features of the {side} pictures", total)
         reporter.advance(done)
         noted = done
-        for batch in _view_batches(pictures, views, self._image_size, seed, batch_size, done):
+        for batch in _view_batches(pictures, views, self._image_size, seed, batch_size, done, water):
             found = self._trunk.predict_on_batch(batch.astype(np.float32))
             for name, target, values in zip(self._cuts, flat, _listed(found), strict=True):
                 stored = keras.ops.convert_to_numpy(values)
@@ -84,45 +100,52 @@ class FeatureCache:
             done += len(batch)
             reporter.advance(len(batch))
             if done == total or done - noted >= _NOTE_EVERY:
-                self._note(side, key, done)
+                self._note(side, keys, done)
                 noted = done
 
-    def _key(self, pictures: NDArray[np.uint8], views: int, seed: int) -> str:
-        """Of everything that the features depend on."""
-        found = hashlib.sha256(repr((pictures.shape, views, seed, self._image_size, self._cuts)).encode())
-        found.update(np.ascontiguousarray(pictures).data)
-        for weight in self._trunk.weights:
-            found.update(np.ascontiguousarray(keras.ops.convert_to_numpy(weight)).data)
-        return found.hexdigest()
+    def _keys(self, pictures: NDArray[np.uint8], views: int, seed: int, water: float) -> dict[str, str]:
+        """Of everything that the features of each cut depend on."""
+        shown = hashlib.sha256(repr((pictures.shape, views, seed, water, self._image_size)).encode())
+        shown.update(np.ascontiguousarray(pictures).data)
+        keys = {}
+        for name in self._cuts:
+            found = shown.copy()
+            for weight in build_trunk(self._model, (name,)).weights:
+                found.update(np.ascontiguousarray(keras.ops.convert_to_numpy(weight)).data)
+            keys[name] = found.hexdigest()
+        return keys
 
-    def _open(self, side: str, key: str, leading: tuple[int, int]) -> int:
+    def _open(self, side: str, keys: dict[str, str], leading: tuple[int, int]) -> int:
         """Takes up the files of a run that was broken off; how many views they hold, 0 for none that are of use."""
         try:
             note = json.loads((self._folder / f"{side}.json").read_text(encoding="utf-8"))
-            if note["key"] != key:
+            if any(note["keys"].get(name) != key for name, key in keys.items()):
                 return 0
             arrays = {name: np.lib.format.open_memmap(self._path(name, side), "r+") for name in self._cuts}
-        except (OSError, ValueError, KeyError, TypeError):
+            done = int(note["done"])
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return 0
+        if done < math.prod(leading) and note["keys"].keys() != keys.keys():
+            return 0  # the other cuts' files would be told to be further than they are
         if any(array.shape != (*leading, *self._shapes[name]) for name, array in arrays.items()):
             return 0
         self._arrays.update({(name, side): array for name, array in arrays.items()})
-        return int(note["done"])
+        return done
 
-    def _create(self, side: str, key: str, leading: tuple[int, int]) -> None:
+    def _create(self, side: str, keys: dict[str, str], leading: tuple[int, int]) -> None:
         self._folder.mkdir(exist_ok=True)
-        self._note(side, key, 0)
+        self._note(side, keys, 0)
         for name in self._cuts:
             dtype = np.float32 if name == _GAP else np.float16
             path, shape = self._path(name, side), (*leading, *self._shapes[name])
             self._arrays[name, side] = np.lib.format.open_memmap(path, "w+", dtype, shape)
 
-    def _note(self, side: str, key: str, done: int) -> None:
+    def _note(self, side: str, keys: dict[str, str], done: int) -> None:
         for name in self._cuts:
             if (array := self._arrays.get((name, side))) is not None:
                 array.flush()  # type: ignore[attr-defined]  # a memmap: what the note counts is on the disk before it
         beside = self._folder / f"{side}.json.partial"
-        beside.write_text(json.dumps({"key": key, "done": done}), encoding="utf-8")
+        beside.write_text(json.dumps({"keys": keys, "done": done}), encoding="utf-8")
         beside.replace(self._folder / f"{side}.json")
 
     def _make_room(self, side: str, total: int) -> None:
@@ -148,18 +171,18 @@ class FeatureCache:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._arrays.clear()
-        if kind is None or issubclass(kind, ReeflensError):
+        if (not self._keep) if kind is None else issubclass(kind, ReeflensError):
             shutil.rmtree(self._folder, ignore_errors=True)
 
 
 def _view_batches(
-    pictures: NDArray[np.uint8], views: int, size: int, seed: int, batch_size: int, first: int
+    pictures: NDArray[np.uint8], views: int, size: int, seed: int, batch_size: int, first: int, water: float
 ) -> Iterator[NDArray[np.uint8]]:
     """Batches of views from number ``first`` on, picture after picture; the next is made while the last is used."""
 
     def make(number: int) -> NDArray[np.uint8]:
         picture, which = divmod(number, views)
-        return view(pictures[picture], size, (seed, picture, which))
+        return view(pictures[picture], size, (seed, picture, which), water)
 
     numbers = range(first, len(pictures) * views)
     with ThreadPoolExecutor(os.cpu_count()) as pool:

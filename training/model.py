@@ -71,18 +71,34 @@ def layer_before(unfreeze: str) -> str:
     return f"{names[position - 1]}_pool" if position else "minus_mean"
 
 
+def centred(pictures: np.ndarray) -> np.ndarray:
+    """What the layer "minus_mean" says of RGB pictures [N, S, S, 3], float32."""
+    return pictures[..., ::-1].astype(np.float32) - np.array(MEAN_BGR, np.float32)
+
+
 def build_trunk(model: keras.Model, cuts: tuple[str, ...]) -> keras.Model:
     """The part of ``model`` up to each of the named layers, sharing its weights; one output per cut."""
     return keras.Model(model.input, [model.get_layer(cut).output for cut in cuts], name="trunk")
 
 
-def build_tail(model: keras.Model, cut: str) -> keras.Model:
-    """A copy of everything in ``model`` after the layer ``cut``, all of it trainable, with weights of its own."""
+def build_tail(
+    model: keras.Model, cut: str, *, learns: str | None = None, mixed_precision: bool = False
+) -> keras.Model:
+    """A copy of everything in ``model`` after the layer ``cut``, with weights of its own.
+
+    learns: all of it is trainable, or with this only what stands behind that layer. mixed_precision: it computes in
+    bfloat16, with weights and logits in float32; not float16, whose range VGG16's activations may leave.
+    """
     names = [layer.name for layer in model.layers]
     features = keras.Input(model.get_layer(cut).output.shape[1:], name="features", dtype="float32")
     x = features
     for layer in model.layers[names.index(cut) + 1 :]:
-        x = layer.__class__.from_config(layer.get_config())(x)
+        config = layer.get_config()
+        if mixed_precision and layer.name != "logits":
+            config["dtype"] = "mixed_bfloat16"
+        copy = layer.__class__.from_config(config)
+        copy.trainable = learns is None or names.index(layer.name) > names.index(learns)
+        x = copy(x)
     tail = keras.Model(features, x, name=f"after_{cut}")
     copy_weights(model, tail)
     return tail
@@ -108,7 +124,7 @@ def predict(model: keras.Model, inputs: np.ndarray, batch_size: int) -> np.ndarr
 def observe(tail: keras.Model, inputs: np.ndarray, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
     """The averages of the last block [N, K] and the logits [N, classes] for all rows of ``inputs``, float32.
 
-    tail: of ``build_tail``; when it starts at "gap" its inputs are the averages.
+    tail: of ``build_tail``, or the whole network; when it starts at "gap" its inputs are the averages.
     """
     if all(layer.name != "gap" for layer in tail.layers):
         return inputs.astype(np.float32), predict(tail, inputs, batch_size)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -13,6 +12,7 @@ from realtime.contract import CAM_STRIDE
 from realtime.errors import ResultsError, SettingsError
 
 UNFREEZE = ("none", "block5", "block4", "block3", "block2", "block1")
+OPTIMIZERS = ("adam", "adamw", "sgd")
 MIN_IMAGE_SIZE = 32  # below it nothing is left after VGG16's five poolings
 
 
@@ -23,10 +23,16 @@ class TrainOptions:
     data: class-per-folder trees of photographs. out: the run folder. val: trees to validate on; empty for a
     split of ``data``, of which ``val_share`` then is held back. limit: at most so many pictures per class and tree set.
     weights: "imagenet", "none", or the path of a VGG16 weight file. image_size: S, pixels.
-    head_epochs, epochs: the most epochs of the head stage and of the fine-tuning stage; both stop early.
-    learning_rate, fine_tune_rate: the rate each of the two stages starts with; it falls to zero along a cosine.
+    head_epochs, epochs: the most epochs of the head, and of the fine-tuning, whose steps share them; each stops early.
+    optimizer: "adam", "adamw" (with weight decay) or "sgd" (with Nesterov's momentum).
+    learning_rate, fine_tune_rate: the rate of the head, and that which each step of the fine-tuning starts with; it
+    falls to zero along a cosine.
     unfreeze: the first VGG16 block that is fine-tuned, or "none" for the head alone.
     views: K, cached views per picture: the plain one and K - 1 augmented ones.
+    augment: the share of the pictures of an epoch that are shown in an augmented view.
+    water: the share of the augmented views that are seen through murky water.
+    fresh_views: fine-tuning makes the augmented views of every epoch anew, at the price of the frozen blocks' work.
+    mixed_precision: the trained part computes in bfloat16 and keeps its weights in float32.
     label_smoothing: the share of probability taken from the true label and given to all.
     balance: 0 counts every picture alike, 1 counts every class alike, 0.5 is half-way.
     patience: epochs without a better validation accuracy until a stage stops.
@@ -40,12 +46,17 @@ class TrainOptions:
     head_epochs: int = 40
     epochs: int = 20
     batch_size: int = 32
+    optimizer: str = "adam"
     learning_rate: float = 1e-3
     fine_tune_rate: float = 1e-4
     dense_units: int = 256
     dropout: float = 0.5
     unfreeze: str = "block5"
     views: int = 4
+    augment: float = 0.75
+    water: float = 0.0
+    fresh_views: bool = False
+    mixed_precision: bool = False
     limit: int | None = None
     val_share: float = 0.15
     label_smoothing: float = 0.1
@@ -69,10 +80,12 @@ class TrainOptions:
             _check(0.0 < getattr(self, name) < 1.0, name, "a number between 0 and 1", getattr(self, name))
         for name in ("dropout", "label_smoothing"):
             _check(0.0 <= getattr(self, name) < 1.0, name, "a number from 0 to below 1", getattr(self, name))
+        _check(self.optimizer in OPTIMIZERS, "optimizer", f"one of {', '.join(OPTIMIZERS)}", self.optimizer)
         _check(self.unfreeze in UNFREEZE, "unfreeze", f"one of {', '.join(UNFREEZE)}", self.unfreeze)
         _check(self.limit is None or self.limit >= 1, "limit", "a number from 1 up", self.limit)
         _check(0.0 < self.val_share < 1.0, "val_share", "a number between 0 and 1", self.val_share)
-        _check(math.isfinite(self.balance) and 0.0 <= self.balance <= 1.0, "balance", "0 to 1", self.balance)
+        for name in ("augment", "balance", "water"):
+            _check(0.0 <= getattr(self, name) <= 1.0, name, "0 to 1", getattr(self, name))
         _check(self.seed >= 0, "seed", "a number from 0 up", self.seed)
 
     @property
@@ -96,6 +109,24 @@ class TrainOptions:
             found[name] = tuple(Path(path) for path in raw.get(name, ()))
         found["out"] = Path(raw["out"])
         return cls(**found)
+
+
+PERSONAL = ("data", "out", "val", "limit")  # of one place, not of a way to train
+
+
+def read_options(path: Path) -> dict[str, Any]:
+    """What a file of options says, as keyword arguments of ``TrainOptions``. Raises SettingsError."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot be read ({(error.strerror or str(error)).lower()})") from error
+    except ValueError as error:
+        raise SettingsError(f"{path}: no JSON ({error})") from error
+    known = {field.name for field in fields(TrainOptions)} - set(PERSONAL)
+    if not isinstance(found, dict) or (foreign := sorted(found.keys() - known)):
+        named = repr(foreign[0]) if isinstance(found, dict) else type(found).__name__
+        raise SettingsError(f"{path}: {named} is no option to train with; there are {', '.join(sorted(known))}")
+    return found
 
 
 def begun_options(run: Path) -> dict[str, Any] | None:

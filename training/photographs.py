@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from realtime.decode import EXTENSIONS, UndecodableError, decode, strict_decoding
 from realtime.errors import DataError
-from realtime.labels import label_key
+from realtime.labels import NO_ANIMAL, class_key, label_key
 from realtime.preprocess import resize_rgb
 from training.duplicates import FINGERPRINT_BYTES, fingerprint
 from training.progress import Reporter, Silent
@@ -98,13 +98,14 @@ class Photographs:
 def find_photographs(trees: Sequence[Path], labels: Sequence[str] | None = None) -> Catalogue:
     """Lists the pictures of one or more class-per-folder trees; folders inside a class folder belong to the class.
 
-    Without ``labels`` the classes of all trees are merged by ``label_key`` under the name seen first, in the order of
-    their keys. With ``labels`` every folder must be one of them. Files that are no pictures are listed as skipped;
+    Without ``labels`` the classes of all trees are merged by ``class_key`` under the name seen first, in the order of
+    their keys; a folder ``none`` or ``background`` is the class NO_ANIMAL. With ``labels`` every folder must be one of
+    them. Files that are no pictures are listed as skipped;
     those whose name starts with a dot are passed over. Raises DataError for a tree that cannot be read or has no
     class folder, for a class without pictures, for a folder that is none of ``labels``, and for a GROUPS_FILE that is
     no table.
     """
-    known = {label_key(label): label for label in labels} if labels is not None else None
+    known = {class_key(label): label for label in labels} if labels is not None else None
     names: dict[str, str] = {}
     found: list[tuple[str, Path, str]] = []
     skipped: list[Skipped] = []
@@ -113,14 +114,19 @@ def find_photographs(trees: Sequence[Path], labels: Sequence[str] | None = None)
     for tree in trees:
         groups[tree] = _groups(tree)
         for folder in _class_folders(tree, skipped):
-            key = label_key(folder.name)
+            key = class_key(folder.name)
             if known is not None and key not in known:
+                if key == NO_ANIMAL:
+                    raise DataError(
+                        f"{folder}: the model has no class for pictures without an animal; `reeflens evaluate --empty` "
+                        "counts its false alarms on them"
+                    )
                 raise DataError(
                     f"{folder}: {folder.name!r} is none of the {len(known)} classes ({_list(known.values())})"
                 )
             if key in _SPLIT_NAMES and any(child.is_dir() for child in folder.iterdir()):
                 raise DataError(f"{folder}: looks like one part of a split, not like a class; name this folder itself")
-            names.setdefault(key, folder.name)
+            names.setdefault(key, NO_ANIMAL if key == NO_ANIMAL else folder.name)
             for path in _pictures_below(folder, skipped):
                 if (real := path.resolve()) not in seen:  # the same tree given twice counts once
                     seen.add(real)

@@ -7,6 +7,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from importlib import metadata
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from realtime.contract import UNKNOWN_SCORE, ModelContract, Provenance, Thresholds
 from realtime.errors import ContractError, ReeflensError, ResultsError, SettingsError
 from realtime.unknown import UnknownScore
+from training.augment import view
 from training.calibrate import (
     choose_show,
     expected_calibration_error,
@@ -32,11 +34,13 @@ from training.curves import draw_curves
 from training.dataset import Dataset, calibration_frames, prepare
 from training.features import FOLDER, FeatureCache
 from training.files import replacing, stage_reached, write, write_json, writing
-from training.fitting import ViewBatches, class_weights, fit_stage
+from training.fitting import fit_stage
 from training.foreign import UNKNOWN_THRESHOLD, Observed, fit_unknown, leave_classes_out
-from training.model import WIDTHS, build_model, build_tail, copy_weights, layer_before, observe, predict
+from training.learning import PIXELS, best, cuts_of, learning_part
+from training.model import WIDTHS, build_model, build_tail, centred, copy_weights, observe, predict
 from training.options import TrainOptions, begun_options
 from training.progress import Reporter, Silent
+from training.stages import HEAD, Stage, plan
 from training.taxonomy import taxonomy_of
 from training.weights import load_kernels, set_kernels
 
@@ -44,13 +48,18 @@ FEATURE_BATCH = 32  # views per forward pass of the frozen part; more gains noth
 VERIFIED_PICTURES = 16
 AGREEMENT = 0.01  # of the largest logit: features kept in half precision change logits by about 0.001 of it
 CHECKPOINT = ".checkpoint.npz"
+TUNING = "tuning"  # what a search leaves in the folder of the run it ends with
 # A run of ``training.slim`` says so under this key of its config.json, and comes here, to be finished, in this stage.
 SLIMMED = "slimmed"
 RECOVERED = "recovered"
 
 
-def train(options: TrainOptions, reporter: Reporter | None = None, *, resume: bool = False) -> Path:
+def train(
+    options: TrainOptions, reporter: Reporter | None = None, *, resume: bool = False, data: Dataset | None = None
+) -> Path:
     """Trains by ``options`` and returns the finished run folder (``options.out``).
+
+    data: what ``prepare(options)`` gave, where the caller has it already.
 
     resume: a run that was cut off goes on and ends as if it had not been, at the cost of one epoch at most; a finished
     run that an earlier version calibrated is calibrated anew; one that is complete is left alone; where there is no
@@ -69,10 +78,11 @@ def train(options: TrainOptions, reporter: Reporter | None = None, *, resume: bo
         return run
     if began and SLIMMED in began and stage not in (RECOVERED, "done"):
         raise ResultsError(f"{run}: was begun by `reeflens slim`; go on with that and its --resume")
-    trained = stage in ("fine-tune", RECOVERED, "done") or (stage == "head" and not options.fine_tunes)
+    stages = plan(options)
+    left = _left(stages, stage)
     kernels = load_kernels(options.weights) if stage is None else None
     try:
-        data = prepare(options, reporter)
+        data = data or prepare(options, reporter)
     except ReeflensError:
         with suppress(OSError):  # made for nothing; a folder that holds anything stays
             run.rmdir()
@@ -98,34 +108,32 @@ def train(options: TrainOptions, reporter: Reporter | None = None, *, resume: bo
         _load_weights(model, run / "model.keras")
     elif kernels is not None:
         set_kernels(model, kernels)
-    epochs = _read_history(run / "history.csv", stage) if stage is not None else []
+    ahead = {part.name for part in left}
+    epochs = [] if stage is None else [r for r in _read_history(run / "history.csv") if r.stage not in ahead]
     kept = run / CHECKPOINT
-    cut = layer_before(options.unfreeze) if options.fine_tunes else "gap"
-    cuts = (cut,) if trained or cut == "gap" else (cut, "gap")
-    with FeatureCache(run, model, cuts, options.image_size) as cache:
-        views = 1 if trained else options.views
-        cache.fill("train", data.train.pixels, views, options.seed, FEATURE_BATCH, reporter)
-        cache.fill("validation", data.validation.pixels, 1, options.seed, FEATURE_BATCH, reporter)
-
-        if stage is None:
-            tail = build_tail(model, "gap")
-            epochs = fit_stage("head", tail, *_batches(cache, "gap", data, options), options, reporter, kept)
-            copy_weights(tail, model)
-            save_progress(run, model, epochs, "head")
-
-        if not trained and options.fine_tunes:
-            tail = build_tail(model, cut)
-            tuned = fit_stage("fine-tune", tail, *_batches(cache, cut, data, options), options, reporter, kept)
-            if _best(tuned) >= _best(epochs):
+    cuts = cuts_of(left or stages[-1:], options)
+    with FeatureCache(run, model, cuts or ("gap",), options.image_size) as cache, ThreadPoolExecutor() as pool:
+        if cuts or not left:
+            views = options.views if left else 1
+            cache.fill("train", data.train.pixels, views, options.seed, FEATURE_BATCH, reporter, water=options.water)
+            cache.fill("validation", data.validation.pixels, 1, options.seed, FEATURE_BATCH, reporter)
+        for part in left:
+            tail, batches, validation = learning_part(part, model, cache, data, options, pool)
+            found_epochs = fit_stage(part, tail, batches, validation, options, reporter, kept)
+            if not epochs or best(found_epochs) >= best(epochs):
                 copy_weights(tail, model)
             else:
-                reporter.say("fine-tuning did not improve on the head alone; its weights are not taken")
-            epochs = [*epochs, *tuned]
-            save_progress(run, model, epochs, "fine-tune")
+                reporter.say(f"{part.name}: no better than before; its weights are not taken")
+            epochs = [*epochs, *found_epochs]
+            save_progress(run, model, epochs, part.name)
 
-        tail = build_tail(model, cut)
-        seen = Observed(*observe(tail, cache[cut, "train"][:, 0], options.batch_size), data.train.labels)
-        held = Observed(*observe(tail, cache[cut, "validation"][:, 0], options.batch_size), data.validation.labels)
+        if options.fresh_views and any(part.name != HEAD for part in left):
+            observed = [_observe(model, side.pixels, options, reporter) for side in (data.train, data.validation)]
+        else:  # the features before the first block that learnt are still those of the network
+            cut = (cuts or ("gap",))[0]
+            tail = build_tail(model, cut)
+            observed = [observe(tail, cache[cut, side][:, 0], options.batch_size) for side in ("train", "validation")]
+        seen, held = Observed(*observed[0], data.train.labels), Observed(*observed[1], data.validation.labels)
         _verify(model, data.validation.pixels, held.logits)
 
         reporter.say("calibrating")
@@ -174,7 +182,7 @@ def claim(run: Path, resume: bool) -> Path:
         raise ResultsError(f"{run}: holds a finished run; name another folder with --out")
     try:
         run.mkdir(parents=True, exist_ok=True)
-        others = [entry.name for entry in run.iterdir() if not entry.name.startswith(".")]
+        others = [entry.name for entry in run.iterdir() if entry.name != TUNING and not entry.name.startswith(".")]
     except OSError as error:
         raise ResultsError(f"{run}: cannot be used as run folder ({error.strerror})") from error
     if others and not (run / "config.json").is_file():
@@ -220,15 +228,14 @@ def _load_weights(model: keras.Model, path: Path) -> None:
         raise ResultsError(f"{path}: cannot be read ({reason}); begin anew without --resume") from error
 
 
-def _read_history(path: Path, stage: str) -> list[EpochRow]:
-    """The epochs up to the end of ``stage``. The file may be ahead of it: it is written first."""
+def _read_history(path: Path) -> list[EpochRow]:
+    """The epochs there were. The file may be ahead of the stage reached: it is written first."""
     kinds = {field.name: {"str": str, "int": int, "float": float}[str(field.type)] for field in fields(EpochRow)}
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            rows = [EpochRow(**{name: kinds[name](cell) for name, cell in row.items()}) for row in csv.DictReader(file)]
+            return [EpochRow(**{name: kinds[name](cell) for name, cell in row.items()}) for row in csv.DictReader(file)]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ResultsError(f"{path}: cannot be read ({error}); begin anew without --resume") from error
-    return [row for row in rows if stage != "head" or row.stage == "head"]
 
 
 def run_config(options: TrainOptions, data: Dataset) -> dict[str, Any]:
@@ -255,18 +262,29 @@ def _packages() -> dict[str, str]:
     return found
 
 
-def _batches(cache: FeatureCache, layer: str, data: Dataset, options: TrainOptions) -> tuple[ViewBatches, ViewBatches]:
-    weights = class_weights(data.train.labels, len(data.labels), options.balance)
-    even = np.ones_like(weights)
-    size = options.batch_size
-    return (
-        ViewBatches(cache[layer, "train"], data.train.labels, weights, size, options.seed),
-        ViewBatches(cache[layer, "validation"], data.validation.labels, even, size, None),
-    )
+def _left(stages: Sequence[Stage], reached: str | None) -> Sequence[Stage]:
+    """The stages behind the one that was reached: all of them for None; none for "done", and for "fine-tune", as the
+    end of the training was called while there was one stage behind the head."""
+    names = [stage.name for stage in stages]
+    if reached is None:
+        return stages
+    return stages[names.index(reached) + 1 :] if reached in names else ()
 
 
-def _best(epochs: Sequence[EpochRow]) -> float:
-    return max(row.val_accuracy for row in epochs)
+def _observe(
+    model: keras.Model, pictures: NDArray[np.uint8], options: TrainOptions, reporter: Reporter
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Averages of the last block and logits of the plain pictures, through the whole network."""
+    whole = build_tail(model, PIXELS)
+    reporter.begin("answers of the network", len(pictures))
+    parts = []
+    for first in range(0, len(pictures), FEATURE_BATCH):
+        rows = pictures[first : first + FEATURE_BATCH]
+        plain = np.stack([view(picture, options.image_size, (0, 0, 0)) for picture in rows])
+        parts.append(observe(whole, centred(plain), FEATURE_BATCH))
+        reporter.advance(len(rows))
+    averages, logits = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return averages, logits
 
 
 def save_progress(run: Path, model: keras.Model, epochs: Sequence[EpochRow], stage: str) -> None:

@@ -106,7 +106,7 @@ def slim(options: SlimOptions, reporter: Reporter | None = None, *, resume: bool
             reporter.say("the recovery did not improve on the fitted network; its weights are not taken")
             narrow.set_weights(fitted)
     save_progress(out, narrow, epochs, RECOVERED)
-    return train(trained_by, reporter, resume=True)
+    return train(trained_by, reporter, resume=True, data=data)
 
 
 def _source_config(run: Path) -> dict[str, Any]:

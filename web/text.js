@@ -41,6 +41,9 @@ export function labelText(label) {
   return spoken.catalogue.labels?.[words.toLowerCase()] ?? words;
 }
 
+/** Whether a class is that of pictures without an animal: realtime/labels.py names it. */
+export const meansNoAnimal = (label) => ["none", "background"].includes(label.replace(/[\s_-]+/g, "").toLowerCase());
+
 /** A number as Intl writes it; options are those of Intl.NumberFormat. */
 export function number(value, options = {}) {
   const key = JSON.stringify(options); // making a format takes longer than using it a hundred times

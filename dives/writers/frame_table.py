@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 from dives.writers.base import Dive
 from realtime.frames import FrameResult
+from realtime.labels import means_no_animal
 
 TOP = 5
 
@@ -82,5 +83,8 @@ def result_values(row: FrameResult, labels: Sequence[str], frame: int) -> Iterat
         yield labels[label]
         yield probability
     yield row.unknown
-    yield None if row.stable.index is None else labels[row.stable.index]
+    if row.stable.empty:
+        yield next(label for label in labels if means_no_animal(label))
+    else:
+        yield None if row.stable.index is None else labels[row.stable.index]
     yield row.stable.probability

@@ -42,6 +42,7 @@ ENCODERS = {
     GPU: {"preset": "p5", "rc": "vbr", "cq": "23", "b": "0"},
 }
 NOTHING = "nothing I know"
+EMPTY = "nothing there"
 
 
 class OverlayMp4:
@@ -140,7 +141,7 @@ class OverlayMp4:
 
     def _caption(self, row: FrameResult) -> str:
         if row.stable.index is None:
-            return NOTHING
+            return EMPTY if row.stable.empty else NOTHING
         return f"{self._labels[row.stable.index]} {row.stable.probability:.0%}"
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -107,6 +108,23 @@ def test_collect_says_what_it_made_and_what_it_could_not(tmp_path, model):
     add_correction(folder, read_keys(folder)[0], Verdict.WRONG, "Goby")
     done = reeflens("collect", "r", "--out", "tree", "--json", cwd=tmp_path)
     assert (done.returncode, json.loads(done.stdout)["pictures"]) == (0, {"Goby": 2})
+    write_clip(tmp_path / "dive.mp4", rate=9)  # the camera used the name again
+    done = reeflens("process", "dive.mp4", "--out", "r", "--model", model, cwd=tmp_path)
+    assert re.search(r"is of no sighting of this run, and is kept: Fish at .* of dive.mp4 \(wrong, Goby\)", done.stdout)
+
+
+def test_dives_are_added_to_a_library(tmp_path, model):
+    write_clip(tmp_path / "dive.mp4", rate=10)
+    assert reeflens("process", "dive.mp4", "--out", "r", "--model", model, cwd=tmp_path).returncode == 0
+    done = reeflens("add", "r", "--library", "dives", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "dive -> dives\n")
+    done = reeflens("add", "r", "--library", "dives", "--json", cwd=tmp_path)
+    (row,) = json.loads(done.stdout)
+    assert (row["state"], row["dive"]) == ("known", next((tmp_path / "dives" / "dives").iterdir()).name)
+    (tmp_path / "dive.mp4").unlink()
+    done = reeflens("add", "r", "--library", "others", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "put it into this folder" in done.stderr
 
 
 def test_one_start_for_several_recordings_is_refused(tmp_path, model):
@@ -126,6 +144,7 @@ def test_one_start_for_several_recordings_is_refused(tmp_path, model):
         (["process", "a.mp4", "--out", "r", "--every", "0"], "above 0"),
         (["process", "a.mp4", "--out", "r", "--start", "yesterday"], "yesterday"),
         (["process", "a.mp4", "--out", "r", "--start", "2026-05-01T09:30:00"], "zone"),
+        (["process", "a.mp4", "--out", "r", "--divelog-offset", "10"], "name it with --divelog"),
         (["serve", "--source", "reef"], "NAME=PLACE"),
         (["serve", "--source", "a=x", "--source", "a=y"], "two sources"),
         (["serve", "--source", "cam=ftp://camera.local/1"], "rtsp"),
@@ -138,6 +157,8 @@ def test_one_start_for_several_recordings_is_refused(tmp_path, model):
         (["serve", "--max-viewers", "0"], "0"),
         (["serve", "--max-webcams", "-1"], "-1"),
         (["serve", "--tls-cert", "here.pem"], "--tls-key"),
+        (["serve", "--token", "too short"], "--token: expected 16 to 128"),
+        (["serve", "--view-token", "operate-0123456789", "--insecure"], "--insecure"),
         (["serve", "--tls-cert", "gone.pem", "--tls-key", "gone.pem", "--port", "0"], "gone.pem"),
         (["swim"], "swim"),
         (["doctor", "--provider", "abacus"], "abacus"),

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import csv
 import shutil
+from functools import partial
 from itertools import pairwise
 
 import cv2
 import numpy as np
 import pytest
-from clips import write_clip
+from clips import write_clip, write_noise
 
-from dives.collect import TABLE, collect
+from dives import seeking
+from dives.collect import MAX_SIDE, QUALITY, TABLE, collect
 from dives.corrections import Verdict, add_correction, read_keys, undo_correction
 from dives.process import ProcessOptions, process
 from dives.stills import save_still
 from realtime.errors import DataError, ResultsError
+from realtime.sources import VideoFile
 from training.photographs import find_photographs
 
 LIVE = (
@@ -152,6 +155,53 @@ def test_training_keeps_the_pictures_of_a_dive_together(dive, live, tmp_path):
     assert "" not in groups
 
 
+def put_end_to_end(path):
+    """A stream whose stamps begin anew in the middle: a time leads to two frames."""
+    first, second = (write_noise(path.with_name(f"{n}.ts"), frames=n, bf="2", g="12") for n in (60, 90))
+    path.write_bytes(first.read_bytes() + second.read_bytes())
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "sought"),
+    [
+        ("b-frames.mp4", partial(write_noise, frames=120, bf="3", g="25"), True),
+        ("b-frames.avi", partial(write_noise, codec="mpeg4", frames=120, bf="2", g="25"), False),
+        ("end to end.ts", put_end_to_end, False),
+    ],
+)
+def test_frames_are_sought_and_are_exactly_those_that_were_counted(tmp_path, engine, monkeypatch, name, make, sought):
+    make(tmp_path / name)
+    folder = process(tmp_path / name, tmp_path / "results", engine, ProcessOptions(every_s=0.2)).folder
+    with (folder / "frames.csv").open(encoding="utf-8", newline="") as file:
+        moments = list(csv.DictReader(file))
+    first, peak, last = moments[0], moments[len(moments) * 2 // 3], moments[-1]
+    columns = ["label", "start_s", "end_s", "peak_s", "peak_file", "peak_frame"]
+    values = ["Fish", first["media_s"], last["media_s"], peak["media_s"], name, peak["frame"]]
+    (folder / "sightings.csv").write_text(f"{','.join(columns)}\n{','.join(values)}\n")
+    add_correction(folder, read_keys(folder)[0], Verdict.RIGHT)
+    with VideoFile(tmp_path / name) as video:
+        counted = {frame.index: frame.picture.rgb(MAX_SIDE) for frame in video}
+    if sought:
+        monkeypatch.setattr(seeking, "_counted", None)  # whoever calls it fails
+    assert collect([folder], tmp_path / "tree").added == 5
+    for row in table(tmp_path / "tree"):
+        bgr = cv2.cvtColor(counted[int(row["frame"])], cv2.COLOR_RGB2BGR)
+        jpeg = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1].tobytes()
+        assert (tmp_path / "tree" / row["picture"]).read_bytes() == jpeg
+
+
+def test_a_dive_of_a_recording_that_was_renamed_is_the_same_dive(dive, engine, tmp_path):
+    add_correction(dive, read_keys(dive)[0], Verdict.RIGHT)
+    collect([dive], tmp_path / "tree", frames=0)
+    (tmp_path / "reef.mp4").rename(tmp_path / "wall.mp4")
+    renamed = process(tmp_path / "wall.mp4", tmp_path / "results" / "wall", engine, ProcessOptions()).folder
+    add_correction(renamed, read_keys(renamed)[0], Verdict.WRONG, "Goby")
+    done = collect([dive, renamed], tmp_path / "tree", frames=0)
+    assert (done.added, done.moved, per_class(tmp_path / "tree")) == (0, 1, {"Fish": 0, "Goby": 1})
+    assert {row["dive"].rpartition("-")[0] for row in table(tmp_path / "tree")} == {"reef"}
+
+
 def strongest(path):
     return int(cv2.imread(str(path)).reshape(-1, 3).mean(0)[::-1].argmax())
 
@@ -194,6 +244,19 @@ def test_pictures_of_a_folder_are_told_apart_though_each_is_frame_0(tmp_path, en
     assert collect([folder], tmp_path / "tree").added == 3
     for row, colour in zip(sorted(table(tmp_path / "tree"), key=lambda row: row["file"]), range(3), strict=True):
         assert strongest(tmp_path / "tree" / row["picture"]) == colour
+
+
+def test_one_dive_that_cannot_be_read_keeps_nobody_from_the_others_and_loses_nothing(dive, live, tmp_path):
+    for folder in (dive, live):
+        add_correction(folder, read_keys(folder)[0], Verdict.RIGHT)
+    collect([tmp_path], tmp_path / "tree", frames=0)
+    with (dive / "corrections.jsonl").open("a") as file:
+        file.write("no correction\n")
+    add_correction(live, read_keys(live)[1], Verdict.RIGHT)
+    done = collect([tmp_path / "results", tmp_path / "live"], tmp_path / "tree", frames=0)
+    assert (done.added, done.removed, per_class(tmp_path / "tree")) == (1, 0, {"Fish": 3})
+    assert len(table(tmp_path / "tree")) == 3
+    assert "line 2 is no correction" in done.problems[0]
 
 
 def test_occurrences_are_made_anew_with_what_was_said(dive, tmp_path):

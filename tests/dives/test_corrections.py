@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from dives.corrections import (
     SightingKey,
     Verdict,
     add_correction,
+    carry_over,
     corrected,
     read_corrections,
     read_keys,
@@ -216,6 +218,50 @@ def test_corrections_outlive_another_processing_of_the_dive(tmp_path, engine):
     process(clip, tmp_path / "out", engine, ProcessOptions(every_s=0.2))  # anew: results go, corrections stay
     assert word in corrected(read_keys(run.folder), read_corrections(run.folder)).words
     assert json.loads((run.folder / NAME).read_text())["sighting"]["label"] == "Octopus"
+
+
+def test_a_recording_that_was_renamed_keeps_what_was_said_of_it(tmp_path, engine):
+    clip = write_clip(tmp_path / "GX010042.MP4", frames=30, rate=10)
+    before = process(clip, tmp_path / "out" / "GX010042", engine, ProcessOptions()).folder
+    keys = read_keys(before)
+    add_correction(before, keys[1], Verdict.WRONG, "Cuttlefish", by="Ada", at=NOW)
+    add_correction(before, keys[2], Verdict.NOTHING)
+    undo_correction(before, keys[2])
+    clip = clip.rename(tmp_path / "reef.mp4")
+    run = process(clip, tmp_path / "out" / "reef", engine, ProcessOptions(every_s=0.2))
+    (word,) = filter(None, run.corrections.words)
+    assert (word.label, word.by, word.at, run.corrections.left_over) == ("Cuttlefish", "Ada", NOW, ())
+    assert run.corrections.words.index(word) == 1
+    assert carry_over(before, run.folder) == 0
+    undo_correction(run.folder, word.sighting)
+    assert process(clip, tmp_path / "out" / "reef", engine, ProcessOptions()).corrections.words == (None,) * 3
+    add_correction(before, keys[1], Verdict.RIGHT)
+    assert carry_over(before, run.folder) == 1
+    assert [word.verdict for word in read_corrections(run.folder)] == [Verdict.RIGHT]
+
+
+def test_another_recording_of_the_same_name_takes_nothing_over(tmp_path, engine):
+    folder = tmp_path / "out"
+    keys = read_keys(process(write_clip(tmp_path / "a.mp4", rate=10), folder, engine, ProcessOptions()).folder)
+    word = add_correction(folder, keys[1], Verdict.RIGHT)
+    run = process(write_clip(tmp_path / "a.mp4", rate=9), folder, engine, ProcessOptions())
+    assert run.corrections.words == (None, None, None)
+    assert run.corrections.left_over == (word,)
+
+
+def test_words_of_before_recordings_were_told_apart_find_their_file(tmp_path):
+    old = [said(key(1, 3)), said(key(10, 12, peak_frame=1))]
+    now = [replace(sighting, recording="123 bytes") for sighting in (key(1, 3), key(10, 12))]
+    assert corrected(now, old).words == tuple(old)
+    assert corrected([replace(one, file="other.mp4") for one in now], old).left_over == tuple(old)
+
+
+def test_a_folder_beside_it_that_is_damaged_keeps_no_dive_from_its_results(tmp_path, engine):
+    clip = write_clip(tmp_path / "a.mp4", rate=10)
+    before = process(clip, tmp_path / "out" / "a", engine, ProcessOptions()).folder
+    (before / NAME).write_text("no correction\n")
+    run = process(clip, tmp_path / "out" / "b", engine, ProcessOptions())
+    assert (run.state, run.corrections.words) == ("complete", (None, None, None))
 
 
 def test_a_live_source_counts_frames_anew_and_its_sightings_stay_apart(tmp_path):

@@ -239,6 +239,28 @@ class TestQueue:
         assert library.dive(self.id).copy == "ready"
 
 
+def test_the_list_follows_every_change(tmp_path):
+    dive_id = put_dive(tmp_path, "Reef", state="incomplete")
+    with Library.open(tmp_path) as library:
+
+        def told():
+            (row,) = library.dives()
+            return row
+
+        assert told().title == "Reef"
+        library.rename(dive_id, "Wall")
+        assert told().title == "Wall"
+        library.queue(dive_id)
+        assert told().state == "queued"
+        put_results(library.folder(dive_id), "complete", ("Fish",))
+        library.end(dive_id, "complete")
+        assert (told().state, told().species) == ("complete", {"Fish": 1})
+        library.dives().clear()  # a list of the caller's own
+        assert told().id == dive_id
+        library.delete(dive_id)
+        assert library.dives() == []
+
+
 def test_a_deleted_dive_is_gone_from_table_and_disk(tmp_path):
     dive_id, other = put_dive(tmp_path), put_dive(tmp_path)
     with Library.open(tmp_path) as library:

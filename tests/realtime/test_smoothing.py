@@ -1,5 +1,7 @@
 """One label that does not flicker, whatever the frame rate."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -93,3 +95,15 @@ def test_what_is_shown_stays_within_what_went_in(steps):
         label = smoother.step(now, probabilities, 0.0)
         assert np.min(seen) - 1e-6 <= label.probability <= np.max(seen) + 1e-6
         assert label.since_s <= now
+
+
+def test_a_class_without_an_animal_wins_like_any_other_and_is_no_label():
+    contract = replace(CONTRACT, labels=("Fish", "none", "Turtle"))
+    smoother = Smoother(contract)
+    shown = [smoother.step(k / 25, p, 0.1) for k, p in enumerate([scores(0, 0.95)] * 50 + [scores(1, 0.95)] * 50)]
+    assert (shown[49].index, shown[49].empty) == (0, False)
+    assert (shown[-1].index, shown[-1].empty) == (None, True)
+    assert shown[-1].probability > 0.9
+    assert 2.0 < shown[-1].since_s < 3.0
+    foreign = smoother.step(20.0, scores(1, 0.95), 0.9)
+    assert (foreign.index, foreign.empty) == (None, False), "a picture like none that was learnt is nothing known"

@@ -18,7 +18,7 @@ from realtime.frames import Frame, FrameResult, Picture, StableLabel
 from realtime.live import LiveStatus
 from realtime.pictures import ArrayPicture
 from serving import wire
-from serving.hub import MAX_IN_FLIGHT, MAX_PONGS, PICTURE_MAX_SIDE, STALLED_S, Hub, HubClosed, Viewer
+from serving.hub import MAX_IN_FLIGHT, MAX_PONGS, PICTURE_MAX_SIDE, SHARED_S, STALLED_S, Hub, HubClosed, Viewer
 
 T = TypeVar("T")
 STATUS = LiveStatus("live", kind="scene", captured=40, dropped=3, classified=37, rate=21.4, size_hw=(6, 8))
@@ -179,6 +179,34 @@ def test_every_viewer_gets_the_same_results_and_each_picture_is_encoded_once(hub
         assert hub.counts.encoded == 6
         assert hub.counts.sent == 18
         assert hub.counts.skipped == 0
+
+    run(test)
+
+
+def test_who_takes_a_result_at_the_same_moment_and_wants_the_same_gets_the_same_bytes(
+    executor: ThreadPoolExecutor,
+) -> None:
+    async def test() -> None:
+        now_s = [100.0]
+        hub = Hub("reef", '{"type":"hello"}', executor, clock=lambda: now_s[0])
+        async with (
+            watching(hub) as first,
+            watching(hub) as second,
+            watching(hub) as plain,
+            watching(hub) as other,
+            watching(hub) as late,
+        ):
+            plain.handle(wire.Want(False))
+            other.handle(wire.Explain(0))
+            publish(hub, 0, captured_s=99.75)
+            taken = [await soon(viewer.next()) for viewer in (first, second, plain, other)]
+            now_s[0] += 2 * SHARED_S
+            taken.append(await soon(late.next()))
+        assert taken[0] is taken[1]
+        assert len({id(message) for message in taken}) == 4
+        headers = [wire.decode_result(bytes(message)).header for message in taken]  # type: ignore[arg-type]
+        assert [header["jpeg"] for header in headers] == [[6, 8], [6, 8], None, [6, 8], [6, 8]]
+        assert [header["age_ms"] for header in headers] == [250.0, 250.0, 250.0, 250.0, 260.0]
 
     run(test)
 

@@ -62,6 +62,33 @@ def test_sightings_are_listed_newest_first_with_the_one_under_way() -> None:
     assert [entry.id for entry in logbook.newest("reef", 100)] == [entry.id for entry in listed]
 
 
+def test_the_list_goes_on_page_by_page_and_from_the_disk_where_the_memory_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "KEPT", 2)
+    recording = Recording.open(tmp_path, ["reef", "pier"], LABELS)
+    logbook = Logbook(["reef", "pier"], LABELS, Recorder(recording))
+    logbook.start()
+    feed(logbook, *((2 * index, index % 3) for index in range(7)))
+    logbook.on_result(*seen(3, 0, source="pier"))  # between two that only the disk remembers
+    until(lambda: len(logbook.newest("pier", 1)) == 1)
+    everything = logbook.newest(None, 100)
+    assert [entry.row.peak_frame for entry in everything] == [12, 10, 8, 6, 4, 3, 2, 0]
+    assert [entry.past for entry in everything] == [False, False, False, True, True, False, True, True]
+    paged: list[Entry] = []
+    while page := logbook.newest(None, 3, paged[-1].id if paged else None):
+        paged += page
+    assert paged == everything
+    assert logbook.newest("pier", 9, everything[2].id) == [everything[5]]
+    oldest = everything[-1]
+    assert logbook.find(oldest.id) == oldest
+    assert logbook.has(oldest, oldest.row.still)
+    assert not logbook.has(oldest, "stills/nothing.jpg")
+    with pytest.raises(KeyError):
+        logbook.newest(None, 3, "0123456789abcdef")
+    assert logbook.stop(WAIT_S)
+
+
 def test_the_still_is_of_the_peak(tmp_path: Path) -> None:
     logbook = Logbook(["reef"], LABELS, recorder(tmp_path))
     logbook.start()

@@ -18,7 +18,7 @@ from websockets.client import ClientProtocol
 from websockets.uri import parse_uri
 
 from realtime.errors import ContractError, ProviderError, SettingsError, SourceError
-from server import ServerSettings, serve
+from server import ServerSettings, _listen, serve
 
 ROOT = Path(__file__).parents[2]
 
@@ -101,6 +101,13 @@ def test_a_port_in_use_is_one_sentence(toy_model: Path) -> None:
             serve(ServerSettings(model=toy_model, port=port), print)
 
 
+def test_no_answer_waits_for_the_acknowledgement_of_its_head() -> None:
+    with _listen("127.0.0.1", 0) as listener, sockets.create_connection(listener.getsockname()):
+        connection, _ = listener.accept()
+        with connection:
+            assert connection.getsockopt(sockets.IPPROTO_TCP, sockets.TCP_NODELAY)
+
+
 def test_a_host_that_is_not_this_machine_is_one_sentence(toy_model: Path) -> None:
     host = "no-such-host.invalid"
     with pytest.raises(SettingsError, match=rf"^cannot listen on {host}:0 "), running(toy_model, host=host):
@@ -155,7 +162,7 @@ def test_a_recorded_source_plays_again_when_asked_to(toy_model: Path, tmp_path: 
 def test_a_signal_ends_it_cleanly(toy_model: Path, number: signal.Signals) -> None:
     script = f"""
         from pathlib import Path
-        from server import ServerSettings, serve
+        from server import ServerSettings, _listen, serve
         settings = ServerSettings(model=Path({str(toy_model)!r}), port=0, provider="cpu")
         serve(settings, lambda url: print(url, flush=True))
         print("stopped", flush=True)

@@ -67,6 +67,8 @@ def test_every_field_is_there_and_the_newest_comes_first(recorded: tuple[Running
     begun = [item["start_utc"] for item in found]
     assert begun == sorted(begun, reverse=True)
     assert listed(server.http, "?source=reef&limit=2") == found[:2] or len(found) > 2
+    after_first = listed(server.http, f"?source=reef&limit=1&before={found[0]['id']}")
+    assert [item["id"] for item in after_first] == [found[1]["id"]]
     assert server.http.get(f"api/sightings/{found[0]['id']}").json()["label"] == found[0]["label"]
 
 
@@ -89,7 +91,15 @@ def test_stills_and_clips_are_where_the_list_says(recorded: tuple[Running, Path]
 
 @pytest.mark.parametrize(
     "path",
-    ["/nobody", "/nobody/still.jpg", "/nobody/overlay.jpg", "/nobody/clip.mp4", "/..%2f..%2fa", "?source=atlantis"],
+    [
+        "/nobody",
+        "/nobody/still.jpg",
+        "/nobody/overlay.jpg",
+        "/nobody/clip.mp4",
+        "/..%2f..%2fa",
+        "?source=atlantis",
+        "?before=x",
+    ],
 )
 def test_what_is_not_there_is_404_with_the_reason(recorded: tuple[Running, Path], path: str) -> None:
     server, _ = recorded

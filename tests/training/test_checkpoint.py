@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,11 +12,15 @@ import pytest
 keras = pytest.importorskip("keras")
 
 from realtime.errors import ResultsError  # noqa: E402
-from training.fitting import ViewBatches, fit_stage  # noqa: E402
+from training.batches import ViewBatches  # noqa: E402
+from training.checkpoint import stage_of  # noqa: E402
+from training.fitting import fit_stage  # noqa: E402
 from training.options import TrainOptions  # noqa: E402
 from training.progress import Silent  # noqa: E402
+from training.stages import Stage, plan  # noqa: E402
 
 OPTIONS = TrainOptions(data=(Path("d"),), out=Path("o"), head_epochs=6, patience=9, learning_rate=0.02, batch_size=8)
+HEAD = plan(OPTIONS)[0]
 
 
 class Unplugged(Silent):
@@ -63,44 +68,58 @@ def told(rows) -> list:
 
 def test_a_stage_broken_off_goes_on_to_the_same_end(tmp_path: Path) -> None:
     whole = tail()
-    expected = fit_stage("head", whole, *batches(), OPTIONS, Silent())
+    expected = fit_stage(HEAD, whole, *batches(), OPTIONS, Silent())
     kept = tmp_path / "kept.npz"
     for epoch in ("head 3/6", "head 4/6"):
         with pytest.raises(KeyboardInterrupt):
-            fit_stage("head", tail(), *batches(), OPTIONS, Unplugged(epoch), kept)
+            fit_stage(HEAD, tail(), *batches(), OPTIONS, Unplugged(epoch), kept)
     resumed = tail()
-    rows = fit_stage("head", resumed, *batches(), OPTIONS, Silent(), kept)
+    rows = fit_stage(HEAD, resumed, *batches(), OPTIONS, Silent(), kept)
     assert told(rows) == told(expected)
     for a, b in zip(resumed.get_weights(), whole.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
 
 
+def test_a_stage_stopped_early_and_taken_up_by_a_copy_of_its_state_ends_as_one_that_was_not(tmp_path: Path) -> None:
+    whole = tail()
+    expected = fit_stage(HEAD, whole, *batches(), OPTIONS, Silent())
+    short, longer = tmp_path / "short.npz", tmp_path / "longer.npz"
+    assert len(fit_stage(HEAD, tail(), *batches(), OPTIONS, Silent(), short, until=2)) == 2
+    assert stage_of(short) == "head"
+    shutil.copy(short, longer)
+    resumed = tail()
+    assert told(fit_stage(HEAD, resumed, *batches(), OPTIONS, Silent(), longer, until=9)) == told(expected)
+    for a, b in zip(resumed.get_weights(), whole.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert stage_of(tmp_path / "none.npz") is None
+
+
 def test_a_stage_that_was_over_is_not_trained_further_and_gives_its_best_weights(tmp_path: Path) -> None:
-    kept, options = tmp_path / "kept.npz", replace(OPTIONS, head_epochs=40, patience=2)
+    kept, options, head = tmp_path / "kept.npz", replace(OPTIONS, patience=2), replace(HEAD, epochs=40)
     first = tail()
-    rows = fit_stage("head", first, *batches(), options, Silent(), kept)
+    rows = fit_stage(head, first, *batches(), options, Silent(), kept)
     assert len(rows) < 40
     again = tail()
-    assert fit_stage("head", again, *batches(), options, Unplugged(f"head {len(rows) + 1}/40"), kept) == rows
+    assert fit_stage(head, again, *batches(), options, Unplugged(f"head {len(rows) + 1}/40"), kept) == rows
     for a, b in zip(again.get_weights(), first.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
 
 
 def test_the_state_of_another_stage_is_not_taken(tmp_path: Path) -> None:
     kept = tmp_path / "kept.npz"
-    fit_stage("head", tail(), *batches(), replace(OPTIONS, head_epochs=1), Silent(), kept)
-    options = replace(OPTIONS, epochs=2)
-    assert [row.epoch for row in fit_stage("fine-tune", tail(), *batches(), options, Silent(), kept)] == [1, 2]
+    fit_stage(replace(HEAD, epochs=1), tail(), *batches(), OPTIONS, Silent(), kept)
+    block = Stage("block5", 1, 2, 0.01)
+    assert [row.epoch for row in fit_stage(block, tail(), *batches(), OPTIONS, Silent(), kept)] == [1, 2]
 
 
 def test_a_damaged_state_is_named(tmp_path: Path) -> None:
     kept = tmp_path / "kept.npz"
     kept.write_bytes(b"neither zip nor npz")
     with pytest.raises(ResultsError, match=r"kept\.npz: cannot be read .*begin anew without --resume"):
-        fit_stage("head", tail(), *batches(), OPTIONS, Silent(), kept)
+        fit_stage(HEAD, tail(), *batches(), OPTIONS, Silent(), kept)
 
 
 def test_a_state_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "kept.npz.partial").mkdir()
     with pytest.raises(ResultsError, match=r"kept\.npz: cannot be written"):
-        fit_stage("head", tail(), *batches(), OPTIONS, Silent(), tmp_path / "kept.npz")
+        fit_stage(HEAD, tail(), *batches(), OPTIONS, Silent(), tmp_path / "kept.npz")

@@ -21,9 +21,13 @@ def row(stage: str, epoch: int, accuracy: float) -> EpochRow:
     [
         [row("head", 1, 0.3)],
         [row("head", i, 0.3 + i / 50) for i in range(1, 12)],
-        [*(row("head", i, 0.3 + i / 50) for i in range(1, 12)), *(row("fine-tune", i, 0.5) for i in range(1, 4))],
+        [
+            *(row("head", i, 0.3 + i / 50) for i in range(1, 12)),
+            *(row("block5", i, 0.5) for i in range(1, 4)),
+            row("block4", 1, 0.5),
+        ],
     ],
-    ids=["one epoch", "one stage", "two stages"],
+    ids=["one epoch", "one stage", "three stages"],
 )
 def test_curves_are_a_picture_in_which_validation_is_drawn(epochs: list[EpochRow]) -> None:
     picture = cv2.imdecode(np.frombuffer(draw_curves(epochs, "a run"), np.uint8), cv2.IMREAD_COLOR_RGB)

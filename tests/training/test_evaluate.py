@@ -7,15 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from PIL import Image
 from sklearn.metrics import accuracy_score, precision_recall_fscore_support, top_k_accuracy_score
 from toy_onnx import write_toy_model
 
 from realtime.contract import Thresholds
 from realtime.errors import ContractError, DataError
-from training.evaluate import EvaluationReport, evaluate, score, wilson_interval
+from training.evaluate import EvaluationReport, evaluate, score
 
 COLOURS = {"Fish": (250, 20, 20), "octopus": (20, 250, 20), "Turtle": (20, 20, 250)}
 
@@ -137,21 +135,3 @@ def test_figures_agree_with_scikit_learn() -> None:
     assert found["refused_share"] == pytest.approx((unknown > 0.8).mean())
     assert found["shown_share"] == pytest.approx(shown.mean())
     assert found["shown_accuracy"] == pytest.approx((given_labels == truth)[shown].mean())
-
-
-def test_wilson_intervals_of_the_literature() -> None:
-    assert wilson_interval(81, 263) == pytest.approx((0.2553, 0.3662), abs=1e-4)  # Newcombe 1998, table I
-    assert wilson_interval(15, 148) == pytest.approx((0.0624, 0.1605), abs=1e-4)
-    assert wilson_interval(0, 20) == pytest.approx((0.0, 0.1611), abs=1e-4)
-
-
-@given(st.integers(1, 5000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
-def test_an_interval_holds_its_share_and_stays_within_0_and_1(counts: tuple[int, int]) -> None:
-    low, high = wilson_interval(*counts)
-    assert 0.0 <= low <= counts[0] / counts[1] + 1e-12
-    assert counts[0] / counts[1] - 1e-12 <= high <= 1.0
-
-
-def test_an_impossible_count_is_refused() -> None:
-    with pytest.raises(ValueError, match="received 3 of 2"):
-        wilson_interval(3, 2)

@@ -14,6 +14,7 @@ from training.model import (  # noqa: E402
     build_model,
     build_tail,
     build_trunk,
+    centred,
     copy_weights,
     layer_before,
     predict,
@@ -89,3 +90,17 @@ def test_a_tail_has_weights_of_its_own_until_they_are_copied_back(model) -> None
     np.testing.assert_array_equal(whole.get_layer("logits").get_weights()[0], kernel)
     copy_weights(tail, whole)
     np.testing.assert_array_equal(whole.get_layer("logits").get_weights()[0], kernel + 1)
+
+
+def test_only_what_stands_behind_a_layer_learns_when_the_whole_is_given(model, frames) -> None:
+    whole = build_tail(model, "minus_mean", learns="block4_pool")
+    trained = {weight.path.split("/")[0] for weight in whole.trainable_weights}
+    assert trained == {"block5_conv1", "block5_conv2", "block5_conv3", "hidden", "logits"}
+    np.testing.assert_allclose(predict(whole, centred(frames), 4), predict(model, frames, 4), rtol=1e-4, atol=1e-4)
+
+
+def test_mixed_precision_keeps_weights_and_logits_whole_and_says_nearly_the_same(model, frames) -> None:
+    mixed = build_tail(model, "minus_mean", mixed_precision=True)
+    assert {str(weight.dtype) for weight in mixed.trainable_weights} == {"float32"}
+    exact = predict(model, frames, 4)
+    np.testing.assert_allclose(predict(mixed, centred(frames), 4), exact, atol=0.03 * np.abs(exact).max())

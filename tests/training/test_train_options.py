@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from realtime.errors import SettingsError
-from training.options import TrainOptions
+from training.options import TrainOptions, read_options
 
 GOOD = {"data": (Path("photos"),), "out": Path("run")}
 
@@ -35,6 +35,8 @@ GOOD = {"data": (Path("photos"),), "out": Path("run")}
         ("val_share", 1.0),
         ("label_smoothing", -0.1),
         ("balance", 2.0),
+        ("augment", 1.1),
+        ("optimizer", "lion"),
         ("patience", 0),
         ("seed", -1),
     ],
@@ -57,3 +59,20 @@ def test_options_fit_into_json() -> None:
     assert raw["val"] == ["held"]
     assert raw["out"] == "run"
     assert raw["image_size"] == 224
+
+
+def test_a_file_of_options_is_read_and_a_foreign_one_is_refused_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "best.json"
+    path.write_text('{"optimizer": "sgd", "dropout": 0.3}')
+    assert TrainOptions(**GOOD, **read_options(path)).optimizer == "sgd"
+    for text, told in (
+        ('{"colour": 1}', "'colour' is no option"),
+        ('{"out": "x"}', "'out' is no"),
+        ("[]", "list"),
+        ("{", "no JSON"),
+    ):
+        path.write_text(text)
+        with pytest.raises(SettingsError, match=told):
+            read_options(path)
+    with pytest.raises(SettingsError, match=r"gone\.json: cannot be read"):
+        read_options(tmp_path / "gone.json")

@@ -45,7 +45,8 @@ def short(photographs: Path, out: Path, **changes: object) -> TrainOptions:
         weights="none",
         image_size=32,
         head_epochs=3,
-        epochs=3,
+        epochs=4,
+        unfreeze="block4",
         batch_size=8,
         dense_units=8,
         views=2,
@@ -68,14 +69,14 @@ def test_a_run_killed_again_and_again_ends_as_one_that_was_left_alone(toy_photog
     alone = train(short(toy_photographs, tmp_path / "alone" / "run"))
     options = short(toy_photographs, tmp_path / "killed" / "run")
     (tmp_path / "options.json").write_text(json.dumps(options.to_dict()))
-    for task, steps in (("head 2/3", 1), ("head 3/3", 2), ("fine-tune 1/3", 1), ("fine-tune 3/3", 2)):
+    for task, steps in (("head 2/3", 1), ("head 3/3", 2), ("block5 1/2", 1), ("block4 2/2", 2)):
         command = [sys.executable, str(DYING), str(tmp_path / "options.json"), task, str(steps)]
         died = subprocess.run(command, check=False, capture_output=True, text=True, timeout=300)
         assert died.returncode == -signal.SIGKILL, died.stderr[-2000:]
     lines = Lines()
     train(options, lines, resume=True)
-    assert "fine-tune: going on after epoch 2" in lines.lines, "one epoch is lost, not more"
-    assert not [task for task in lines.tasks if task.startswith(("features", "head", "fine-tune 2"))]
+    assert "block4: going on after epoch 1" in lines.lines, "one epoch is lost, not more"
+    assert not [task for task in lines.tasks if task.startswith(("features", "head", "block5"))]
 
     run = options.out
     assert history(run) == history(alone)
@@ -86,6 +87,38 @@ def test_a_run_killed_again_and_again_ends_as_one_that_was_left_alone(toy_photog
     assert contracts[0].thresholds.show == pytest.approx(contracts[1].thresholds.show, rel=1e-4)
     assert contracts[0].temperature == pytest.approx(contracts[1].temperature, rel=1e-4)
     assert sorted(path.name for path in run.iterdir()) == sorted(path.name for path in alone.iterdir())
+
+
+class Unplugged(Silent):
+    """Breaks off in the middle of an epoch."""
+
+    def __init__(self, epoch: str) -> None:
+        self._epoch = epoch
+        self._now = ""
+
+    def begin(self, task: str, total: int) -> None:
+        self._now = task
+
+    def advance(self, steps: int = 1, note: str = "") -> None:
+        if self._now == self._epoch:
+            raise KeyboardInterrupt
+
+
+def test_fresh_views_and_mixed_precision_go_on_to_the_same_end_too(toy_photographs: Path, tmp_path: Path) -> None:
+    options = short(toy_photographs, tmp_path / "alone" / "run", head_epochs=1, epochs=2, unfreeze="block5", limit=4)
+    options = replace(options, fresh_views=True, mixed_precision=True)
+    alone = train(options)
+    options = replace(options, out=tmp_path / "broken" / "run")
+    for epoch in ("block5 1/2", "block5 2/2"):
+        with pytest.raises(KeyboardInterrupt):
+            train(options, Unplugged(epoch), resume=True)
+    lines = Lines()
+    train(options, lines, resume=True)
+    assert "block5: going on after epoch 1" in lines.lines
+    assert not [task for task in lines.tasks if task.startswith("features")], "nothing is left that learns from them"
+    assert history(options.out) == history(alone)
+    contracts = [json.loads((run / "contract.json").read_text()) for run in (options.out, alone)]
+    assert contracts[0]["temperature"] == pytest.approx(contracts[1]["temperature"], rel=1e-4)
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +150,7 @@ def test_a_run_that_an_earlier_version_calibrated_is_calibrated_anew_and_not_tra
     assert found.temperature == pytest.approx(ModelContract.from_json(new).temperature, rel=1e-3)
     assert (run / "unknown.npz").is_file()
     assert (run / "model.keras").read_bytes() == weights
-    assert not [task for task in lines.tasks if task.startswith(("head", "fine-tune"))]
+    assert not [task for task in lines.tasks if task.startswith(("head", "block"))]
     assert not list(run.glob(".*")), "no features, no checkpoint"
 
 

@@ -109,7 +109,7 @@ def test_the_history_has_every_epoch_of_both_stages(toy_run: Path) -> None:
         rows = list(csv.DictReader(file))
     assert [(row["stage"], row["epoch"]) for row in rows] == [
         *(("head", str(i + 1)) for i in range(8)),
-        *(("fine-tune", str(i + 1)) for i in range(2)),
+        *(("block5", str(i + 1)) for i in range(2)),
     ]
     assert all(float(row["loss"]) > 0 and 0 <= float(row["val_accuracy"]) <= 1 for row in rows)
     assert (toy_run / "curves.png").read_bytes().startswith(b"\x89PNG")
@@ -153,7 +153,7 @@ def test_a_run_that_was_cut_off_is_started_anew_and_the_head_alone_can_be_traine
     assert train(options) == tmp_path / "run"
     assert read_json(tmp_path / "run/state.json")["stage"] == "done"
     assert not list((tmp_path / "run").glob(".*"))
-    assert "fine-tune" not in (tmp_path / "run/history.csv").read_text()
+    assert "block" not in (tmp_path / "run/history.csv").read_text()
 
 
 def test_a_network_that_differs_from_the_part_that_was_trained_is_refused() -> None:

@@ -254,9 +254,13 @@ test("in Turkish reasons and the provider's note are Turkish where there are wor
   const { title } = tileWords(pier, state());
   const note = (text) => new Map(factRows(state({ server: { provider: { note: text } } }))).get("Not");
   const notes = [note("no NVIDIA driver on this machine"), note("another one")];
+  const failed = (cause) => connectionWords(state({ feed: { state: "failed", reason: "reef: in English", cause } }), 10_010).full;
+  const failures = [failed("cut-off"), failed("")];
   speak("en", catalogue("en"));
   assert.match(title, /^pier\ncanlı yayın\nmakine yerinde/);
   assert.deepEqual(notes, ["bu makinede NVIDIA sürücüsü yok", "another one"]);
+  const because = (why) => `Kaynakta hata: ${why}`;
+  assert.deepEqual(failures, [because("dosya sonundan önce kesiliyor"), because("nedeni sunucunun günlüğünde")]);
 });
 
 test("a still is named after what it shows", () => {
@@ -273,4 +277,12 @@ test("facts are given as far as they are known", () => {
   assert.equal(rows.get("Model"), "reef-1");
   assert.equal(rows.get("Runs on"), "CPUExecutionProvider");
   assert.equal(rows.get("Note"), "no GPU here");
+});
+
+test("a model that knows empty water says that nothing is there, and is not said to know a label", () => {
+  const stable = { index: null, empty: true, probability: 0.9, since_s: 12 };
+  const words = answerWords(state({}, { top: [[1, 0.9]], media_s: 15, stable }));
+  assert.equal(words.title, "Nothing there");
+  assert.equal(words.known, false);
+  assert.match(words.probability, /^90\s?%$/);
 });

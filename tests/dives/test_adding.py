@@ -1,0 +1,140 @@
+"""What was processed on the command line becomes a dive of a library, with its recording and what was said of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+
+import cv2
+import numpy as np
+import pytest
+from clips import write_clip
+from result_files import results as results_of
+
+from dives import adding
+from dives.adding import add_results, result_folders
+from dives.collect import collect
+from dives.corrections import Verdict, add_correction, corrected, read_corrections, read_keys
+from dives.library import DIVES, ORIGINAL, RESULTS, Library
+from dives.process import ProcessOptions, process
+from dives.track import read_index
+from realtime.errors import LibraryError
+
+
+@pytest.fixture
+def clip(tmp_path):
+    return write_clip(tmp_path / "GX010042.MP4", rate=10)
+
+
+@pytest.fixture
+def dive(clip, tmp_path, engine):
+    """Fish, Octopus, Turtle, a second each; somebody has confirmed the fish."""
+    folder = process(clip, tmp_path / "results" / "GX010042", engine, ProcessOptions(every_s=0.1)).folder
+    add_correction(folder, read_keys(folder)[0], Verdict.RIGHT)
+    return folder
+
+
+def test_it_is_listed_played_and_corrected_like_one_that_was_sent(dive, clip, tmp_path):
+    added = add_results(dive, tmp_path / "library")
+    assert (added.title, added.known) == ("GX010042", False)
+    with Library.open(tmp_path / "library") as library:
+        (row,) = library.dives()
+        assert (row.id, row.title, row.state, row.species) == (
+            added.dive_id,
+            "GX010042",
+            "complete",
+            {"Fish": 1, "Octopus": 1, "Turtle": 1},
+        )
+        assert (row.every_s, row.thumbnail, row.playable, row.bytes) == (0.1, True, True, clip.stat().st_size)
+        assert library.next_job() is None
+        folder = library.folder(row.id)
+        assert library.video(row.id).read_bytes() == clip.read_bytes()
+    assert results_of(folder / RESULTS) == results_of(dive)
+    assert read_index(folder)["rows"] == 30
+    words = corrected(read_keys(folder / RESULTS), read_corrections(folder / RESULTS)).words
+    assert [word and word.verdict for word in words] == [Verdict.RIGHT, None, None]
+
+
+def test_nothing_is_taken_away_and_what_is_said_later_stays_apart(dive, clip, tmp_path):
+    before = results_of(dive)
+    added = add_results(dive, tmp_path / "library")
+    folder = tmp_path / "library" / DIVES / added.dive_id / RESULTS
+    add_correction(folder, read_keys(folder)[1], Verdict.NOTHING)
+    assert (results_of(dive), clip.exists()) == (before, True)
+
+
+def test_without_links_the_recording_is_copied(dive, clip, tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError("not on this disk")
+
+    said = []
+    monkeypatch.setattr(os, "link", refuse)
+    added = add_results(dive, tmp_path / "library", say=said.append)
+    (copy,) = (tmp_path / "library" / DIVES / added.dive_id / ORIGINAL).iterdir()
+    assert (copy.read_bytes(), copy.stat().st_nlink, len(said)) == (clip.read_bytes(), 1, 1)
+
+
+def test_one_that_is_there_gets_what_was_said_since_and_is_not_there_twice(dive, tmp_path, engine):
+    first = add_results(dive, tmp_path / "library")
+    add_correction(dive, read_keys(dive)[1], Verdict.WRONG, "Cuttlefish")
+    second = add_results(dive, tmp_path / "library")
+    assert (second.dive_id, second.known, second.corrections) == (first.dive_id, True, 1)
+    assert add_results(dive, tmp_path / "library").corrections == 0
+    folder = tmp_path / "library" / DIVES / first.dive_id / RESULTS
+    assert [word.truth for word in read_corrections(folder)] == ["Fish", "Cuttlefish"]
+    again = process(tmp_path / "GX010042.MP4", folder, engine, ProcessOptions(every_s=0.3))  # as the page does
+    assert [word and word.truth for word in again.corrections.words] == ["Fish", "Cuttlefish", None]
+
+
+def test_a_server_that_runs_lists_it_at_the_next_look(dive, tmp_path):
+    with Library.open(tmp_path / "library") as library:
+        assert library.dives() == []
+        added = add_results(dive, tmp_path / "library")
+        (tmp_path / "library" / DIVES / ("0" * 16)).mkdir()  # no dive of ours
+        assert [row.id for row in library.dives()] == [added.dive_id]
+
+
+def test_photographs_are_made_from_the_library_wherever_it_lies(dive, clip, tmp_path):
+    add_results(dive, tmp_path / "library")
+    shutil.rmtree(tmp_path / "results")
+    clip.unlink()
+    (tmp_path / "library").rename(tmp_path / "moved")
+    done = collect([tmp_path / "moved"], tmp_path / "tree", frames=0)
+    assert (done.pictures, done.problems) == ({"Fish": 1}, [])
+    (still,) = (tmp_path / "tree" / "Fish").iterdir()
+    still.unlink()
+    for folder in (tmp_path / "moved").rglob("stills"):
+        shutil.rmtree(folder)
+    assert collect([tmp_path / "moved"], tmp_path / "tree", frames=0).added == 1  # from the recording itself
+
+
+def test_folders_of_results_are_found_below_what_is_named(dive, tmp_path):
+    assert result_folders([tmp_path / "results", dive]) == [dive]
+    with pytest.raises(LibraryError, match="there are no results here"):
+        result_folders([tmp_path / "empty"])
+
+
+def test_what_cannot_be_added_is_said_and_leaves_nothing(dive, clip, tmp_path, engine, monkeypatch):
+    def refused(folder, words):
+        with pytest.raises(LibraryError, match=words):
+            add_results(folder, tmp_path / "library")
+        assert list((tmp_path / "library").glob(f"{DIVES}/*")) == []
+
+    record = json.loads((dive / "run.json").read_text())
+    (dive / "run.json").write_text(json.dumps(record | {"state": "running"}))
+    refused(dive, "with --resume first")
+    (dive / "run.json").write_text(json.dumps(record))
+    clip.rename(tmp_path / "elsewhere.mp4")
+    refused(dive, "put it into this folder")
+    clip.write_bytes(b"another")
+    refused(dive, "put it into this folder")
+    (tmp_path / "elsewhere.mp4").replace(clip)
+    monkeypatch.setattr(adding.shutil, "copytree", lambda *_, **__: (_ for _ in ()).throw(OSError(28, "No space left")))
+    refused(dive, "no space left")
+    chapters = [write_clip(tmp_path / f"GX0{number}0007.MP4", rate=10) for number in (1, 2)]
+    refused(process(chapters, tmp_path / "joined", engine, ProcessOptions()).folder, "without --join")
+    (tmp_path / "pictures").mkdir()
+    cv2.imwrite(str(tmp_path / "pictures" / "1.png"), np.full((40, 60, 3), 90, np.uint8))
+    refused(process(tmp_path / "pictures", tmp_path / "p", engine, ProcessOptions()).folder, "is of pictures")
+    refused(tmp_path, "run.json")
