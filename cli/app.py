@@ -17,6 +17,7 @@ from pathlib import Path
 
 import click
 
+from cli.bench import bench
 from cli.doctor import doctor
 from cli.models import evaluate, export, train
 from cli.notes import notes
@@ -51,7 +52,7 @@ def app(context: click.Context, config: Path | None, verbose: bool) -> None:
         context.default_map = read_settings(app, config or Path(SETTINGS_FILE))
 
 
-for command in (process, collect, serve, train, export, evaluate, doctor):
+for command in (process, collect, serve, train, export, evaluate, bench, doctor):
     app.add_command(command)
 
 
