@@ -285,7 +285,7 @@ const rows = new Rows(
 
 async function openDive(id) {
   state.open = id;
-  Object.assign(state, { dive: null, sightings: [], leftOver: [], files: [], hues: new Map(), shown: [], hasTrack: false, hasVideo: "" });
+  Object.assign(state, { dive: null, sightings: [], leftOver: [], files: [], hues: new Map(), shown: [], hasTrack: false, tracked: false, hasVideo: "" });
   document.body.dataset.place = "player";
   $("library").hidden = true;
   $("player").hidden = false;
@@ -360,7 +360,7 @@ async function loadResults(id) {
       if (error.status !== 404) throw error;
       return null;
     }),
-    ask(`api/dives/${id}/sightings`),
+    askSightings(id),
     ask(`api/dives/${id}/files`),
     ask(`api/dives/${id}/corrections/left-over`).catch((error) => {
       if (error.status !== 409) throw error;
@@ -386,11 +386,31 @@ async function loadResults(id) {
   showSightings();
 }
 
+/** The model's sightings, and among them what somebody saw and it did not. */
+async function askSightings(id) {
+  const [found, missed] = await Promise.all([
+    ask(`api/dives/${id}/sightings`),
+    ask(`api/dives/${id}/missed`).catch((error) => {
+      if (error.status !== 409) throw error;
+      return []; // what was said cannot be read, which left-over tells
+    }),
+  ]);
+  const seen = missed.map(({ label, by, ...when }) => ({
+    ...when,
+    label,
+    number: `${label} ${when.file} ${when.peak_frame}`,
+    peak_probability: 1,
+    still: "",
+    correction: { verdict: "missed", label, by },
+  }));
+  return [...found, ...seen].sort((a, b) => a.start_s - b.start_s);
+}
+
 /** What somebody else said of the sightings since, on another page. */
 async function hearOthers(id) {
   const said = state.sightings;
   state.askedMs = performance.now();
-  const sightings = await ask(`api/dives/${id}/sightings`);
+  const sightings = await askSightings(id);
   // A word of ours that went out meanwhile is newer than this answer.
   if (id !== state.open || state.sightings !== said || JSON.stringify(sightings) === JSON.stringify(said)) return;
   state.sightings = sightings;
@@ -407,6 +427,7 @@ function showDive() {
     [state.lengthS, state.drawnOf] = [lengthS, state.sightings];
     line.show(state.sightings, lengthS, state.hues);
   }
+  $("missed").disabled = !state.tracked;
   showNotice(noticeOf(dive));
 }
 
@@ -488,7 +509,7 @@ function showSightings() {
   const lost = unread ? [] : state.leftOver;
   const which = lost.slice(0, MOST_LEFT_OVER).map(({ label, peak_s: at }) => `${labelText(label)} ${mediaTime(at)}`);
   if (lost.length > MOST_LEFT_OVER) which.push("…");
-  $("by").parentElement.hidden = all === 0;
+  $("by").parentElement.hidden = !state.tracked;
   $("left-over").hidden = !unread && lost.length === 0;
   $("left-over").textContent = unread ? t("sightings.unread", { reason: unread }) : t("sightings.left-over", { n: lost.length, which: which.join(", ") });
   document.querySelector(".found-tools").classList.toggle("bare", all === 0);
@@ -563,16 +584,50 @@ async function onSighting(does, sighting) {
     value: "",
     list: true,
     take: async (truth) => {
-      // People read "Sea Turtle" or "Kaplumbağa" where the class is called "Sea_Turtle".
-      const meant = (known) => [known, labelText(known)].some((name) => folded(name) === folded(truth));
-      const label = (state.labels ?? []).find(meant) ?? truth;
+      const label = labelMeant(truth);
       if (label === sighting.label) throw new Error(t("wrong.same"));
       await correct(sighting, "wrong", label);
     },
   });
 }
 
+/** People read "Sea Turtle" or "Kaplumbağa" where the class is called "Sea_Turtle". */
+function labelMeant(words) {
+  const meant = (known) => [known, labelText(known)].some((name) => folded(name) === folded(words));
+  return (state.labels ?? []).find(meant) ?? words;
+}
+
+/** There is an animal on the stage, and the model does not say so. */
+function tellMissed() {
+  const [id, mediaS] = [state.open, player.mediaS];
+  $("video").pause();
+  askName({
+    title: t("wrong.title"),
+    was: t("missed.was", { at: mediaTime(mediaS) }),
+    hint: t("wrong.hint"),
+    yes: t("wrong.yes"),
+    value: "",
+    list: true,
+    take: async (words) => {
+      await tell(`api/dives/${id}/missed`, "POST", { label: labelMeant(words), media_s: mediaS, by: $("by").value.trim() });
+      await hearOthers(id);
+    },
+  });
+}
+
+async function takeBack({ label, file, peak_frame: frame }) {
+  const id = state.open;
+  const which = new URLSearchParams({ label, file, peak_frame: frame, by: $("by").value.trim() });
+  try {
+    await tell(`api/dives/${id}/missed?${which}`, "DELETE");
+    await hearOthers(id);
+  } catch (error) {
+    say(t("play.not-kept", { reason: error.message }));
+  }
+}
+
 async function correct(sighting, verdict, truth) {
+  if (sighting.correction?.verdict === "missed") return takeBack(sighting);
   const id = state.open;
   const { number, peak_frame: frame, label } = sighting;
   try {
@@ -671,6 +726,7 @@ const COMMANDS = {
   overlay: () => setView({ on: !state.view.on }),
   fainter: () => setView({ opacity: state.view.opacity - OPACITY_STEP }),
   stronger: () => setView({ opacity: state.view.opacity + OPACITY_STEP }),
+  missed: () => !$("missed").disabled && tellMissed(),
   "full-screen": fullScreen,
   help,
 };
@@ -688,6 +744,7 @@ document.addEventListener("keydown", (event) => {
 $("play").addEventListener("click", COMMANDS.play);
 $("back").addEventListener("click", COMMANDS.back);
 $("forward").addEventListener("click", COMMANDS.forward);
+$("missed").addEventListener("click", tellMissed);
 $("full-screen").addEventListener("click", fullScreen);
 $("full-screen").hidden = !document.fullscreenEnabled;
 $("help").addEventListener("click", help);

@@ -14,11 +14,12 @@ const COMMANDS = new Map([
   ["o", "overlay"],
   ["[", "fainter"],
   ["]", "stronger"],
+  ["m", "missed"],
   ["f", "full-screen"],
   ["?", "help"],
 ]);
 
-const ONCE = new Set(["play", "overlay", "full-screen", "help"]);
+const ONCE = new Set(["play", "overlay", "missed", "full-screen", "help"]);
 const ARROWS = new Set(["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown"]);
 const PRESSED_BY_SPACE = new Set(["BUTTON", "SUMMARY", "SELECT", "A"]);
 
@@ -30,6 +31,7 @@ export const HELP = [
   [["↑", "↓"], "keys.sighting"],
   [["O"], "keys.overlay"],
   [["[", "]"], "keys.opacity"],
+  [["M"], "keys.missed"],
   [["F"], "keys.full-screen"],
   [["?"], "keys.help"],
 ];

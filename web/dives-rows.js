@@ -128,7 +128,8 @@ export class Rows {
     element.style.setProperty("--hue", (this.#hues.get(truth ?? one.label) ?? 0).toFixed(0));
     name.textContent = labelText(one.label);
     const times = { start: mediaTime(one.start_s), end: mediaTime(one.end_s), share: percent(one.peak_probability) };
-    when.textContent = t(times.start === times.end ? "sighting.moment" : "sighting.when", times);
+    const moment = one.correction?.verdict === "missed" ? "sighting.seen" : "sighting.moment";
+    when.textContent = t(times.start === times.end ? moment : "sighting.when", times);
     said.hidden = one.correction === null;
     ask.hidden = one.correction !== null;
     undo.hidden = one.correction === null;

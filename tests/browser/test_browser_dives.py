@@ -317,6 +317,30 @@ def test_what_is_said_on_another_page_is_seen_on_this_one(dives, browser):
         page.wait_for_function("() => [...document.querySelectorAll('.said')].every(said => said.hidden)")
 
 
+def test_an_animal_that_the_model_missed_is_told_found_and_taken_back(dives, browser):
+    with opened_page(browser, dives) as page:
+        wait_for_cards(page, 3)
+        page.fill("#search", "reef")
+        open_first(page)
+        page.fill("#by", "Ada")
+        page.evaluate("() => { document.querySelector('#video').currentTime = 1.5; }")
+        page.wait_for_function("() => document.querySelector('#stage').dataset.at.startsWith('1.5')")
+        before = page.locator(".sighting:visible").count()
+        page.evaluate("() => document.activeElement.blur()")
+        page.keyboard.press("m")
+        page.fill("#naming-text", "Blue Tang")
+        page.keyboard.press("Enter")
+        mine = page.locator(".sighting", has_text="Blue Tang")
+        mine.wait_for(state="visible")
+        assert page.locator(".sighting:visible").count() == before + 1
+        assert mine.locator(".said").inner_text().startswith("seen by a person")
+        page.reload()
+        mine.wait_for(state="visible")
+        mine.locator("[data-does=undo]").click()
+        mine.wait_for(state="hidden")
+        assert page.locator(".sighting:visible").count() == before
+
+
 def test_the_sightings_are_filtered_by_probability(dives, browser):
     with opened_page(browser, dives) as page:
         wait_for_cards(page, 3)
