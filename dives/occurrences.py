@@ -7,8 +7,9 @@ sighting. Without a wall clock there is no event date, and so no file.
 from __future__ import annotations
 
 import csv
+import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,12 @@ TERMS = (
     *("verbatimIdentification", "identificationVerificationStatus", "identifiedBy", "dateIdentified"),
     *("identificationRemarks", "minimumDepthInMeters", "maximumDepthInMeters", "samplingProtocol", "samplingEffort"),
     *("occurrenceRemarks",),
+)
+# As zoologists write: "Aurelia aurita", "Aurelia sp.", "Octopus (Octopus) vulgaris Cuvier, 1797", "Carangidae".
+SCIENTIFIC = re.compile(
+    r"[A-Z][a-z]{2,}"
+    r"(?:(?: \([A-Z][a-z]+\))?(?P<epithets>(?: (?:cf\.|aff\.|spp?\.|[a-z]{2,}(?:-[a-z]+)*))+)(?: \(?[A-Z].*\d{4}\)?)?"
+    r"|(?<=idae)|(?<=inae)|(?<=oidea)|(?<=formes)|(?<=poda)|(?<=zoa))"
 )
 NAMESPACE = uuid.UUID("5d6c3f0a-8f0e-5b51-9a39-0f6d6f1a6f5e")  # ours, for ever: identifiers are made from it
 
@@ -83,8 +90,7 @@ def _occurrence(
         "basisOfRecord": "MachineObservation",
         "occurrenceStatus": "present",
         "eventDate": f"{line['start_utc']}/{line['end_utc']}",
-        "scientificName": _scientific(label, model["taxonomy"]),
-        "vernacularName": label.replace("_", " "),
+        **_names(label, model),
         "verbatimIdentification": label,
         "identificationVerificationStatus": "PredictedByMachine" if word is None else "ValidatedByHuman",
         "identifiedBy": machine if word is None else word.by,
@@ -98,7 +104,23 @@ def _occurrence(
     }
 
 
-def _scientific(label: str, taxonomy: Mapping[str, str]) -> str:
-    """A person may spell a class of the model in another way."""
-    by_key = {label_key(known): name for known, name in taxonomy.items()}
-    return by_key.get(label_key(label), "")
+def _names(label: str, model: Mapping[str, Any]) -> dict[str, str]:
+    """Both names of an animal. A person may spell a class of the model in another way, or name it scientifically."""
+    by_key = {label_key(known): name for known, name in model["taxonomy"].items()}
+    if label in by_key.values() or is_scientific(label, model["labels"]):
+        return {"scientificName": label, "vernacularName": ""}
+    return {"scientificName": by_key.get(label_key(label), ""), "vernacularName": label.replace("_", " ")}
+
+
+def is_scientific(name: str, labels: Sequence[str]) -> bool:
+    """Whether a name is written as a scientific one. labels: of the model, whose words make a name a common one.
+
+    "Aurelia aurita" and "Carangidae" are, "moon jelly" and "Moon Jelly" are not; nor is "Moon jelly" where one of the
+    labels has "Jelly" in it.
+    """
+    found = SCIENTIFIC.fullmatch(name)
+    if found is None or label_key(name) in map(label_key, labels):
+        return False
+    genus, epithets = name.split()[0].casefold(), (found["epithets"] or "").split()
+    common = {word.casefold().rstrip("s") for label in labels for word in re.split(r"[\s_-]+", label)}
+    return not any(epithet.rstrip("s") in common and epithet != genus for epithet in epithets)
