@@ -36,13 +36,15 @@ from realtime.live import LiveRunner, LiveStatus
 from realtime.reconnecting import Reconnecting
 from realtime.scene import TestScene
 from realtime.sources import Paced, Source, open_recorded
-from serving import dives, live, metrics, sightings, status, uploads, webcam, wire
-from serving.access import WILDCARDS, Access, public_origin
+from serving import dives, downloads, live, metrics, session, sightings, status, uploads, webcam, wire
+from serving.access import WILDCARDS, Access, is_loopback, public_origin
 from serving.ages import FrameAges
 from serving.answers import problem
+from serving.bodies import Bodies
 from serving.bridge import Bridge, Outlet
 from serving.camera import Cameras
 from serving.desk import Desk
+from serving.guard import Gate, Guard
 from serving.hub import Hub
 from serving.lean import Lean
 from serving.logbook import Logbook
@@ -50,6 +52,7 @@ from serving.page import page_router
 from serving.recorder import Recorder
 from serving.station import Station
 from serving.thumbnails import Thumbnails
+from serving.tokens import Tokens, new_token
 
 SCENE = "scene"
 
@@ -68,6 +71,8 @@ class ServerSettings:
     sources: name -> video file, folder of pictures, camera (rtsp://, rtsps://, http://, https://, `usb:0`, /dev/video0)
     or "scene" (rendered); without any, the scene. A camera need not be there yet. loop: start recorded sources anew at
     their end. host: "0.0.0.0" or "::" for all addresses. port: 0 for any free one.
+    token, view_token: let people in to do everything, and to look. Where neither is given and the server can be reached
+    from elsewhere (another host than this machine, or public_origins), ``token`` is made; insecure: it is not.
     public_origins: of proxies in front, such as "https://reef.example.org". tls_cert, tls_key: PEM files, both or
     neither; with them the server speaks https. provider, require_gpu: as for Engine.open. max_viewers: over all
     sources, with the pages' own cameras, of which there may be max_webcams. library: the folder of recorded dives, None
@@ -80,6 +85,9 @@ class ServerSettings:
     sources: Mapping[str, str] = field(default_factory=dict, repr=False)  # addresses hold passwords
     host: str = "127.0.0.1"
     port: int = 8000
+    token: str | None = field(default=None, repr=False)
+    view_token: str | None = field(default=None, repr=False)
+    insecure: bool = False
     public_origins: Sequence[str] = ()
     tls_cert: Path | None = None
     tls_key: Path | None = None
@@ -102,6 +110,13 @@ class ServerSettings:
         for text in self.public_origins:
             public_origin(text)
         _check_tls(self.tls_cert, self.tls_key)
+        given = self.token is not None or self.view_token is not None
+        if given and self.insecure:
+            raise SettingsError("--insecure: lets everyone in, and a token was given; drop one of the two")
+        exposed = not is_loopback(self.host) or bool(self.public_origins)
+        if self.token is None and (given or (exposed and not self.insecure)):
+            object.__setattr__(self, "token", new_token())
+        _ = self.tokens
         if self.max_viewers < 1:
             raise SettingsError(f"--max-viewers: expected at least 1, received {self.max_viewers}")
         if self.max_webcams < 0:
@@ -114,6 +129,11 @@ class ServerSettings:
             raise SettingsError("--record-clips: say where with --record")
         for name, place in self.sources.items():
             _check_source(name, place)
+
+    @property
+    def tokens(self) -> Tokens | None:
+        """Who is let in; None for everyone. Raises SettingsError for what is no token."""
+        return Tokens(self.token, self.view_token) if self.token is not None else None
 
 
 def create_app(settings: ServerSettings) -> FastAPI:
@@ -192,14 +212,25 @@ def create_app(settings: ServerSettings) -> FastAPI:
         redoc_url=None,
         openapi_url="/api/openapi.json",
         description="How a Reeflens server is doing, and what it has seen. Live pictures come over a websocket.",
-        responses={403: problem("This page, or this host name, may not use the server.")},
+        responses={
+            401: problem("A token is needed."),
+            403: problem("This page, this host name or this token may not do that."),
+            413: problem("The request is too long."),
+            429: problem("Too many wrong tokens came from this address."),
+        },
     )
-    app.add_middleware(Lean)
-    app.add_middleware(Access, bound_host=settings.host, public=[*map(public_origin, settings.public_origins)])
+    public = [*map(public_origin, settings.public_origins)]
+    app.state.guard = Guard(settings.tokens, public)
+    app.add_middleware(Lean)  # the last is asked first
+    app.add_middleware(Bodies)
+    app.add_middleware(Gate, guard=app.state.guard)
+    app.add_middleware(Access, bound_host=settings.host, public=public)
     app.include_router(live.router)
     app.include_router(webcam.router)
+    app.include_router(session.router)
     app.include_router(status.router)
     app.include_router(dives.router)
+    app.include_router(downloads.router)
     app.include_router(uploads.router)
     app.include_router(sightings.router)
     app.include_router(metrics.router)
@@ -281,6 +312,22 @@ class _Server(uvicorn.Server):
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+def address_elsewhere(url: str, host: str) -> str | None:
+    """What other machines of the network open for ``url``; None where that is ``url`` itself, or nobody knows.
+
+    host: that the server was told to listen on.
+    """
+    if host not in WILDCARDS:
+        return None
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # sends nothing: the system only picks the address it would send from
+        except OSError:
+            return None
+        own = probe.getsockname()[0]
+    return None if is_loopback(own) else url.replace("127.0.0.1", own).replace("[::1]", own)
 
 
 def _open_desk(library: Library, settings: ServerSettings, engine: Engine, runner: LiveRunner) -> Desk:

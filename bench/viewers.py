@@ -95,11 +95,14 @@ def watch_all(url: str, viewers: int) -> None:
                 next(key.data)
 
 
-def upgraded(url: str) -> socket.socket:
-    """A connection on which the server speaks websocket now."""
+def upgraded(url: str, receive_bytes: int | None = None) -> socket.socket:
+    """A connection on which the server speaks websocket now. receive_bytes: that the kernel keeps for us unread."""
     authority, _, path = url.removeprefix("ws://").partition("/")
     host, port = authority.split(":")
-    connection = socket.create_connection((host, int(port)))
+    connection = socket.socket()
+    if receive_bytes is not None:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+    connection.connect((host, int(port)))
     connection.sendall(
         f"GET /{path} HTTP/1.1\r\nHost: {authority}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
@@ -115,9 +118,12 @@ def upgraded(url: str) -> socket.socket:
 
 
 def never_read(url: str, viewers: int) -> None:
-    """Connects and leaves all that comes unread; when the server must have given up, connects again."""
+    """Connects and leaves all that comes unread; when the server must have given up, connects again.
+
+    Not one picture fits into the kernel's buffer, so that it is the server that is left with it.
+    """
     while True:
-        connections = [upgraded(url) for _ in range(viewers)]
+        connections = [upgraded(url, receive_bytes=4096) for _ in range(viewers)]
         time.sleep(GIVEN_UP_S)
         for connection in connections:
             connection.close()

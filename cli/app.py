@@ -26,6 +26,7 @@ from cli.options import PATH
 from cli.recorded import collect, process
 from cli.serve import serve
 from cli.settings import ENVIRONMENT_PREFIX, SETTINGS_FILE, check_environment, read_settings
+from cli.tune import tune
 from realtime.errors import ReeflensError, SettingsError
 
 
@@ -53,7 +54,7 @@ def app(context: click.Context, config: Path | None, verbose: bool) -> None:
         context.default_map = read_settings(app, config or Path(SETTINGS_FILE))
 
 
-for command in (process, add, collect, serve, data, train, export, evaluate, doctor):
+for command in (process, add, collect, serve, data, train, tune, export, evaluate, doctor):
     app.add_command(command)
 
 

@@ -37,6 +37,7 @@ from cli.options import PATH, json_flag, need, provider_option
 )
 @click.option("--views", type=int, default=4, help="Views per picture: the plain one and augmented ones.")
 @click.option("--augment", type=float, default=0.75, help="Share of an epoch's pictures shown in an augmented view.")
+@click.option("--water", type=float, default=0.0, help="Share of the augmented views seen through murky water.")
 @click.option(
     "--fresh-views/--cached-views",
     default=False,
@@ -82,8 +83,13 @@ def train(context: click.Context, /, resume: bool, options_file: Path | None, **
 @click.option("--out", type=PATH, required=True, help="The .onnx file to write.")
 @click.option("--precision", type=click.Choice(["fp32", "fp16", "int8"]), default="fp32", help="Of the arithmetic.")
 @click.option("--calibration", metavar="DATA", type=PATH, help="Pictures for int8 instead of the run's own.")
+@click.option(
+    "--held-out", metavar="DATA", type=PATH, help="Also compare fp16 or int8 with fp32 on this tree, and its accuracy."
+)
 @json_flag
-def export(run: Path, out: Path, precision: Any, calibration: Path | None, as_json: bool) -> None:
+def export(
+    run: Path, out: Path, precision: Any, calibration: Path | None, held_out: Path | None, as_json: bool
+) -> None:
     """Turn a run into one ONNX file that classifies and explains."""
     need("train", "tensorflow", "tf2onnx", "onnx")
     from training.backend import load_backend
@@ -92,7 +98,9 @@ def export(run: Path, out: Path, precision: Any, calibration: Path | None, as_js
     from export.convert import export as export_run
 
     with reporter_on_stderr() as reporter:
-        report = export_run(run, out, precision=precision, calibration=calibration, progress=reporter.say)
+        report = export_run(
+            run, out, precision=precision, calibration=calibration, held_out=held_out, progress=reporter.say
+        )
     if as_json:
         print(report.to_json())
     else:

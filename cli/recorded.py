@@ -62,6 +62,8 @@ def process(
     from dives.process import process as process_dive
     from realtime.engine import Engine, bundled_model
 
+    if divelog is None and divelog_offset:
+        raise SettingsError("--divelog-offset: is of a dive log; name it with --divelog")
     log = DiveLog.read(divelog, offset_s=divelog_offset) if divelog is not None else None
     options = ProcessOptions(every_s=every, overlay=overlay, start_utc=_utc(start), resume=resume, divelog=log)
     recordings = find_recordings(sources)
@@ -190,7 +192,9 @@ def _print_dive(row: dict[str, Any]) -> None:
     if row["state"] == "failed":
         return  # said on stderr
     name = Path(row["source"]).name
-    print(f"{name}: {row['classified']} frames classified at {row['frames_per_s']:.1f}/s -> {row['folder']}")
+    fresh = row["classified"] - row["continued_from"]
+    how = f"{row['classified']} frames classified at {row['frames_per_s']:.1f}/s"
+    print(f"{name}: {how if fresh else 'all frames were classified before'} -> {row['folder']}")
     if row["state"] != "complete":
         print(f"  {row['state']}: {row['reason']}")
     if row["corrections"]:

@@ -33,6 +33,9 @@ class OnePerLine(click.ParamType[str]):
 @model_option
 @click.option("--host", default="127.0.0.1", help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, help="Port to listen on; 0 for any free one.")
+@click.option("--token", metavar="TEXT", help="What lets people in to do everything; made where one is needed.")
+@click.option("--view-token", metavar="TEXT", help="What lets people in to look and change nothing.")
+@click.option("--insecure", is_flag=True, help="Let everyone in who reaches the server.")
 @click.option(
     "--public-origin",
     metavar="URL",
@@ -62,6 +65,9 @@ def serve(
     model: Path | None,
     host: str,
     port: int,
+    token: str | None,
+    view_token: str | None,
+    insecure: bool,
     public_origin: tuple[str, ...],
     tls_cert: Path | None,
     tls_key: Path | None,
@@ -85,6 +91,9 @@ def serve(
         sources=_named_sources(source),
         host=host,
         port=port,
+        token=token,
+        view_token=view_token,
+        insecure=insecure,
         public_origins=public_origin,
         tls_cert=tls_cert,
         tls_key=tls_key,
@@ -100,10 +109,19 @@ def serve(
         clips_s=record_clips,
     )
 
+    # One that was given is known, and stays out of terminals and logs.
+    way_in = f"?token={settings.token}" if settings.token is not None and token is None else ""
+
     def ready(url: str) -> None:
-        print(f"Reeflens is at {url}", flush=True)
+        print(f"Reeflens is at {url}{way_in}", flush=True)
+        if (elsewhere := server.address_elsewhere(url, host)) is not None:
+            print(f"From other devices: {elsewhere}{way_in}", flush=True)
         if library is not None:
-            print(f"Your dives are at {url}dives", flush=True)
+            print(f"Your dives are at {url}dives{way_in}", flush=True)
+        if way_in:
+            notes.print("The token in these addresses lets people in; --token gives one that stays.", highlight=False)
+        elif settings.insecure:
+            notes.print("Whoever reaches this address may do everything (--insecure).", highlight=False)
         notes.print("Press Ctrl-C to stop.", highlight=False)
 
     server.serve(settings, ready)

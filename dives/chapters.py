@@ -198,9 +198,10 @@ def _continues(before: Path, path: Path) -> bool:
     same = (a.codec, a.size_hw) == (b.codec, b.size_hw) and round(a.rate or 0.0, 1) == round(b.rate or 0.0, 1)
     if not same or length_s is None:
         return False
-    if a.start_utc is None or b.start_utc is None:
-        return a.start_utc is b.start_utc
-    return abs((b.start_utc - a.start_utc).total_seconds() - length_s) <= SAME_TIME_S
+    # By one and the same clock: satellites may have been heard in one of them alone, and differ by the zone.
+    if a.clock_utc is None or b.clock_utc is None:
+        return a.clock_utc is b.clock_utc
+    return abs((b.clock_utc - a.clock_utc).total_seconds() - length_s) <= SAME_TIME_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +245,7 @@ def _gap(first: SourceInfo | None, after: SourceInfo, end_s: float) -> float | N
 
     Some cameras give every chapter the start of the first, which tells nothing.
     """
-    if first is None or first.start_utc is None or after.start_utc is None:
+    if first is None or first.clock_utc is None or after.clock_utc is None:
         return None
-    gap_s = (after.start_utc - first.start_utc).total_seconds() - end_s
+    gap_s = (after.clock_utc - first.clock_utc).total_seconds() - end_s
     return gap_s if gap_s > 0.0 else None

@@ -76,8 +76,9 @@ def collect(
 
     sources: folders with results of dives or of live sources, or folders that hold such. frames: at most so many frames
     beside the best, for a dive whose recording is still there. say: is told which folder is at work. Makes
-    occurrence.csv of every dive anew. Raises DataError when there are no results, ResultsError when the disk does not
-    take it or a table cannot be read.
+    occurrence.csv of every dive anew. A dive whose tables or corrections cannot be read is a problem, and what was
+    collected of it stays. Raises DataError when there are no results, ResultsError when the tree cannot be read or
+    written.
     """
     folders = list(dict.fromkeys(folder for source in sources for folder in _result_folders(source)))
     if not folders:
@@ -87,17 +88,24 @@ def collect(
     table = _read_table(tree)
     plans: dict[str, dict[str, tuple[_Dive, Wanted]]] = {}  # a dive that was processed twice is one dive
     names = {_known_by(row["dive"]): row["dive"] for row in table.values()}
+    unread: set[str] = set()
     for folder in folders:
         say(str(folder))
         dive = _Dive.open(folder, names)
         plan = plans.setdefault(dive.name, {}) if (folder / CORRECTIONS).exists() else {}
-        for picture in _wanted(dive, frames, classes, collected.problems):
-            before = plan.get(picture.name)  # on one moment the last word counts
-            if before is None or before[1].row["corrected_utc"] < picture.row["corrected_utc"]:
-                plan[picture.name] = dive, picture
-        if dive.run is not None:
-            write_occurrences(folder)
+        try:
+            for picture in _wanted(dive, frames, classes, collected.problems):
+                before = plan.get(picture.name)  # on one moment the last word counts
+                if before is None or before[1].row["corrected_utc"] < picture.row["corrected_utc"]:
+                    plan[picture.name] = dive, picture
+            if dive.run is not None:
+                write_occurrences(folder)
+        except ResultsError as error:  # nobody knows what was said of this dive; the others go on
+            collected.problems.append(str(error))
+            unread.add(dive.name)
     for name, plan in plans.items():
+        if name in unread:
+            continue
         _tidy(tree, table, name, {picture.name: picture for _, picture in plan.values()}, collected)
         _make(tree, table, list(plan.values()), collected)
     _write_table(tree, table)

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import dives
+from dives.causes import JobCause, Outcome
 from dives.library import CANCELLED, COPY, COPY_FAILED, COPY_READY, Job, Library
 from dives.run_record import COMPLETE, FAILED, INCOMPLETE
 
@@ -133,11 +134,11 @@ class JobQueue:
                 if job.step == "dive":
                     self._library.begin(job.dive.id)
             try:
-                state, reason = running.run()
-                self._record(job, running, state, reason)
+                self._record(job, running, running.run())
             except Exception:  # a bug must not end the queue for all that wait
                 log.exception("job on dive %s", job.dive.id)
-                self._record(job, running, FAILED, "an error of Reeflens itself; its log says more")
+                reason = "an error of Reeflens itself; its log says more"
+                self._record(job, running, Outcome(FAILED, reason, JobCause.INTERNAL))
             finally:
                 with self._wake:
                     self._current = None
@@ -148,15 +149,15 @@ class JobQueue:
             while (job := self._library.next_job()) is not None:
                 if job.step == "dive" and job.dive.attempts >= ATTEMPTS:
                     reason = f"the server stopped {job.dive.attempts} times while it worked on this; try again by hand"
-                    self._library.end(job.dive.id, FAILED, reason)
+                    self._library.end(job.dive.id, FAILED, reason, JobCause.ATTEMPTS)
                     continue
                 return job
         except Exception:  # the disk with the library may come back
             log.exception("the queue cannot be read")
         return None
 
-    def _record(self, job: Job, running: _Running, state: str, reason: str) -> None:
-        dive_id = job.dive.id
+    def _record(self, job: Job, running: _Running, outcome: Outcome) -> None:
+        dive_id, state = job.dive.id, outcome.state
         try:
             if job.step == "copy":
                 if self._stopping and state != COMPLETE:
@@ -164,14 +165,15 @@ class JobQueue:
                 if state == COMPLETE:
                     self._library.set_copy(dive_id, COPY_READY)
                 else:
-                    self._library.set_copy(dive_id, COPY_FAILED, reason or "stopped on request")
+                    reason, cause = outcome.reason or "stopped on request", outcome.cause or JobCause.STOPPED
+                    self._library.set_copy(dive_id, COPY_FAILED, reason, cause)
                 self._library.refresh(dive_id)
             elif self._stopping and running.killed:
                 self._library.put_back(dive_id)
             elif running.cancelled:
                 self._library.end(dive_id, state if state == COMPLETE else CANCELLED)
             else:
-                self._library.end(dive_id, state, reason)
+                self._library.end(dive_id, state, outcome.reason, outcome.cause)
         except Exception:
             log.exception("the outcome of dive %s cannot be kept", dive_id)
 
@@ -190,13 +192,13 @@ class _Running:
         self._process: subprocess.Popen[str] | None = None
         self._guard = threading.Lock()
         self._heard_s = self._began_s = time.monotonic()
-        self._why = ""
+        self._why: Outcome | None = None
 
-    def run(self) -> tuple[str, str]:
-        """Runs it to its end: (state, reason)."""
+    def run(self) -> Outcome:
+        """Runs it to its end."""
         with self._guard:
             if self.killed or self.cancelled:
-                return INCOMPLETE, ""
+                return Outcome(INCOMPLETE)
             # A session of its own: Ctrl-C in the server's terminal is the server's affair.
             self._process = process = subprocess.Popen(
                 self._command,
@@ -227,10 +229,10 @@ class _Running:
             if pipe is not None:
                 pipe.close()
         if ended is not None:
-            return str(ended["end"]), str(ended.get("reason", ""))
+            return Outcome(*(str(ended.get(name, "")) for name in ("end", "reason", "cause")))
         if tail:
             log.warning("job on dive %s: %s", self.job.dive.id, "".join(tail).strip()[-2000:])
-        return FAILED, self._why or _crash(code, tail)
+        return self._why or _crash(code, tail)
 
     def cancel(self) -> None:
         """Asks it to end; after CANCEL_S it is made to."""
@@ -242,7 +244,7 @@ class _Running:
                 timer.daemon = True
                 timer.start()
 
-    def kill(self, why: str = "") -> None:
+    def kill(self, why: Outcome | None = None) -> None:
         """Makes it end now. What it wrote is whole (dives/journal.py)."""
         with self._guard:
             self.killed = True
@@ -273,9 +275,11 @@ class _Running:
             except subprocess.TimeoutExpired:
                 now_s = time.monotonic()
                 if now_s - self._began_s > self._settings.limit_s:
-                    self.kill(f"it took longer than {self._settings.limit_s / 3600:.4g} h")
+                    reason = f"it took longer than {self._settings.limit_s / 3600:.4g} h"
+                    self.kill(Outcome(FAILED, reason, JobCause.TOO_LONG))
                 elif now_s - self._heard_s > self._settings.silent_s:
-                    self.kill(f"it made no progress for {self._settings.silent_s / 60:.4g} min")
+                    reason = f"it made no progress for {self._settings.silent_s / 60:.4g} min"
+                    self.kill(Outcome(FAILED, reason, JobCause.SILENT))
 
     def _line(self, command: Sequence[str]) -> list[str]:
         dive, settings = self.job.dive, self._settings
@@ -294,10 +298,11 @@ class _Running:
 
 
 def _environment() -> dict[str, str]:
-    """Ours, with the place that this program itself was imported from."""
+    """Ours, with the place that this program itself was imported from, and without settings, which may be secrets."""
     place = str(Path(dives.__file__).resolve().parents[1])
     known = os.environ.get("PYTHONPATH", "")
-    return {**os.environ, "PYTHONPATH": f"{place}{os.pathsep}{known}" if known else place}
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("REEFLENS_")}
+    return {**ours, "PYTHONPATH": f"{place}{os.pathsep}{known}" if known else place}
 
 
 def _drain(pipe: Any, tail: list[str]) -> None:
@@ -306,16 +311,17 @@ def _drain(pipe: Any, tail: list[str]) -> None:
         del tail[:-40]
 
 
-def _crash(code: int, tail: Sequence[str]) -> str:
+def _crash(code: int, tail: Sequence[str]) -> Outcome:
     if code < 0:
         try:
             name = signal.Signals(-code).name
         except ValueError:
             name = str(-code)
         more = "; the machine may have run out of memory" if name == "SIGKILL" else ""
-        return f"the work was ended by {name}{more}"
+        return Outcome(FAILED, f"the work was ended by {name}{more}", JobCause.CRASHED)
     text = "".join(tail)
     if "MemoryError" in text or "bad_alloc" in text or "Cannot allocate memory" in text:
-        return "it needs more memory than a job may have"
+        return Outcome(FAILED, "it needs more memory than a job may have", JobCause.MEMORY)
     last = next((line.strip() for line in reversed(tail) if line.strip()), "")
-    return f"the work broke off with code {code}{f' ({last[:200]})' if last else ''}"
+    reason = f"the work broke off with code {code}{f' ({last[:200]})' if last else ''}"
+    return Outcome(FAILED, reason, JobCause.CRASHED)

@@ -58,6 +58,7 @@ CREATE TABLE dives (
   every_s REAL, playable INTEGER, unplayable TEXT NOT NULL, offset_s REAL NOT NULL, thumbnail INTEGER NOT NULL,
   species TEXT NOT NULL, sightings INTEGER NOT NULL, has_results INTEGER NOT NULL,
   state TEXT NOT NULL, reason TEXT NOT NULL, copy TEXT NOT NULL, copy_reason TEXT NOT NULL,
+  cause TEXT NOT NULL DEFAULT '', copy_cause TEXT NOT NULL DEFAULT '', unplayable_cause TEXT NOT NULL DEFAULT '',
   anew INTEGER NOT NULL DEFAULT 0, attempts INTEGER NOT NULL DEFAULT 0, reached INTEGER NOT NULL DEFAULT 0,
   turn INTEGER NOT NULL DEFAULT 0
 )
@@ -88,7 +89,8 @@ class DiveRow:
     until it was looked at. unplayable: why browsers do not play the original, then ``copy`` is "wanted", "ready" or
     "failed"; else both are "". offset_s: what a browser's clock shows at media time 0. species: label -> sightings.
     state: "queued", "running", "cancelled", or as in run.json. attempts: times the work on it was begun without an end
-    or a new row; reached: bytes of its journal then.
+    or a new row; reached: bytes of its journal then. cause, copy_cause, unplayable_cause: the reason beside it in a
+    word (dives/causes.py, realtime/errors.py), "" where there is none.
     """
 
     id: str
@@ -116,6 +118,9 @@ class DiveRow:
     anew: bool
     attempts: int
     reached: int
+    cause: str
+    copy_cause: str
+    unplayable_cause: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,7 +248,7 @@ class Library:
         with self._guard, suppress(KeyError, LibraryError):
             row, seen = self.dive(dive_id), _summary(self.folder(dive_id))
             if row.copy == COPY_FAILED and seen["copy"] == COPY_WANTED:
-                del seen["copy"], seen["copy_reason"]  # it stays failed until somebody asks again
+                del seen["copy"], seen["copy_reason"], seen["copy_cause"]  # it stays failed until somebody asks again
             self._set(dive_id, **seen)
 
     # The queue
@@ -262,12 +267,12 @@ class Library:
         with self._guard:
             row = self.dive(dive_id)
             attempts = 1 if reached > row.reached else row.attempts + 1
-            self._set(dive_id, state=RUNNING, reason="", attempts=attempts, reached=reached)
+            self._set(dive_id, state=RUNNING, reason="", cause="", attempts=attempts, reached=reached)
 
-    def end(self, dive_id: str, state: str, reason: str = "") -> None:
+    def end(self, dive_id: str, state: str, reason: str = "", cause: str = "") -> None:
         """The work on a dive is over; QUEUED puts it back in its old place."""
         attempts = {} if state == RUNNING else {"attempts": 0}
-        self._set(dive_id, state=state, reason=reason, anew=0, **attempts)
+        self._set(dive_id, state=state, reason=reason, cause=cause, anew=0, **attempts)
         self.refresh(dive_id)
 
     def put_back(self, dive_id: str) -> None:
@@ -280,12 +285,13 @@ class Library:
         with self._guard:
             row = self.dive(dive_id)
             if row.state not in (QUEUED, RUNNING):
-                self._set(dive_id, state=QUEUED, reason="", anew=int(anew), attempts=0, turn=self._turn())
+                columns = {"anew": int(anew), "attempts": 0, "turn": self._turn()}
+                self._set(dive_id, state=QUEUED, reason="", cause="", **columns)
             return self.dive(dive_id)
 
-    def set_copy(self, dive_id: str, state: str, reason: str = "") -> None:
+    def set_copy(self, dive_id: str, state: str, reason: str = "", cause: str = "") -> None:
         """How the copy for browsers stands."""
-        self._set(dive_id, copy=state, copy_reason=reason)
+        self._set(dive_id, copy=state, copy_reason=reason, copy_cause=cause)
 
     # Inside
 
@@ -454,6 +460,7 @@ def _summary(folder: Path) -> dict[str, Any]:
         "rate": probe.rate if probe else None,
         "playable": None if probe is None else int(not unplayable),
         "unplayable": unplayable,
+        "unplayable_cause": probe.unplayable_cause if probe else "",
         "offset_s": probe.offset_s if probe and not unplayable else 0.0,
         "thumbnail": int((folder / THUMBNAIL).exists()),
         "species": json.dumps(species, ensure_ascii=False),
@@ -461,6 +468,7 @@ def _summary(folder: Path) -> dict[str, Any]:
         "has_results": int((folder / RESULTS / "frames.csv").exists()),
         "copy": copy,
         "copy_reason": "",
+        "copy_cause": "",
     }
 
 

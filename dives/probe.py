@@ -11,8 +11,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dives.causes import Unplayable
 from dives.partial import PartialFile, write_whole
-from realtime.errors import SourceError
+from realtime.errors import Cause, SourceError
 from realtime.frames import iso_utc
 from realtime.pictures import VideoPicture
 from realtime.sources import VideoFile
@@ -24,6 +25,7 @@ VERSION = 1
 CONTAINERS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,asf,flv,h264,hevc,m4v,mjpeg,ogg,dv,mxf,gif"
 )
+MAX_DURATION_S = 7 * 24 * 3600.0  # a header may announce centuries, and a job works for two days at most
 BROWSERS_READ = "mov,mp4,m4a,3gp,3g2,mj2"  # ffmpeg's name of the MP4 family
 BROWSERS_DECODE = ("yuv420p", "yuvj420p")
 THUMBNAIL_SIDE = 480  # twice its size on the page
@@ -35,7 +37,7 @@ class Probe:
     """What a video is.
 
     size_hw: pixels as displayed. duration_s, rate: as announced, None when not. offset_s: what a browser's clock
-    shows at media time 0. unplayable: why browsers do not play it, "" when they do.
+    shows at media time 0. unplayable: why browsers do not play it, "" when they do; unplayable_cause: in a word.
     """
 
     codec: str
@@ -46,6 +48,7 @@ class Probe:
     start_utc: str
     offset_s: float
     unplayable: str
+    unplayable_cause: str = ""
     version: int = VERSION
 
 
@@ -54,15 +57,18 @@ def probe_video(path: Path, name: str) -> Probe:
     _refuse_others(path, name)
     with VideoFile(path, name=name) as opened, av.open(f"file:{path}", options={"protocol_whitelist": "file"}) as again:
         info = opened.info
+        if info.duration_s is not None and info.duration_s > MAX_DURATION_S:
+            days = f"{info.duration_s / 86_400:,.0f}"
+            raise SourceError(name, f"it announces {days} days; at most {MAX_DURATION_S / 86_400:.0f} are taken")
         stream = again.streams.video[0]
         pixels = stream.codec_context.pix_fmt or ""
-        unplayable = ""
+        unplayable = cause = ""
         if info.codec != "h264":
-            unplayable = f"it is {info.codec.upper()}"
+            unplayable, cause = f"it is {info.codec.upper()}", Unplayable.CODEC
         elif pixels not in BROWSERS_DECODE:
-            unplayable = f"its pixels are {pixels}"
+            unplayable, cause = f"its pixels are {pixels}", Unplayable.PIXELS
         elif again.format.name != BROWSERS_READ:
-            unplayable = f"its container is {again.format.long_name}"
+            unplayable, cause = f"its container is {again.format.long_name}", Unplayable.CONTAINER
         return Probe(
             codec=info.codec,
             pixels=pixels,
@@ -72,6 +78,7 @@ def probe_video(path: Path, name: str) -> Probe:
             start_utc=iso_utc(info.start_utc),
             offset_s=max(0.0, (again.start_time or 0) / av.time_base),  # browsers move only what begins before 0
             unplayable=unplayable,
+            unplayable_cause=cause,
         )
 
 
@@ -134,4 +141,4 @@ def _refuse_others(path: Path, name: str) -> None:
         options = {"protocol_whitelist": "file", "format_whitelist": CONTAINERS}
         av.open(f"file:{path}", options=options, metadata_errors="replace").close()
     except (av.error.FFmpegError, OSError) as error:
-        raise SourceError(name, "not a video that can be read") from error
+        raise SourceError(name, "not a video that can be read", Cause.NOT_VIDEO) from error

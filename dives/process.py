@@ -172,7 +172,9 @@ def process(
                 CocoJson(),
             ]
             state, reason = _outcome(reading)
-            report = ReportHtml(stills, run.record, state, reason)
+            # What is sent to others does not say where on this disk the recording lies.
+            told = reading.broken.reason if reading.broken else reason
+            report = ReportHtml(stills, run.record, state, told)
             sightings = _write(dive, journal, [*tables, stills, SightingsCsv(stills), report], progress, "write")
             find_corrections(out)
             write_occurrences(out)

@@ -104,7 +104,8 @@ def _of_picture(path: Path) -> Picture | None:
 class Seeker:
     """A video file in which one frame after the other is looked up, each later than the last. A context manager.
 
-    Raises SourceError when the file cannot be opened.
+    It goes by the stamps as they are in the file: where these begin anew on the way, a time leads to another frame, and
+    only who has read all of the file knows that (VideoFile.restarts). Raises SourceError when it cannot be opened.
     """
 
     def __init__(self, path: Path) -> None:

@@ -4,8 +4,8 @@
     python -m dives.worker copy FOLDER                  make the copy that browsers play
 
 stdout carries one JSON object per line: {"phase", "done", "total", "rate"} while it works, {"seen": true} when the
-folder shows something new, and at last {"end": state, "reason": text}. It ends at once when its stdin does: a server
-that was killed leaves nobody behind, and the next one goes on after the last row that was written.
+folder shows something new, and at last {"end": state, "reason": text, "cause": word}. It ends at once when its stdin
+does: a server that was killed leaves nobody behind, and the next one goes on after the last row that was written.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from dives.causes import JobCause, Outcome
 from dives.copying import copy_for_browsers
 from dives.library import COPY, ORIGINAL, RESULTS, THUMBNAIL, read_facts
 from dives.locking import lock
@@ -59,15 +60,15 @@ def main() -> None:
             lock(held, wait=True)  # one that was told to end may still be ending
             ended = _dive(given, tell) if given.step == "dive" else _copy(given.folder, tell)
     except KeyboardInterrupt:
-        ended = {"end": INCOMPLETE, "reason": "stopped on request"}
+        ended = Outcome(INCOMPLETE, "stopped on request", JobCause.STOPPED)
     except MemoryError:
-        ended = {"end": FAILED, "reason": "it needs more memory than a job may have"}
+        ended = Outcome(FAILED, "it needs more memory than a job may have", JobCause.MEMORY)
     except (ReeflensError, OSError) as error:
-        ended = {"end": FAILED, "reason": _plainly(error, given.folder)}
-    tell(ended)
+        ended = Outcome(FAILED, _plainly(error, given.folder), _cause(error) or JobCause.RESULTS)
+    tell({"end": ended.state, "reason": ended.reason, "cause": ended.cause})
 
 
-def _dive(given: argparse.Namespace, tell: _Teller) -> dict[str, str]:
+def _dive(given: argparse.Namespace, tell: _Teller) -> Outcome:
     folder: Path = given.folder
     facts = read_facts(folder)
     video, results = folder / ORIGINAL / facts.video, folder / RESULTS
@@ -89,19 +90,17 @@ def _dive(given: argparse.Namespace, tell: _Teller) -> dict[str, str]:
         best = max(run.sightings, key=lambda sighting: sighting.peak_probability)
         with suppress(SourceError):
             write_thumbnail(video, best.peak_s, folder / THUMBNAIL)
-    return {
-        "end": run.state,
-        "reason": run.error.reason if isinstance(run.error, SourceError) else str(run.error or ""),
-    }
+    reason = run.error.reason if isinstance(run.error, SourceError) else str(run.error or "")
+    return Outcome(run.state, reason, _cause(run.error))
 
 
-def _copy(folder: Path, tell: _Teller) -> dict[str, str]:
+def _copy(folder: Path, tell: _Teller) -> Outcome:
     facts = read_facts(folder)
     copy_for_browsers(folder / ORIGINAL / facts.video, folder / COPY, tell.progress)
     run = read_run(folder / RESULTS)
     if run is not None and not (folder / "track.json").exists():
         write_track(folder / RESULTS, folder, run["model"]["labels"])
-    return {"end": COMPLETE, "reason": ""}
+    return Outcome(COMPLETE)
 
 
 class _Teller:
@@ -146,11 +145,16 @@ def _be_modest(memory_bytes: int | None) -> None:
         return
     with suppress(OSError):
         os.nice(NICENESS)
-    if memory_bytes:
-        import resource
+    import resource
 
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash would write gigabytes beside the library
+    if memory_bytes:
         with suppress(ValueError, OSError):  # an outer limit may be lower already
             resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+
+
+def _cause(error: Exception | None) -> str:
+    return str(error.cause or "") if isinstance(error, SourceError) else ""
 
 
 def _plainly(error: Exception, folder: Path) -> str:

@@ -41,7 +41,8 @@ class LossyParity:
     label_agreement: share with the same most probable class. probability_mean, probability_max: differences of
     probabilities over all classes. unknown_agreement: share with the unknown score on the same side of the contract's
     threshold; unknown_mean, unknown_max: differences of that score. cam_correlation: mean over pictures of Pearson's
-    correlation of the two maps of float32's class; two constant maps count as 1, one as 0.
+    correlation of the two maps of float32's class; two constant maps count as 1, one as 0. labelled: pictures of which
+    the true class is known; accuracy, fp32_accuracy: share of these that each of the two gets right, 0 when none is.
     """
 
     pictures: int
@@ -52,6 +53,9 @@ class LossyParity:
     unknown_mean: float
     unknown_max: float
     cam_correlation: float
+    labelled: int = 0
+    accuracy: float = 0.0
+    fp32_accuracy: float = 0.0
 
 
 def compare_with_keras(engine: Engine, function: Any, oracle: Any, frames: NDArray[np.uint8]) -> KerasParity:
@@ -76,9 +80,13 @@ def compare_with_keras(engine: Engine, function: Any, oracle: Any, frames: NDArr
     return KerasParity(len(frames), probability, unknown, cam, cam_tape, kinks)
 
 
-def compare_with_fp32(engine: Engine, fp32: Engine, frames: NDArray[np.uint8]) -> LossyParity:
-    """engine: the graph in fewer bits. frames: uint8 [N, S, S, 3] RGB."""
+def compare_with_fp32(
+    engine: Engine, fp32: Engine, frames: NDArray[np.uint8], classes: NDArray[np.int64] | None = None
+) -> LossyParity:
+    """engine: the graph in fewer bits. frames: uint8 [N, S, S, 3] RGB. classes: the true ones [N], -1 where unknown."""
+    classes = np.full(len(frames), -1, np.int64) if classes is None else classes
     agree: list[bool] = []
+    right: list[NDArray[np.bool_]] = []
     difference: list[NDArray[np.float32]] = []
     scores: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = []
     correlation: list[float] = []
@@ -87,12 +95,16 @@ def compare_with_fp32(engine: Engine, fp32: Engine, frames: NDArray[np.uint8]) -
         truth = fp32.run(part)
         labels = truth.probabilities.argmax(axis=1)
         ours = engine.run(part, labels)
-        agree.extend(ours.probabilities.argmax(axis=1) == labels)
+        chosen, known = ours.probabilities.argmax(axis=1), classes[start : start + BATCH]
+        agree.extend(chosen == labels)
+        right.append(np.stack([chosen == known, labels == known], axis=1)[known >= 0])
         difference.append(np.abs(ours.probabilities - truth.probabilities))
         scores.append((ours.unknown, truth.unknown))
         correlation.extend(map(_correlation, ours.cam, truth.cam))
     differences = np.concatenate(difference)
     unknown, true_unknown = (np.concatenate(part) for part in zip(*scores, strict=True))
+    both_right = np.concatenate(right)
+    accuracy, fp32_accuracy = both_right.mean(axis=0).tolist() if len(both_right) else (0.0, 0.0)
     limit = fp32.contract.thresholds.unknown
     return LossyParity(
         pictures=len(frames),
@@ -103,6 +115,9 @@ def compare_with_fp32(engine: Engine, fp32: Engine, frames: NDArray[np.uint8]) -
         unknown_mean=float(np.abs(unknown - true_unknown).mean()),
         unknown_max=float(np.abs(unknown - true_unknown).max()),
         cam_correlation=float(np.mean(correlation)),
+        labelled=len(both_right),
+        accuracy=accuracy,
+        fp32_accuracy=fp32_accuracy,
     )
 
 

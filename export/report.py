@@ -29,6 +29,7 @@ class Bar:
 
 # Half precision is nearly exact. Int8 of an unsure 23-class model (51 % right, so that two classes are often as good as
 # equal) reached 0.96 and 0.99 on photographs it had not seen; a quantisation gone wrong falls far below.
+ACCURACY_BAR = 0.01  # one point, of labelled pictures
 BARS = {"fp16": Bar(0.98, 0.98, 0.98), "int8": Bar(0.90, 0.90, 0.90)}
 
 
@@ -38,7 +39,8 @@ class ExportReport:
 
     run: the folder it is from. model: the ONNX file. size_bytes: of the file. cam_scale: as in its contract.
     keras: the float32 graph against the trained model. lossy: for fp16 and int8, the written graph against the
-    float32 one, by set of pictures: "run" (the run's calibration.npz) and "held-out" (when given).
+    float32 one, by set of pictures: "run" (the run's calibration.npz) and "held-out" (when given). recipe: how int8 was
+    made, in words. refused: what was tried before, and why it was not good enough.
     """
 
     run: Path
@@ -48,6 +50,8 @@ class ExportReport:
     cam_scale: float
     keras: KerasParity
     lossy: Mapping[str, LossyParity] = field(default_factory=dict)
+    recipe: str = ""
+    refused: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """The report as one JSON object."""
@@ -58,6 +62,9 @@ class ExportReport:
         head = f"{self.model}: {self.precision}, {self.size_bytes / 1e6:.1f} MB, cam_scale {self.cam_scale:.4g}"
         lines = [head, f"float32 against the trained model: {_keras_figures(self.keras)}"]
         lines += [f"{self.precision} against float32, {name}: {_lossy_figures(it)}" for name, it in self.lossy.items()]
+        if self.recipe:
+            lines.append(f"int8 by {self.recipe}")
+        lines += [f"refused: {recipe}: {why}" for recipe, why in self.refused.items()]
         return "\n".join(lines)
 
 
@@ -86,13 +93,23 @@ def refuse_overflow(largest: float) -> None:
 
 
 def refuse_loss(precision: str, name: str, parity: LossyParity) -> None:
-    """Raises ExportError when fewer bits changed the answers by more than the BARS; name: the set of pictures."""
+    """Raises ExportError when fewer bits changed the answers by more than the BARS, or cost more than ACCURACY_BAR.
+
+    name: the set of pictures.
+    """
     bar = BARS[precision]
     if not all(getattr(parity, it) >= wanted for it, wanted in asdict(bar).items()):
         raise ExportError(
             f"{precision} loses too much against float32 ({name}): {_lossy_figures(parity)}; expected at least "
             f"{bar.label_agreement:.0%}, {bar.unknown_agreement:.0%} and {bar.cam_correlation:.2f}; give other "
             "--calibration pictures or export fp32; nothing was written"
+        )
+    if parity.labelled and not parity.fp32_accuracy - parity.accuracy <= ACCURACY_BAR:
+        raise ExportError(
+            f"{precision} costs {100 * (parity.fp32_accuracy - parity.accuracy):.1f} points of accuracy on "
+            f"{parity.labelled} labelled pictures ({name}): {parity.accuracy:.1%} right, {parity.fp32_accuracy:.1%} in "
+            f"float32; expected at most {100 * ACCURACY_BAR:.0f}; give other --calibration pictures or export fp32; "
+            "nothing was written"
         )
 
 
@@ -106,8 +123,9 @@ def _keras_figures(parity: KerasParity) -> str:
 
 
 def _lossy_figures(parity: LossyParity) -> str:
+    right = f", {parity.accuracy:.1%} right where float32 has {parity.fp32_accuracy:.1%}" if parity.labelled else ""
     return (
-        f"{parity.pictures} pictures, {parity.label_agreement:.1%} same labels, probabilities off by "
+        f"{parity.pictures} pictures, {parity.label_agreement:.1%} same labels{right}, probabilities off by "
         f"{parity.probability_mean:.4f} on average and {parity.probability_max:.3f} at most, "
         f"{parity.unknown_agreement:.1%} alike refused as unknown or not, the score off by {parity.unknown_mean:.4f} "
         f"and {parity.unknown_max:.3f}, maps correlate by {parity.cam_correlation:.3f}"

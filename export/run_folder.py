@@ -69,7 +69,7 @@ def _contract(path: Path) -> ModelContract:
 
 def _frames(path: Path, size: int) -> NDArray[np.uint8]:
     try:
-        with np.load(path) as stored:
+        with np.load(path, allow_pickle=False) as stored:
             frames: NDArray[np.uint8] = stored["frames"]
     except Exception as error:  # zipfile, zlib and numpy raise unrelated classes for a damaged archive
         raise ExportError(f"{path}: cannot be read ({_first_line(error)})") from error

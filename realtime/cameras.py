@@ -29,7 +29,7 @@ from realtime.backlog import Backlog
 from realtime.errors import CameraError, Cause
 from realtime.frames import Frame, Picture
 from realtime.mediaclock import MediaClock
-from realtime.pictures import ArrayPicture, VideoPicture
+from realtime.pictures import ArrayPicture, VideoPicture, displayed_hw, pixel_aspect_now
 from realtime.sources import SourceInfo
 
 log = logging.getLogger(__name__)
@@ -130,7 +130,7 @@ class NetworkStream(_Camera):
         rate = self._stream.guessed_rate or self._stream.average_rate
         self.info = SourceInfo(
             kind="stream",
-            size_hw=(self._stream.height, self._stream.width),
+            size_hw=displayed_hw(self._stream.height, self._stream.width, pixel_aspect_now(self._stream)),
             rate=float(rate) if rate and self._stamped else None,
             duration_s=recorded_s if self._recording else None,
             codec=self._stream.codec_context.name,
@@ -176,6 +176,7 @@ class NetworkStream(_Camera):
             except (av.error.FFmpegError, ValueError):
                 self.damaged += 1
                 continue
+            aspect = pixel_aspect_now(self._stream)
             for picture in decoded:
                 stamp_s = picture.time if self._stamped else None
                 if self._paced and stamp_s is not None:
@@ -185,7 +186,7 @@ class NetworkStream(_Camera):
                         begun_s, first_s = self._clock(), stamp_s
                     elif self._stop.wait(max(0.0, early_s)):
                         return
-                yield self._frame(VideoPicture(picture), stamp_s, backlog.late_s)
+                yield self._frame(VideoPicture(picture, aspect), stamp_s, backlog.late_s)
 
     def _open(self, open_s: float) -> av.container.InputContainer:
         scheme = urlsplit(self._url).scheme.lower()

@@ -29,36 +29,40 @@ class ProviderError(ReeflensError):
     """The execution provider that was asked for does not run on this machine."""
 
 
-class SourceError(ReeflensError):
-    """A source of frames cannot be opened or breaks; ``name`` says which, ``reason`` why."""
-
-    def __init__(self, name: str, reason: str) -> None:
-        super().__init__(f"{name}: {reason}")
-        self.name = name
-        self.reason = reason
-
-
 class Cause(StrEnum):
-    """Why a camera gives no picture. What each means for its owner is in docs/cameras.md."""
+    """Why a source gives no picture. What each means for its owner is in docs/cameras.md."""
 
     REFUSED = "refused"  # the machine is there, nothing listens on the port
     UNREACHABLE = "unreachable"  # no such machine, or no way to it
     TIMEOUT = "timeout"  # it does not answer in time
-    UNAUTHORISED = "unauthorised"  # it wants another user name or password, or the system denies the device
+    UNAUTHORISED = "unauthorised"  # it wants another user name or password, or the system denies the device or file
     NOT_FOUND = "not-found"  # it answers, and has no stream, or no device, of this name
     UNAVAILABLE = "unavailable"  # it answers that it cannot now: an error of its own, or in use by another program
     NOT_VIDEO = "not-video"  # it sends something that cannot be decoded
     SILENT = "silent"  # connected, and no frame comes
     ENDED = "ended"  # it ended the stream
     GONE = "gone"  # the connection broke
+    CUT_OFF = "cut-off"  # a file breaks off before its end
+    NO_PICTURES = "no-pictures"  # a folder has none that can be read
+
+
+class SourceError(ReeflensError):
+    """A source of frames cannot be opened or breaks; ``name`` says which, ``reason`` why, ``cause`` so in one word."""
+
+    def __init__(self, name: str, reason: str, cause: Cause | None = None) -> None:
+        super().__init__(f"{name}: {reason}")
+        self.name = name
+        self.reason = reason
+        self.cause = cause
 
 
 class CameraError(SourceError):
     """A camera cannot be opened or is lost; trying again later may help."""
 
+    cause: Cause
+
     def __init__(self, name: str, cause: Cause, reason: str) -> None:
-        super().__init__(name, reason)
-        self.cause = cause
+        super().__init__(name, reason, cause)
 
 
 class DataError(ReeflensError):

@@ -30,8 +30,8 @@ class LiveStatus:
     """How a live source is doing.
 
     state: "connecting", "live", "ended", "failed" or "stopped", and for a camera also "stalled" and "retrying" (drawn
-    in realtime/reconnecting.py). reason: why, in words, and cause: as a word of realtime.errors.Cause, when it is a
-    camera's trouble. captured: frames read. dropped: frames overwritten by a newer one before they were classified.
+    in realtime/reconnecting.py). reason: why, in words, and cause: as a word of realtime.errors.Cause, where it is one
+    of these. captured: frames read. dropped: frames overwritten by a newer one before they were classified.
     damaged: what came and could not be decoded or classified. reconnects: times a camera came back by a new connection.
     stalls: times one fell silent. classified: results given. rate: results/s over the last two seconds. size_hw: of the
     picture, pixels. late: those of ``dropped`` that were overtaken on the way out of a camera's own thread; the others
@@ -395,11 +395,11 @@ class LiveRunner:
         feed.over = True  # before the source is told, so that its end is not heard as one of its own
         if feed.source is not None:
             feed.source.close()
-        self._end(feed, "failed", str(error) or type(error).__name__)
+        self._end(feed, "failed", str(error) or type(error).__name__, getattr(error, "cause", None) or "")
 
-    def _end(self, feed: _Feed, state: str, reason: str) -> None:
+    def _end(self, feed: _Feed, state: str, reason: str, cause: str = "") -> None:
         feed.over = True
-        self._change(feed, state=state, reason=reason, cause="")
+        self._change(feed, state=state, reason=reason, cause=cause)
 
     def _change(self, feed: _Feed, **fields: str) -> None:
         with self._lock:

@@ -16,8 +16,23 @@ SQUARE = Fraction(1)
 
 
 def pixel_aspect(stream: av.VideoStream) -> Fraction:
-    """Width of a stored pixel over its height: 1 but for DV, DVD, HDV and some analogue cameras."""
-    aspect = stream.sample_aspect_ratio
+    """Width of a stored pixel over its height, as the file says: 1 but for DV, DVD, HDV and some analogue cameras."""
+    return _believed(stream.sample_aspect_ratio)
+
+
+def pixel_aspect_now(stream: av.VideoStream) -> Fraction:
+    """The same of what was decoded last: a camera may change its shape while it runs, and has no file to say so."""
+    return _believed(stream.codec_context.sample_aspect_ratio or stream.sample_aspect_ratio)
+
+
+def displayed_hw(height: int, width: int, aspect: Fraction) -> tuple[int, int]:
+    """The size with square pixels, made by stretching the side that is too short."""
+    if aspect > 1:
+        return height, round(width * aspect)
+    return round(height / aspect), width
+
+
+def _believed(aspect: Fraction | None) -> Fraction:
     # Anamorphic lenses end at 2; a damaged header may say 30000, which would be a picture of gigabytes.
     return aspect if aspect is not None and Fraction(1, 4) <= aspect <= 4 else SQUARE
 
@@ -25,8 +40,8 @@ def pixel_aspect(stream: av.VideoStream) -> Fraction:
 class VideoPicture:
     """A decoded video frame, kept as the decoder gave it (YUV, maybe rotated). Safe to read from several threads.
 
-    aspect: of its stored pixels, see pixel_aspect. People see square pixels, made by stretching the side that is too
-    short; the model's input is the whole picture made square, as in training, whatever shape its pixels had.
+    aspect: of its stored pixels, see pixel_aspect. People see square pixels (displayed_hw); the model's input is the
+    whole picture made square, as in training, whatever shape its pixels had.
     """
 
     __slots__ = ("_aspect", "_frame")
@@ -70,10 +85,7 @@ class VideoPicture:
 
     def _square_hw(self) -> tuple[int, int]:
         """Before rotation, with square pixels."""
-        height, width = self._frame.height, self._frame.width
-        if self._aspect > 1:
-            return height, round(width * self._aspect)
-        return round(height / self._aspect), width
+        return displayed_hw(self._frame.height, self._frame.width, self._aspect)
 
 
 class ArrayPicture:

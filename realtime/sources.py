@@ -24,15 +24,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime.decode import EXTENSIONS, UndecodableError, decode, strict_decoding
-from realtime.errors import SourceError
+from realtime.errors import Cause, SourceError
 from realtime.fileclock import FileClock
 from realtime.frames import Frame
+from realtime.gpmf import is_telemetry, satellite_start
 from realtime.mpegts import torn
 from realtime.pictures import ArrayPicture, VideoPicture, pixel_aspect
 
 log = logging.getLogger(__name__)
 
 UNKNOWN_INTERVAL_S = 1.0 / 30.0  # between frames, when a file says nothing of its rate
+MAX_PIXELS = 1 << 26  # of a frame, twice that of 8K; a header may ask for gigabytes
+# Formats that name other files: somebody who hands us one could have us read what is none of his.
+PLAYLISTS = frozenset({"hls", "concat", "dash", "imf", "sdp", "rtsp", "rtp", "webm_dash_manifest"})
 CORRUPT_END = 4  # frames; a picture that was cut off may be shown before some that are whole (B-frames)
 
 
@@ -41,7 +45,8 @@ class SourceInfo:
     """What a source announces about itself before it is read; any of it may turn out otherwise.
 
     kind: "video", "pictures", "scene", "stream" or "camera". size_hw: pixels as displayed. rate: frames/s. frames: how
-    many. start_utc: wall clock of media time 0, and utc_source where that is from ("container", "start", "").
+    many. start_utc: wall clock of media time 0, and utc_source where that is from ("start", "gps", "container", "").
+    clock_utc: what the container alone says of it, by the camera's clock.
     """
 
     kind: str
@@ -52,6 +57,7 @@ class SourceInfo:
     codec: str = ""
     start_utc: datetime | None = None
     utc_source: str = ""
+    clock_utc: datetime | None = None
 
 
 class Source(Protocol):
@@ -119,8 +125,17 @@ class VideoFile(_Closing):
         playable = [stream for stream in streams if "attached_pic" not in str(stream.disposition)]
         if not playable:
             self._container.close()
-            raise SourceError(self.name, "there is no video in this file")
+            raise SourceError(self.name, "there is no video in this file", Cause.NOT_VIDEO)
         self._stream = playable[0]
+        if self._stream.width * self._stream.height > MAX_PIXELS:
+            self._container.close()
+            raise SourceError(
+                self.name,
+                f"its frames have {self._stream.width} x {self._stream.height} pixels; "
+                f"at most {MAX_PIXELS // 1_000_000} million are taken",
+                Cause.NOT_VIDEO,
+            )
+        self._stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}  # for frames that the header kept quiet of
         self._stream.thread_type = "AUTO"
         self._aspect = pixel_aspect(self._stream)
         self._origin_s = (self._container.start_time or 0) / av.time_base
@@ -133,7 +148,7 @@ class VideoFile(_Closing):
             raise
         if self._first is None:
             self._container.close()
-            raise SourceError(self.name, "no frame in this file can be decoded")
+            raise SourceError(self.name, "no frame in this file can be decoded", Cause.NOT_VIDEO)
         self.info = self._announced(self._first, start)
         self._interval_s = 1.0 / self.info.rate if self.info.rate else UNKNOWN_INTERVAL_S
         self._clock = FileClock(self._interval_s)
@@ -214,14 +229,22 @@ class VideoFile(_Closing):
                 except av.error.InvalidDataError:
                     self.damaged_packets += 1
         except av.error.FFmpegError as error:
-            raise SourceError(self.name, f"reading stopped: {error.strerror or error}") from error
+            raise SourceError(self.name, f"reading stopped: {error.strerror or error}", Cause.CUT_OFF) from error
 
     def _announced(self, first: av.VideoFrame, start: datetime | None) -> SourceInfo:
         stream, container = self._stream, self._container
         rate = stream.average_rate or stream.guessed_rate
-        recorded = _container_utc({**container.metadata, **stream.metadata})
-        start_utc = start.astimezone(UTC) if start is not None else recorded
-        utc_source = "start" if start is not None else "container" if recorded else ""
+        # A program that cut or packed it anew may have set the one of the stream.
+        clock_utc = _container_utc(container.metadata) or _container_utc(stream.metadata)
+        start_utc: datetime | None
+        if start is not None:
+            start_utc, utc_source = start.astimezone(UTC), "start"
+        elif any(is_telemetry(track.metadata) for track in container.streams.data) and (
+            by_satellites := satellite_start(self.path)
+        ):
+            start_utc, utc_source = by_satellites, "gps"
+        else:
+            start_utc, utc_source = clock_utc, "container" if clock_utc else ""
         return SourceInfo(
             kind="video",
             size_hw=VideoPicture(first, self._aspect).size_hw,
@@ -231,6 +254,7 @@ class VideoFile(_Closing):
             codec=stream.codec_context.name,
             start_utc=start_utc,
             utc_source=utc_source,
+            clock_utc=clock_utc,
         )
 
     def _duration_s(self) -> float | None:
@@ -248,7 +272,9 @@ class VideoFile(_Closing):
             # These have no header that announces a length: what ffmpeg says is estimated from the bytes found.
             if frames - self._corrupt <= CORRUPT_END or torn(self.path):
                 raise SourceError(
-                    self.name, f"the file breaks off in the middle of a frame, at {last_s:.1f} s, after {frames} frames"
+                    self.name,
+                    f"the file breaks off in the middle of a frame, at {last_s:.1f} s, after {frames} frames",
+                    Cause.CUT_OFF,
                 )
             return
         if duration_s is None:
@@ -256,7 +282,9 @@ class VideoFile(_Closing):
         missing_s = duration_s - (last_s + interval_s)
         if missing_s > max(0.5, 0.02 * duration_s, 3 * interval_s):
             raise SourceError(
-                self.name, f"the file breaks off at {last_s:.1f} s of {duration_s:.1f} s, after {frames} frames"
+                self.name,
+                f"the file breaks off at {last_s:.1f} s of {duration_s:.1f} s, after {frames} frames",
+                Cause.CUT_OFF,
             )
 
 
@@ -277,14 +305,14 @@ class PictureFolder(_Closing):
         try:
             files = [entry for entry in self.path.iterdir() if entry.is_file() and not entry.name.startswith(".")]
         except OSError as error:
-            raise SourceError(self.name, _os_reason(error)) from error
+            raise _unreadable(self.name, error) from error
         files.sort(key=lambda entry: natural_order(entry.name))
         self.paths = [entry for entry in files if entry.suffix.lower() in EXTENSIONS]
         first = next((rgb for rgb in map(self._read, self.paths) if rgb is not None), None)
         if first is None:
             count = len(self.paths)
             why = f"none of its {count} pictures can be read" if count else "there is no picture in this folder"
-            raise SourceError(self.name, why)
+            raise SourceError(self.name, why, Cause.NO_PICTURES)
         self.skipped = [(entry.name, "not a picture by its name") for entry in files if entry not in self.paths]
         self.info = SourceInfo(
             kind="pictures",
@@ -313,7 +341,7 @@ class PictureFolder(_Closing):
             with strict_decoding():
                 return decode(path.read_bytes())
         except (OSError, UndecodableError) as error:
-            reason = _os_reason(error) if isinstance(error, OSError) else str(error)
+            reason = _unreadable(self.name, error).reason if isinstance(error, OSError) else str(error)
             self.skipped.append((path.name, reason))
             return None
 
@@ -406,27 +434,33 @@ def _open_container(path: Path, name: str) -> av.container.InputContainer:
     try:
         with path.open("rb") as file:  # ffmpeg's own messages for these are less clear
             if not file.read(1):
-                raise SourceError(name, "the file is empty")
+                raise SourceError(name, "the file is empty", Cause.NOT_VIDEO)
     except OSError as error:
-        raise SourceError(name, _os_reason(error)) from error
+        raise _unreadable(name, error) from error
     try:
         # The prefix and the allow-list keep names like "concat:..." and playlists from opening anything else.
-        return av.open(f"file:{path}", options={"protocol_whitelist": "file"}, metadata_errors="replace")
+        container = av.open(f"file:{path}", options={"protocol_whitelist": "file"}, metadata_errors="replace")
     except (av.error.FFmpegError, OSError) as error:
-        raise SourceError(name, f"not a video that can be read ({error.strerror or error})") from error
+        why = f"not a video that can be read ({error.strerror or error})"
+        raise SourceError(name, why, Cause.NOT_VIDEO) from error
+    if not PLAYLISTS.isdisjoint(container.format.name.split(",")):
+        container.close()
+        why = "a list of other files and no video itself; give the files that it names"
+        raise SourceError(name, why, Cause.NOT_VIDEO)
+    return container
 
 
-def _os_reason(error: OSError) -> str:
+def _unreadable(name: str, error: OSError) -> SourceError:
     match error:
         case FileNotFoundError():
-            return "no such file or folder"
+            return SourceError(name, "no such file or folder", Cause.NOT_FOUND)
         case PermissionError():
-            return "no permission to read it"
+            return SourceError(name, "no permission to read it", Cause.UNAUTHORISED)
         case IsADirectoryError():
-            return "a folder, where a file was expected"
+            return SourceError(name, "a folder, where a file was expected", Cause.NOT_VIDEO)
         case NotADirectoryError():
-            return "a file, where a folder was expected"
-    return (error.strerror or type(error).__name__).lower()
+            return SourceError(name, "a file, where a folder was expected", Cause.NOT_FOUND)
+    return SourceError(name, (error.strerror or type(error).__name__).lower(), Cause.UNAVAILABLE)
 
 
 def _container_utc(metadata: dict[str, str]) -> datetime | None:

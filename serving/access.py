@@ -56,6 +56,14 @@ class Origin:
     authority: Authority
 
 
+def is_loopback(host: str) -> bool:
+    """Whether a server that is told to listen on ``host`` can be reached from this machine only."""
+    try:
+        return host.lower() == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def public_origin(text: str) -> Origin:
     """Under which the server is reached from outside, through a proxy. Raises SettingsError for what is no origin."""
     origin = _parse_origin(text.removesuffix("/"))
@@ -120,6 +128,16 @@ def refusal(
     return f"pages of {origins[0]!r} may not use this server"
 
 
+def is_public_tls(headers: Headers, public: Collection[Origin]) -> bool:
+    """Whether a browser asks under one of these that is https, by its Host or by the page that it names."""
+    host = headers.get("host", "")
+    asking = _parse_origin(headers.get("origin", ""))
+    return any(
+        each.scheme == "https" and (each == asking or each.authority == parse_authority(host, DEFAULT_PORTS["https"]))
+        for each in public
+    )
+
+
 def _same_origin(origin: str, host: str) -> bool:
     asking = _parse_origin(origin)
     # The page's own scheme counts: behind a proxy that speaks TLS it is https while ours is http.
@@ -166,7 +184,10 @@ class Access:
         method = scope.get("method", "GET")
         why = refusal(Headers(scope=scope), scope["scheme"], self._bound_host, port, method, self._public)
         if scope["type"] == "websocket":
-            await (self._app(scope, receive, send) if why is None else _refuse_websocket(receive, send, why))
+            if why is None:
+                await self._app(scope, receive, send)
+            else:
+                await refuse_websocket(receive, send, CLOSE_POLICY, why)
             return
 
         async def send_guarded(message: Message) -> None:
@@ -180,7 +201,8 @@ class Access:
         await answer(scope, receive, send_guarded)
 
 
-async def _refuse_websocket(receive: Receive, send: Send, why: str) -> None:
+async def refuse_websocket(receive: Receive, send: Send, code: int, why: str) -> None:
+    """Accepts and closes it, so that whoever opened it learns why. why: cut to what a close frame takes."""
     await receive()
     await send({"type": "websocket.accept"})
-    await send({"type": "websocket.close", "code": CLOSE_POLICY, "reason": why.encode()[:123].decode(errors="ignore")})
+    await send({"type": "websocket.close", "code": code, "reason": why.encode()[:123].decode(errors="ignore")})

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import csv
 import math
+import os
 from pathlib import Path
 from typing import Any, Literal
 
 from fastapi import APIRouter, HTTPException, Request, Response
-from fastapi.responses import FileResponse
 from pydantic import BaseModel, Field
 
 from dives.corrections import (
+    MAX_BY,
     MAX_LABEL,
+    Correction,
     SightingKey,
     Verdict,
     add_correction,
@@ -23,23 +25,13 @@ from dives.corrections import (
 )
 from dives.jobs import JobProgress
 from dives.library import COPY, COPY_FAILED, COPY_READY, COPY_WANTED, RESULTS, THUMBNAIL, DiveRow, clean_title
-from dives.process import JOURNAL
 from dives.track import DATA, read_index
 from realtime.errors import LibraryError, ResultsError
-from serving.answers import has_it, problem
+from serving.answers import problem
 from serving.desk import Desk, DeskDep
+from serving.files import send_file, whole_or_part
 
-KEEP_FRESH = {"cache-control": "no-cache"}  # kept by the browser, which asks each time whether it still holds
 CANCEL_S = 12.0
-# Never what the name of an upload says: a browser must not take a file of somebody else's for a page of ours.
-MEDIA_TYPES = {
-    ".csv": "text/csv",
-    ".json": "application/json",
-    ".vtt": "text/vtt",
-    ".jpg": "image/jpeg",
-    ".mp4": "video/mp4",
-    ".srt": "text/plain; charset=utf-8",
-}
 VIDEO_TYPES = {".mp4": "video/mp4", ".m4v": "video/mp4", ".mov": "video/mp4"}
 
 router = APIRouter(
@@ -61,19 +53,6 @@ class _Bytes(Response):
     media_type = "application/octet-stream"
 
 
-class _AnyType(Response):
-    media_type = "*/*"  # in the schema; what is sent has the type that its name tells
-
-
-def _whole_or_part(media_type: str) -> dict[int | str, dict[str, Any]]:
-    """What a route that sends files may answer beside all of it."""
-    return {
-        206: {"description": "The part asked for by Range.", "content": {media_type: {}}},
-        304: {"description": "It is the one of If-None-Match."},
-        416: {"description": "There is no such part."},
-    }
-
-
 CONFLICT = problem("Not now, or not as it stands: the detail says why.")
 
 
@@ -90,7 +69,10 @@ class Work(BaseModel):
 
 
 class DiveSummary(BaseModel):
-    """A dive in the list; the fields are those of dives.library.DiveRow. work: None while nothing works on it."""
+    """A dive in the list; the fields are those of dives.library.DiveRow. work: None while nothing works on it.
+
+    reason, unplayable, copy_reason: in English; cause, unplayable_cause, copy_cause: the same in a word, or "".
+    """
 
     id: str
     title: str
@@ -114,6 +96,9 @@ class DiveSummary(BaseModel):
     reason: str
     copy_state: str
     copy_reason: str
+    cause: str
+    unplayable_cause: str
+    copy_cause: str
     work: Work | None
 
 
@@ -166,33 +151,43 @@ class SightingRow(BaseModel):
 
 
 class Said(BaseModel):
-    """A correction. peak_frame, label, file: of the sighting that it is about."""
+    """A correction. peak_frame, label: of the sighting that it is about. by: who says so, if they like."""
 
     number: int = Field(ge=0)
     peak_frame: int
     label: str = Field(max_length=MAX_LABEL)
     verdict: Literal["right", "wrong", "nothing", "undo"]
     truth: str = Field(default="", max_length=4 * MAX_LABEL)
+    by: str = Field(default="", max_length=MAX_BY)
 
 
-class ResultFile(BaseModel):
-    """A file that can be had. about: its name in the documentation."""
+class LeftOver(BaseModel):
+    """A correction of no sighting that is there now. label, file: of the one that it was of; truth: what it is."""
 
-    name: str
-    bytes: int
+    file: str
+    label: str
+    start_s: float
+    end_s: float
+    peak_s: float
+    verdict: Verdict
+    truth: str
+    by: str
+    at: str
 
 
-@router.get("")
-def dives(desk: DeskDep, request: Request) -> LibraryList:
+@router.get("", response_model=LibraryList)
+def dives(desk: DeskDep, request: Request) -> Response:
     """Every dive, the last added first."""
     progress, rows = desk.jobs.progress(), desk.library.dives()
-    return LibraryList(
+    library = LibraryList(
         dives=[summary(row, progress) for row in rows],
         used_bytes=sum(row.bytes for row in rows),
         upload_limit=desk.uploads.limits.upload,
         quota=desk.uploads.limits.quota,
         labels=list(request.app.state.station.contract.labels),
     )
+    # FastAPI would check what has its types already, and write it with Python's json: three times as long.
+    return Response(library.model_dump_json(), media_type="application/json")
 
 
 @router.get("/{dive_id}")
@@ -247,31 +242,31 @@ def again(desk: DeskDep, dive_id: str, wanted: Again) -> DiveSummary:
     return summary(desk.dive(dive_id), desk.jobs.progress())
 
 
-@router.get("/{dive_id}/thumbnail", response_class=_Jpeg, responses=_whole_or_part("image/jpeg"))
+@router.get("/{dive_id}/thumbnail", response_class=_Jpeg, responses=whole_or_part("image/jpeg"))
 def thumbnail(desk: DeskDep, dive_id: str, request: Request) -> Response:
     """A picture to know it by."""
     desk.dive(dive_id)
-    return _send(desk.library.folder(dive_id) / THUMBNAIL, "image/jpeg", request)
+    return send_file(desk.library.folder(dive_id) / THUMBNAIL, "image/jpeg", request)
 
 
-@router.get("/{dive_id}/video", response_class=_Mp4, responses=_whole_or_part("video/mp4"))
+@router.get("/{dive_id}/video", response_class=_Mp4, responses=whole_or_part("video/mp4"))
 def video(desk: DeskDep, dive_id: str, request: Request) -> Response:
     """What browsers play: the original, or the copy made of it. Answers requests for ranges."""
     row = desk.dive(dive_id)
     if row.unplayable:
         if row.copy != COPY_READY:
             raise HTTPException(404, "the copy that browsers play is not there yet")
-        return _send(desk.library.folder(dive_id) / COPY, "video/mp4", request)
+        return send_file(desk.library.folder(dive_id) / COPY, "video/mp4", request)
     path = _original(desk, dive_id)
-    return _send(path, VIDEO_TYPES.get(path.suffix, "video/mp4"), request)
+    return send_file(path, VIDEO_TYPES.get(path.suffix, "video/mp4"), request)
 
 
-@router.get("/{dive_id}/original", response_class=_Bytes, responses=_whole_or_part("application/octet-stream"))
+@router.get("/{dive_id}/original", response_class=_Bytes, responses=whole_or_part("application/octet-stream"))
 def original(desk: DeskDep, dive_id: str, request: Request) -> Response:
     """The file as it was sent."""
     row = desk.dive(dive_id)
     path = _original(desk, dive_id)
-    return _send(path, "application/octet-stream", request, filename=clean_title(row.file_name) or path.name)
+    return send_file(path, "application/octet-stream", request, filename=clean_title(row.file_name) or path.name)
 
 
 @router.get("/{dive_id}/track")
@@ -285,14 +280,14 @@ def track(desk: DeskDep, dive_id: str) -> dict[str, Any]:
     return {**index, "edition": f"{(folder / DATA).stat().st_mtime_ns:x}"}
 
 
-@router.get("/{dive_id}/track/{edition}", response_class=_Bytes, responses=_whole_or_part("application/octet-stream"))
+@router.get("/{dive_id}/track/{edition}", response_class=_Bytes, responses=whole_or_part("application/octet-stream"))
 def track_bytes(desk: DeskDep, dive_id: str, edition: str, request: Request) -> Response:
     """The bytes of the track, to be asked for chunk by chunk as a range."""
     desk.dive(dive_id)
     path = desk.library.folder(dive_id) / DATA
     if not path.exists() or edition != f"{path.stat().st_mtime_ns:x}":
         raise HTTPException(404, "the track was made anew; ask for it again")
-    answer = _send(path, "application/octet-stream", request)
+    answer = send_file(path, "application/octet-stream", request)
     answer.headers["cache-control"] = "private, max-age=31536000, immutable"  # another track has another address
     return answer
 
@@ -302,6 +297,31 @@ def sightings(desk: DeskDep, dive_id: str) -> list[SightingRow]:
     """Every sighting, in order of time, and beside it what people said of it."""
     desk.dive(dive_id)
     return _sightings(desk.library.folder(dive_id) / RESULTS)
+
+
+@router.get("/{dive_id}/corrections/left-over", responses={409: CONFLICT})
+def left_over(desk: DeskDep, dive_id: str) -> list[LeftOver]:
+    """Corrections that are of no sighting: what another processing does not see any more, or other recordings'."""
+    desk.dive(dive_id)
+    results = desk.library.folder(dive_id) / RESULTS
+    try:
+        keys = read_keys(results)
+    except ResultsError:  # no sightings yet
+        return []
+    try:
+        words = corrected(keys, read_corrections(results)).left_over
+    except ResultsError as error:
+        raise HTTPException(409, str(error).replace(f"{results}{os.sep}", "")) from error
+    return [
+        LeftOver(
+            **{name: getattr(word.sighting, name) for name in ("file", "label", "start_s", "end_s", "peak_s")},
+            verdict=word.verdict,
+            truth=word.truth or "",
+            by=word.by,
+            at=word.at.isoformat(),
+        )
+        for word in words
+    ]
 
 
 @router.post("/{dive_id}/corrections", responses={409: CONFLICT, 507: problem("The disk does not take it.")})
@@ -321,37 +341,14 @@ def correct(desk: DeskDep, dive_id: str, said: Said) -> SightingRow:
     key = keys[said.number]
     try:
         if said.verdict == "undo":
-            undo_correction(results, _as_said(results, keys, said.number))
+            undo_correction(results, _as_said(results, keys, said.number), by=said.by)
         else:
-            add_correction(results, key, Verdict(said.verdict), said.truth)
+            add_correction(results, key, Verdict(said.verdict), said.truth, by=said.by)
     except ValueError as error:
         raise HTTPException(422, str(error)) from error
     except ResultsError as error:
         raise HTTPException(507, "the correction is not kept: the disk does not take it") from error
     return _sightings(results)[said.number]
-
-
-@router.get("/{dive_id}/files")
-def files(desk: DeskDep, dive_id: str) -> list[ResultFile]:
-    """What can be downloaded."""
-    desk.dive(dive_id)
-    found = _files(desk.library.folder(dive_id) / RESULTS)
-    return [ResultFile(name=name, bytes=path.stat().st_size) for name, path in found.items()]
-
-
-@router.get("/{dive_id}/files/{name:path}", response_class=_AnyType, responses=_whole_or_part("*/*"))
-def file(desk: DeskDep, dive_id: str, name: str, request: Request, show: bool = False) -> Response:
-    """One of them. show: a picture to show, not to keep."""
-    row = desk.dive(dive_id)
-    # Looked up, not put together: a name that is not in the list reaches no file.
-    path = _files(desk.library.folder(dive_id) / RESULTS).get(name)
-    if path is None:
-        raise HTTPException(404, "there is no such file")
-    if show and path.suffix == ".jpg":
-        return _send(path, "image/jpeg", request)
-    media_type = MEDIA_TYPES.get(path.suffix, "application/octet-stream")
-    stem = "".join(letter if letter.isalnum() or letter in " -_." else "-" for letter in row.title)[:80].strip(" .-")
-    return _send(path, media_type, request, filename=f"{stem} - {path.name}" if stem else path.name)
 
 
 def summary(row: DiveRow, progress: JobProgress | None) -> DiveSummary:
@@ -370,36 +367,18 @@ def _original(desk: Desk, dive_id: str) -> Path:
         raise HTTPException(404, "its video is not there") from error
 
 
-def _send(path: Path, media_type: str, request: Request, *, filename: str | None = None) -> Response:
-    """A file, or a part of it; nothing when the browser has this very one."""
-    if not path.is_file():
-        raise HTTPException(404, "it is not there")
-    answer = FileResponse(path, media_type=media_type, filename=filename, headers=KEEP_FRESH, stat_result=path.stat())
-    if "range" not in request.headers and has_it(request.headers.get("if-none-match", ""), answer.headers["etag"]):
-        return Response(status_code=304, headers={**KEEP_FRESH, "etag": answer.headers["etag"]})
-    return answer
-
-
-def _files(results: Path) -> dict[str, Path]:
-    """Name -> path of what people may have of a folder of results: finished files, and nothing that leads elsewhere."""
-    if not results.is_dir():
-        return {}
-    found = {
-        path.relative_to(results).as_posix(): path
-        for path in results.rglob("*")
-        if path.is_file() and not path.is_symlink() and path.suffix != ".partial" and path.name != JOURNAL
-    }
-    return dict(sorted(found.items(), key=lambda entry: (entry[0].count("/"), entry[0])))
-
-
 def _sightings(results: Path) -> list[SightingRow]:
     try:
         keys = read_keys(results)
-        words = corrected(keys, read_corrections(results)).words
         with (results / "sightings.csv").open(encoding="utf-8", newline="") as table:
             lines = list(csv.DictReader(table))
     except (ResultsError, OSError):
         return []
+    words: tuple[Correction | None, ...]
+    try:
+        words = corrected(keys, read_corrections(results)).words
+    except ResultsError:  # `left_over` says what is wrong with them; what the model saw is there all the same
+        words = (None,) * len(keys)
     return [
         SightingRow(
             number=number,

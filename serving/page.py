@@ -26,19 +26,26 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
 def page_router(folder: Traversable) -> APIRouter:
-    """Serves ``folder``/index.html as /, dives.html as /dives, and its files, of MEDIA_TYPES only, under /assets/."""
+    """Serves ``folder``/index.html as /, dives.html as /dives, login.html as /login, and its files under /assets/.
+
+    Of these only files of MEDIA_TYPES.
+    """
     router = APIRouter(include_in_schema=False)
 
     # Plain functions: reading a file blocks, so they run in a thread of the pool.
-    @router.api_route("/", methods=["GET", "HEAD"])
+    @router.get("/")
     def index(request: Request) -> Response:
         return _answer(folder, "index.html", request)
 
-    @router.api_route("/dives", methods=["GET", "HEAD"])
+    @router.get("/dives")
     def dives(request: Request) -> Response:
         return _answer(folder, "dives.html", request)
 
-    @router.api_route("/assets/{name}", methods=["GET", "HEAD"])
+    @router.get("/login")
+    def login(request: Request) -> Response:
+        return _answer(folder, "login.html", request)
+
+    @router.get("/assets/{name}")
     def asset(name: str, request: Request) -> Response:
         return _answer(folder, name, request)
 

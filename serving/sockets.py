@@ -9,6 +9,7 @@ from typing import NamedTuple
 from fastapi import WebSocket, WebSocketDisconnect
 
 from serving import wire
+from serving.pace import MESSAGES_PER_S, Pace
 
 SEND_TIMEOUT_S = 20.0  # a connection that takes no byte for so long is gone, whatever TCP still hopes for
 MAX_REASON_BYTES = 123  # of a close frame (RFC 6455, 5.5)
@@ -31,7 +32,8 @@ async def converse(
 
     next_message: a Close ends it; must be safe to cancel. on_text, on_bytes: may raise wire.WireError, which closes
     with CLOSE_MALFORMED. A text over wire.MAX_TEXT_BYTES or bytes over wire.MAX_MESSAGE_BYTES close with CLOSE_TOO_BIG;
-    without on_bytes, bytes over wire.MAX_TEXT_BYTES do so too, and fewer close with CLOSE_MALFORMED.
+    without on_bytes, bytes over wire.MAX_TEXT_BYTES do so too, and fewer close with CLOSE_MALFORMED. Messages that come
+    faster than serving/pace.py allows close with CLOSE_POLICY.
     """
     end = await _first_end(_send(websocket, next_message), _receive(websocket, on_text, on_bytes))
     if end is not None:
@@ -78,10 +80,13 @@ async def _send(websocket: WebSocket, next_message: Callable[[], Awaitable[str |
 async def _receive(
     websocket: WebSocket, on_text: Callable[[str], None], on_bytes: Callable[[bytes], None] | None
 ) -> Close | None:
+    pace = Pace()
     while True:
         message = await websocket.receive()
         if message["type"] == "websocket.disconnect":
             return None
+        if not pace.take():
+            return Close(wire.CLOSE_POLICY, f"messages: at most {MESSAGES_PER_S:.0f} a second are taken")
         text, data = message.get("text"), message.get("bytes")
         length = len(text.encode()) if text is not None else len(data or b"")
         limit = wire.MAX_MESSAGE_BYTES if text is None and on_bytes is not None else wire.MAX_TEXT_BYTES

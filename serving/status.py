@@ -45,7 +45,7 @@ class Messages(BaseModel):
 class SourceStatus(BaseModel):
     """One source; the fields are those of realtime.live.LiveStatus.
 
-    cause: of a camera's trouble, as one word of realtime.errors.Cause, else empty. dropped: frames overwritten before
+    cause: of its trouble, as one word of realtime.errors.Cause, else empty. dropped: frames overwritten before
     they were classified; drops: the same by cause, "engine" (it was busy) and "capture" (on the way out of the camera's
     own thread), and "delivery": results that a newer one replaced before they could be published. damaged: what could
     not be decoded. reconnects, stalls: of a camera, since the start. rate: results/s over two seconds.

@@ -6,17 +6,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime.preprocess import resize_rgb
+from training.water import blur, colour_cast, haze, specks
 
 CROP_AREA = (0.45, 1.0)  # share of the picture that a view shows
 CROP_ASPECT = (3 / 4, 4 / 3)
 GAIN = 0.15  # brightness, and each colour channel on its own: water takes red away, white balance overdoes it
 CONTRAST = 0.2
 SATURATION = 0.3
+WATER_EFFECTS = 0.5  # of the four, each by chance, in a view that is seen through water
+WATER_STRENGTH = 0.7  # the most of each: of the murkiest water that a diver would still film
 
 
-def view(picture: NDArray[np.uint8], size: int, seed: tuple[int, int, int]) -> NDArray[np.uint8]:
+def view(picture: NDArray[np.uint8], size: int, seed: tuple[int, int, int], water: float = 0.0) -> NDArray[np.uint8]:
     """One view of uint8 [W, W, 3] RGB: uint8 [size, size, 3].
 
+    water: how likely it is to be seen through murky water (``training.water``), if it is not the plain one.
     seed: run seed, picture, view number. View 0 is the plain picture; the others are drawn from the seed alone, so
     that they do not depend on the order or the thread in which they are made.
     """
@@ -26,7 +30,8 @@ def view(picture: NDArray[np.uint8], size: int, seed: tuple[int, int, int]) -> N
     crop = _crop(picture, rng)
     if rng.random() < 0.5:
         crop = crop[:, ::-1]
-    return _recolour(resize_rgb(np.ascontiguousarray(crop), size), rng)
+    varied = _recolour(resize_rgb(np.ascontiguousarray(crop), size), rng)
+    return _through_water(varied, rng) if rng.random() < water else varied
 
 
 def _crop(picture: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
@@ -49,3 +54,13 @@ def _recolour(picture: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[n
     rgb = middle + (rgb - middle) * np.float32(1 + rng.uniform(-CONTRAST, CONTRAST))
     recoloured: NDArray[np.uint8] = np.rint(np.clip(rgb, 0, 255)).astype(np.uint8)
     return recoloured
+
+
+def _through_water(picture: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """In the order in which light meets them: absorbed, scattered, out of focus, and dots before all of it."""
+    for effect in (colour_cast, haze, blur):
+        if rng.random() < WATER_EFFECTS:
+            picture = effect(picture, rng.uniform(0, WATER_STRENGTH))
+    if rng.random() < WATER_EFFECTS:
+        picture = specks(picture, rng.uniform(0, WATER_STRENGTH), int(rng.integers(2**31)))
+    return picture

@@ -90,11 +90,12 @@ class FreshBatches(keras.utils.PyDataset):
         seed: int | None,
         pool: Executor,
         augment: float = 0.75,
+        water: float = 0.0,
     ) -> None:
         super().__init__()
         self._pictures, self._size, self._labels, self._weights = pictures, size, labels, class_weights
         self._batch_size = batch_size
-        self._seed, self._augment, self._pool = seed, augment, pool
+        self._seed, self._augment, self._water, self._pool = seed, augment, water, pool
         self._rows = np.arange(len(labels))
         self._varied = np.zeros(len(labels), bool)
         self._epoch = 0
@@ -128,7 +129,7 @@ class FreshBatches(keras.utils.PyDataset):
 
     def _view(self, row: int) -> NDArray[np.uint8]:
         number = self._epoch + 1 if self._varied[row] else 0
-        return view(self._pictures[row], self._size, (self._seed or 0, row, number))
+        return view(self._pictures[row], self._size, (self._seed or 0, row, number), self._water)
 
 
 def _draw(

@@ -108,9 +108,16 @@ def _foreign(report: EvaluationReport) -> list[tuple[str, str]]:
     rows = []
     if report.unknown_auroc is not None:
         rows.append(("AUROC of the unknown score, by leaving classes out (validation)", f"{report.unknown_auroc:.2f}"))
+    if (found := report.foreign) is not None:
+        told = f"{found.auroc:.2f} (95 % interval {found.low:.2f} to {found.high:.2f}), {found.pictures:,} pictures"
+        rows.append(("AUROC of the unknown score, on pictures of what it does not know", told))
     if report.false_alarm_share is not None:
         scenes = "; ".join(scene.to_text() for scene in report.empty)
         rows.append(("False alarms over water without an animal", f"{report.false_alarm_share:.1%} ({scenes})"))
+    for change in dict.fromkeys(score.change for score in report.water):
+        levels = [score for score in report.water if score.change == change]
+        told = ", ".join(f"{score.accuracy:.1%}" for score in levels)
+        rows.append((f"Accuracy in {change}: {', '.join(score.level for score in levels)}", told))
     return rows
 
 

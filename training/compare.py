@@ -64,9 +64,7 @@ class Comparison:
             return f"On these {self.pictures:,} pictures the two cannot be told apart (p = {self.p_value:.2g})."
         better = "better" if self.difference > 0 else "worse"
         p = "p < 0.0001" if self.p_value < 1e-4 else f"p = {self.p_value:.2g}"
-        return (
-            f"{self.model} is {better} than {self.against}: two equally good models would seldom differ so much ({p})."
-        )
+        return f"{self.model} is {better} than {self.against}: equally good models would seldom differ so much ({p})."
 
     def to_text(self) -> str:
         """A few lines for a person."""

@@ -58,14 +58,24 @@ class FeatureCache:
         return self._arrays[key]
 
     def fill(
-        self, side: str, pictures: NDArray[np.uint8], views: int, seed: int, batch_size: int, reporter: Reporter
+        self,
+        side: str,
+        pictures: NDArray[np.uint8],
+        views: int,
+        seed: int,
+        batch_size: int,
+        reporter: Reporter,
+        *,
+        water: float = 0.0,
     ) -> None:
         """Computes the features of ``views`` views of every picture, uint8 [N, W, W, 3] RGB, unless they are there.
+
+        water: as ``training.augment.view`` takes it.
 
         Raises ResultsError when the disk has no room for them, and WeightsError when an activation is beyond float16.
         """
         total = len(pictures) * views
-        keys = self._keys(pictures, views, seed)
+        keys = self._keys(pictures, views, seed, water if views > 1 else 0.0)
         done = self._open(side, keys, (len(pictures), views))
         if done == total:
             return
@@ -76,7 +86,7 @@ class FeatureCache:
         reporter.begin(f"features of the {side} pictures", total)
         reporter.advance(done)
         noted = done
-        for batch in _view_batches(pictures, views, self._image_size, seed, batch_size, done):
+        for batch in _view_batches(pictures, views, self._image_size, seed, batch_size, done, water):
             found = self._trunk.predict_on_batch(batch.astype(np.float32))
             for name, target, values in zip(self._cuts, flat, _listed(found), strict=True):
                 stored = keras.ops.convert_to_numpy(values)
@@ -93,9 +103,9 @@ class FeatureCache:
                 self._note(side, keys, done)
                 noted = done
 
-    def _keys(self, pictures: NDArray[np.uint8], views: int, seed: int) -> dict[str, str]:
+    def _keys(self, pictures: NDArray[np.uint8], views: int, seed: int, water: float) -> dict[str, str]:
         """Of everything that the features of each cut depend on."""
-        shown = hashlib.sha256(repr((pictures.shape, views, seed, self._image_size)).encode())
+        shown = hashlib.sha256(repr((pictures.shape, views, seed, water, self._image_size)).encode())
         shown.update(np.ascontiguousarray(pictures).data)
         keys = {}
         for name in self._cuts:
@@ -166,13 +176,13 @@ class FeatureCache:
 
 
 def _view_batches(
-    pictures: NDArray[np.uint8], views: int, size: int, seed: int, batch_size: int, first: int
+    pictures: NDArray[np.uint8], views: int, size: int, seed: int, batch_size: int, first: int, water: float
 ) -> Iterator[NDArray[np.uint8]]:
     """Batches of views from number ``first`` on, picture after picture; the next is made while the last is used."""
 
     def make(number: int) -> NDArray[np.uint8]:
         picture, which = divmod(number, views)
-        return view(pictures[picture], size, (seed, picture, which))
+        return view(pictures[picture], size, (seed, picture, which), water)
 
     numbers = range(first, len(pictures) * views)
     with ThreadPoolExecutor(os.cpu_count()) as pool:

@@ -47,7 +47,7 @@ def learning_part(
     size = options.image_size
     return (
         build_tail(model, PIXELS, learns=cut, mixed_precision=options.mixed_precision),
-        FreshBatches(data.train.pixels, size, *train, pool, options.augment),
+        FreshBatches(data.train.pixels, size, *train, pool, options.augment, options.water),
         FreshBatches(data.validation.pixels, size, *validation, pool),
     )
 

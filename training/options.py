@@ -30,6 +30,7 @@ class TrainOptions:
     unfreeze: the first VGG16 block that is fine-tuned, or "none" for the head alone.
     views: K, cached views per picture: the plain one and K - 1 augmented ones.
     augment: the share of the pictures of an epoch that are shown in an augmented view.
+    water: the share of the augmented views that are seen through murky water.
     fresh_views: fine-tuning makes the augmented views of every epoch anew, at the price of the frozen blocks' work.
     mixed_precision: the trained part computes in bfloat16 and keeps its weights in float32.
     label_smoothing: the share of probability taken from the true label and given to all.
@@ -53,6 +54,7 @@ class TrainOptions:
     unfreeze: str = "block5"
     views: int = 4
     augment: float = 0.75
+    water: float = 0.0
     fresh_views: bool = False
     mixed_precision: bool = False
     limit: int | None = None
@@ -82,7 +84,7 @@ class TrainOptions:
         _check(self.unfreeze in UNFREEZE, "unfreeze", f"one of {', '.join(UNFREEZE)}", self.unfreeze)
         _check(self.limit is None or self.limit >= 1, "limit", "a number from 1 up", self.limit)
         _check(0.0 < self.val_share < 1.0, "val_share", "a number between 0 and 1", self.val_share)
-        for name in ("augment", "balance"):
+        for name in ("augment", "balance", "water"):
             _check(0.0 <= getattr(self, name) <= 1.0, name, "0 to 1", getattr(self, name))
         _check(self.seed >= 0, "seed", "a number from 0 up", self.seed)
 

@@ -54,7 +54,7 @@ def confusion_svg(confusion: Sequence[Sequence[int]], labels: Sequence[str]) -> 
         axes.axvline(edge, color=_LINE, linewidth=0.5, zorder=0)
     axes.set_xlabel("called")
     axes.set_ylabel("is")
-    return _svg(figure, [axes])
+    return _svg(figure, [axes], "confusion matrix")
 
 
 def reliability_svg(bins: Sequence[ReliabilityBin]) -> str:
@@ -74,7 +74,7 @@ def reliability_svg(bins: Sequence[ReliabilityBin]) -> str:
     below.set_xlabel("probability that the model gives")
     for axis in (above.yaxis, below.xaxis):
         axis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-    return _svg(figure, [above, below])
+    return _svg(figure, [above, below], "reliability diagram")
 
 
 def water_svg(accuracy: float, scores: Sequence[WaterScore]) -> str:
@@ -95,10 +95,10 @@ def water_svg(accuracy: float, scores: Sequence[WaterScore]) -> str:
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     axes.set_ylabel("right")
     axes.legend(frameon=False, labelcolor=_INK, loc="lower left")
-    return _svg(figure, [axes])
+    return _svg(figure, [axes], "accuracy as the water gets worse")
 
 
-def _svg(figure: Figure, axes: Sequence[Axes]) -> str:
+def _svg(figure: Figure, axes: Sequence[Axes], title: str) -> str:
     for one in axes:
         one.set_facecolor("none")
         one.tick_params(colors=_QUIET, labelcolor=_INK, labelsize=9, length=0)
@@ -112,7 +112,7 @@ def _svg(figure: Figure, axes: Sequence[Axes]) -> str:
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": "reeflens"}):
         FigureCanvasSVG(figure).print_svg(text, metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     svg = text.getvalue()
-    svg = svg[svg.index("<svg") :]
+    svg = svg[svg.index("<svg") :].replace("<svg", f'<svg role="img" aria-label="{title}"', 1)
     svg = re.sub(r" font-family: [^;\"]*;?", "", svg)  # that of the page
     for stand_in, colour in _PAGE.items():
         svg = svg.replace(stand_in, colour)

@@ -108,7 +108,7 @@ def train(
     with FeatureCache(run, model, cuts or ("gap",), options.image_size) as cache, ThreadPoolExecutor() as pool:
         if cuts or not left:
             views = options.views if left else 1
-            cache.fill("train", data.train.pixels, views, options.seed, FEATURE_BATCH, reporter)
+            cache.fill("train", data.train.pixels, views, options.seed, FEATURE_BATCH, reporter, water=options.water)
             cache.fill("validation", data.validation.pixels, 1, options.seed, FEATURE_BATCH, reporter)
         for part in left:
             tail, batches, validation = learning_part(part, model, cache, data, options, pool)

@@ -233,7 +233,8 @@ async function fetchJson(path) {
 }
 
 async function answered(response) {
-  if (!response.ok) throw new Error(`${response.url} answered ${response.status}`);
+  if (response.status === 401) location.reload(); // to log in
+  if (!response.ok) throw Object.assign(new Error(), { reason: { key: "link.refused", code: String(response.status) } });
   return response.json();
 }
 
@@ -246,7 +247,7 @@ async function loadSources(early) {
     const sources = early ? await answered(await early) : await fetchJson("api/sources");
     dispatch({ type: "sources", sources });
   } catch (error) {
-    dispatch({ type: "sources-failed", reason: error.message });
+    dispatch({ type: "sources-failed", reason: error.reason ?? { key: "closed.1006", detail: error.message } });
     return;
   } finally {
     listing = false;

@@ -1,14 +1,14 @@
 // One websocket to one source, kept alive: a state machine that knows neither the page nor the real clock.
 //
 //                 open()                    hello
-//      idle ───────────────▶ connecting ───────────────▶ live
-//                             ▲      │                     │
-//      delay over, retryNow() │      │ lost                │ lost
-//                             │      ▼                     │
-//                            waiting ◀─────────────────────┘
+//      idle ---------------> connecting ---------------> live
+//                             ^      |                     |
+//      delay over, retryNow() |      | lost                | lost
+//                             |      v                     |
+//                            waiting <---------------------+
 //
-//      connecting, live ── the server refuses for good (REFUSALS) ──▶ closed
-//      any state        ── close() ────────────────────────────────▶ closed
+//      connecting, live -- the server refuses for good (REFUSALS) --> closed
+//      any state        -- close() --------------------------------> closed
 //
 // "lost" is: the socket closed or failed, no hello within HELLO_MS, a ping unanswered for PONG_MS, or a message
 // that cannot be read. The wait doubles from WAIT_FIRST_MS to WAIT_MAX_MS, with jitter so that many pages do not come
@@ -25,8 +25,8 @@ export const WAIT_FIRST_MS = 500;
 export const WAIT_MAX_MS = 15_000;
 export const SETTLED_MS = 10_000;
 
-// Close codes after which asking again would be answered the same, and those that pass. closed.CODE says what they mean.
-export const REFUSALS = new Set([1008, 1009, 4400, 4404]);
+// Close codes for good, and those that pass: closed.CODE says what they mean.
+export const REFUSALS = new Set([1008, 1009, 4400, 4403, 4404]);
 const LOSSES = new Set([1001, 1006, 1011, 1012, 1013]);
 
 const RTT_WEIGHT = 0.3; // of the newest measurement: calm enough to read, quick enough to follow a link that fills up

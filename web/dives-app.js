@@ -2,14 +2,14 @@
 
 import { COLOURS } from "./colourmap.js";
 import { HELP, commandFor } from "./dives-keys.js";
-import { filtered, placeAt, speciesOf } from "./dives-found.js";
+import { dealHues, filtered, placeAt, speciesOf } from "./dives-found.js";
 import { Line } from "./dives-line.js";
 import { Player } from "./dives-player.js";
 import { Rows } from "./dives-rows.js";
 import { Shelf, Uploads, countWords, fillSpecies, speciesOfAll } from "./dives-shelf.js";
 import { Track } from "./dives-track.js";
 import { Sending, isSame, refusal } from "./dives-upload.js";
-import { bytes, dateWords, folded, workShare, workWords } from "./dives-words.js";
+import { bytes, dateWords, folded, why, workShare, workWords } from "./dives-words.js";
 import { mediaTime, percent } from "./format.js";
 import { recall, remember } from "./preferences.js";
 import { LANGUAGES, labelText, language, meansNoAnimal, number, speak, t } from "./text.js";
@@ -19,6 +19,7 @@ const IDLE_MS = 10_000;
 const TOAST_MS = 4_000;
 const JUMP_S = 10;
 const OPACITY_STEP = 0.1;
+const MOST_LEFT_OVER = 5; // that are named
 
 const $ = (id) => document.getElementById(id);
 const catalogues = (spoken) => [`assets/${spoken}.json`, `assets/dives-${spoken}.json`];
@@ -30,6 +31,10 @@ const state = {
   open: null, // id of the dive in the player
   dive: null,
   sightings: [],
+  leftOver: [], // corrections of none of them; or {unread}, why they cannot be read
+  files: [],
+  askedMs: 0, // when the sightings were asked for
+  hues: new Map(), // label -> its colour, in this dive
   shown: [], // those of them that the filter leaves
   began: new Map(), // job -> when this page first saw it, for the time left
   view: {
@@ -48,6 +53,7 @@ const ask = async (path, options = {}) => read(await fetch(path, options));
 
 async function read(answer) {
   if (answer.ok) return answer.status === 204 ? null : answer.json();
+  if (answer.status === 401) location.reload(); // as the page for logging in
   const detail = (await answer.json().catch(() => ({}))).detail;
   throw Object.assign(new Error(refusal(answer.status, detail)), { status: answer.status });
 }
@@ -192,6 +198,10 @@ function showUploads() {
 
 function take(files) {
   for (const file of files) {
+    if (file.size === 0) {
+      say(t("upload.empty", { name: file.name }));
+      continue;
+    }
     const upload = state.interrupted.find((one) => isSame(file, one)) ?? null;
     state.interrupted = state.interrupted.filter((one) => one !== upload);
     const everyS = $("every").value === "" ? null : Number($("every").value);
@@ -269,13 +279,13 @@ const line = new Line(
 const rows = new Rows(
   $("found"),
   $("found-room"),
-  ({ still }) => (still ? `api/dives/${state.open}/files/${still.split("/").map(encodeURIComponent).join("/")}?show=true` : null),
+  ({ still }) => (still ? `api/dives/${state.open}/files/${still.split("/").map(encodeURIComponent).join("/")}?small=true` : null),
   onSighting,
 );
 
 async function openDive(id) {
   state.open = id;
-  Object.assign(state, { dive: null, sightings: [], shown: [], hasTrack: false, hasVideo: "" });
+  Object.assign(state, { dive: null, sightings: [], leftOver: [], files: [], hues: new Map(), shown: [], hasTrack: false, hasVideo: "" });
   document.body.dataset.place = "player";
   $("library").hidden = true;
   $("player").hidden = false;
@@ -319,6 +329,7 @@ async function loadDive() {
   openVideo(dive);
   const settled = !["queued", "running"].includes(dive.state);
   if (settled && (before === null || before.state !== dive.state || !state.hasTrack)) await loadResults(id);
+  else if (settled && performance.now() - state.askedMs > IDLE_MS / 2) await hearOthers(id);
   showDive();
   return isBusy(dive);
 }
@@ -344,13 +355,17 @@ function openVideo(dive) {
 }
 
 async function loadResults(id) {
-  const [index, sightings, files] = await Promise.all([
+  const [index, sightings, files, leftOver] = await Promise.all([
     ask(`api/dives/${id}/track`).catch((error) => {
       if (error.status !== 404) throw error;
       return null;
     }),
     ask(`api/dives/${id}/sightings`),
     ask(`api/dives/${id}/files`),
+    ask(`api/dives/${id}/corrections/left-over`).catch((error) => {
+      if (error.status !== 409) throw error;
+      return { unread: error.message };
+    }),
   ]);
   if (id !== state.open) return;
   if (index !== null) {
@@ -364,10 +379,24 @@ async function loadResults(id) {
     player.track = track;
   }
   state.hasTrack = true; // looked for
+  state.askedMs = performance.now();
   state.tracked = index !== null;
-  state.sightings = sightings;
+  Object.assign(state, { sightings, files, leftOver });
   showFiles(files);
   showSightings();
+}
+
+/** What somebody else said of the sightings since, on another page. */
+async function hearOthers(id) {
+  const said = state.sightings;
+  state.askedMs = performance.now();
+  const sightings = await ask(`api/dives/${id}/sightings`);
+  // A word of ours that went out meanwhile is newer than this answer.
+  if (id !== state.open || state.sightings !== said || JSON.stringify(sightings) === JSON.stringify(said)) return;
+  state.sightings = sightings;
+  const { scrollTop } = $("found");
+  showSightings();
+  $("found").scrollTop = scrollTop;
 }
 
 function showDive() {
@@ -376,7 +405,7 @@ function showDive() {
   $("length").textContent = lengthS > 0 ? ` / ${mediaTime(lengthS)}` : "";
   if (state.lengthS !== lengthS || state.drawnOf !== state.sightings) {
     [state.lengthS, state.drawnOf] = [lengthS, state.sightings];
-    line.show(state.sightings, lengthS);
+    line.show(state.sightings, lengthS, state.hues);
   }
   showNotice(noticeOf(dive));
 }
@@ -386,14 +415,15 @@ function noticeOf(dive) {
   const work = dive.work !== null ? workWords(dive.work) : "";
   const share = dive.work !== null ? workShare(dive.work) : null;
   const again = (what) => ({ label: t("dive.again"), act: () => tell(`api/dives/${dive.id}/again`, "POST", { what }).then(poll) });
-  const values = { work, why: dive.unplayable, reason: dive.reason || t("standing.failed") };
+  const reason = why(dive.cause, dive.reason) || t("standing.failed");
+  const values = { work, why: why(dive.unplayable_cause, dive.unplayable), reason };
   if (dive.state === "queued") return { text: t("play.waiting") };
   if (dive.state === "running") return { text: t("play.working", { work: work || t("phase.start") }), share };
   if (dive.unplayable && dive.copy_state === "wanted") {
     return dive.work !== null ? { text: t("play.copying", values), share } : { text: t("play.copy-waits", values) };
   }
   if (dive.unplayable && dive.copy_state === "failed") {
-    return { text: t("play.copy-failed", { ...values, reason: dive.copy_reason }), ...again("copy") };
+    return { text: t("play.copy-failed", { ...values, reason: why(dive.copy_cause, dive.copy_reason) }), ...again("copy") };
   }
   if (dive.state === "failed") return { text: t("play.failed", values), ...again("dive") };
   if (dive.state === "cancelled") return { text: t("play.cancelled"), ...again("dive"), label: t("dive.go-on") };
@@ -432,17 +462,20 @@ function showFiles(files) {
   };
   const base = `api/dives/${state.open}`;
   const results = files.filter(({ name }) => !name.includes("/"));
+  const whole = results.length > 0 ? [link(`${base}/results.zip`, t("files.all"), "")] : [];
   $("file-list").replaceChildren(
+    ...whole,
     ...results.map(({ name, bytes: size }) => link(`${base}/files/${encodeURIComponent(name)}`, name, bytes(size))),
     link(`${base}/original`, t("files.original"), bytes(state.dive.bytes)),
   );
 }
 
 function showSightings() {
+  state.hues = dealHues(speciesOf(state.sightings).map(([label]) => label), state.hues);
   fillSpecies($("found-species"), speciesOf(state.sightings));
   const least = $("least").valueAsNumber / 100;
   state.shown = filtered(state.sightings, { species: $("found-species").value, least, review: $("found-review").value });
-  rows.show(state.shown);
+  rows.show(state.shown, state.hues);
   rows.mark(placeAt(state.shown, player.mediaS), { follow: false });
   $("least-text").textContent = percent(least);
   const all = state.sightings.length;
@@ -451,8 +484,15 @@ function showSightings() {
   $("no-found").hidden = state.shown.length > 0;
   $("no-found").textContent = t(all > 0 ? "sightings.no-match" : busy ? "sightings.later" : "sightings.nothing");
   $("found").hidden = state.shown.length === 0;
+  const { unread } = state.leftOver;
+  const lost = unread ? [] : state.leftOver;
+  const which = lost.slice(0, MOST_LEFT_OVER).map(({ label, peak_s: at }) => `${labelText(label)} ${mediaTime(at)}`);
+  if (lost.length > MOST_LEFT_OVER) which.push("…");
+  $("by").parentElement.hidden = all === 0;
+  $("left-over").hidden = !unread && lost.length === 0;
+  $("left-over").textContent = unread ? t("sightings.unread", { reason: unread }) : t("sightings.left-over", { n: lost.length, which: which.join(", ") });
   document.querySelector(".found-tools").classList.toggle("bare", all === 0);
-  line.show(state.sightings, state.lengthS ?? 0);
+  line.show(state.sightings, state.lengthS ?? 0, state.hues);
   const known = [...new Set([...(state.labels ?? []), ...speciesOf(state.sightings).map(([label]) => label)].map(labelText))];
   known.sort((a, b) => a.localeCompare(b, language()));
   if ($("labels").dataset.told !== known.join()) $("labels").replaceChildren(...known.map((words) => new Option(words)));
@@ -509,6 +549,9 @@ function showTop(top, stable) {
 
 // Corrections
 
+$("by").value = recall("by") ?? "";
+$("by").addEventListener("input", () => remember("by", $("by").value.trim()));
+
 async function onSighting(does, sighting) {
   if (does === "seek") return player.seek(sighting.peak_s);
   if (does !== "wrong") return correct(sighting, does, "");
@@ -533,7 +576,7 @@ async function correct(sighting, verdict, truth) {
   const id = state.open;
   const { number, peak_frame: frame, label } = sighting;
   try {
-    const now = await tell(`api/dives/${id}/corrections`, "POST", { number, peak_frame: frame, label, verdict, truth });
+    const now = await tell(`api/dives/${id}/corrections`, "POST", { number, peak_frame: frame, label, verdict, truth, by: $("by").value.trim() });
     if (id !== state.open) return;
     state.sightings = state.sightings.map((one) => (one.number === now.number ? now : one));
     const { scrollTop } = $("found");
@@ -701,6 +744,7 @@ function translate() {
   }
   titled();
   if (state.dive === null) return;
+  showFiles(state.files);
   showSightings();
   showDive();
   written = { answer: "", clock: "" };
@@ -729,7 +773,7 @@ function say(text, kind = "") {
 // Start
 
 $("language").append(...Object.entries(LANGUAGES).map(([code, name]) => new Option(name, code)));
-await learn(document.documentElement.lang, window.early.catalogues); // asked for while the page was loading
+await learn(document.documentElement.lang, [window.early.catalogue, window.early.dives]); // asked for while the page was loading
 translate();
 $("play").dataset.paused = "yes";
 

@@ -1,4 +1,4 @@
-// The sightings of a dive as a list: which ones, and which of those are in sight. Pure.
+// The sightings of a dive as a list: which ones, which of those are in sight, and in which colours. Pure.
 
 /** What is there, by the last word on it: a label, or null for nothing. */
 export function truthOf({ label, correction }) {
@@ -45,8 +45,28 @@ export function placeAt(sightings, mediaS) {
   return low - 1;
 }
 
-/** A colour per label, the same on every page: spread over the circle by a hash, as far from grey as text allows. */
-export function hueOf(label) {
+const GOLDEN = 137.508; // degrees: steps of it come nowhere near each other for long
+const TRIES = 36;
+
+/**
+ * Label -> hue for labels that are seen side by side. A label has its own on every page, from a hash; where that is too
+ * near one that is given already, the label moves on. `given` keeps what it has.
+ */
+export function dealHues(labels, given = new Map()) {
+  const dealt = new Map(given);
+  const apart = Math.min(30, 240 / Math.max(1, labels.length));
+  const free = (hue) => Math.min(360, ...[...dealt.values()].map((other) => 180 - Math.abs(180 - Math.abs(hue - other))));
+  for (const label of labels) {
+    if (dealt.has(label)) continue;
+    const own = hueOf(label);
+    const tried = Array.from({ length: TRIES }, (_, k) => (own + k * GOLDEN) % 360);
+    const hue = tried.find((one) => free(one) >= apart) ?? tried.reduce((best, one) => (free(one) > free(best) ? one : best));
+    dealt.set(label, hue);
+  }
+  return dealt;
+}
+
+function hueOf(label) {
   let hash = 2166136261;
   for (const letter of label) hash = Math.imul(hash ^ letter.codePointAt(0), 16777619);
   return (((hash >>> 0) * 0.618033988749895) % 1) * 360;

@@ -1,6 +1,6 @@
 // The timeline: the dive from left to right, every sighting a stretch in the colour of what is there.
 
-import { hueOf, truthOf } from "./dives-found.js";
+import { truthOf } from "./dives-found.js";
 import { mediaTime } from "./format.js";
 
 const LEAST_PX = 3; // a sighting of one frame in an hour must still be seen
@@ -11,6 +11,7 @@ export class Line {
   #head;
   #tip;
   #sightings = [];
+  #hues = new Map(); // label -> its colour
   #lengthS = 0;
   #seek;
   #words;
@@ -38,8 +39,8 @@ export class Line {
     });
   }
 
-  show(sightings, lengthS) {
-    this.#sightings = sightings;
+  show(sightings, lengthS, hues) {
+    [this.#sightings, this.#hues] = [sightings, hues];
     this.#lengthS = lengthS;
     this.#line.setAttribute("aria-valuemax", lengthS.toFixed(1));
     this.draw();
@@ -69,7 +70,7 @@ export class Line {
       // The surer, the taller: a glance finds what is worth a look.
       const tall = height * (0.35 + 0.65 * one.peak_probability);
       context.globalAlpha = truth === null ? 0.25 : 1;
-      context.fillStyle = truth === null ? "gray" : `hsl(${hueOf(truth)} 62% ${light ? 42 : 62}%)`;
+      context.fillStyle = truth === null ? "gray" : `hsl(${this.#hues.get(truth)} 62% ${light ? 42 : 62}%)`;
       context.fillRect(left, height - tall, right - left, tall);
     }
   }

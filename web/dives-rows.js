@@ -1,7 +1,7 @@
 // The list of sightings. Only the rows in sight are in the document, whatever the length of the dive: some twenty elements
 // that take another sighting's words while the list scrolls.
 
-import { hueOf, truthOf, windowOf } from "./dives-found.js";
+import { truthOf, windowOf } from "./dives-found.js";
 import { mediaTime, percent } from "./format.js";
 import { labelText, t } from "./text.js";
 
@@ -13,6 +13,7 @@ export class Rows {
   #pool = new Map(); // place in the list -> its element
   #free = [];
   #sightings = [];
+  #hues = new Map(); // label -> its colour
   #current = -1;
   #still;
   #waiting = false;
@@ -33,11 +34,29 @@ export class Rows {
     });
   }
 
-  show(sightings) {
+  show(sightings, hues) {
+    this.#hues = hues;
+    const focused = document.activeElement;
+    const at = [...this.#pool.values()].find(({ element }) => element.contains(focused));
+    const { number } = at ?? {};
     this.#sightings = sightings;
     this.#room.style.height = `${sightings.length * ROW_HEIGHT}px`;
-    for (const [place, row] of this.#pool) this.#release(place, row);
+    // A sighting keeps its element, and with it what people have under their fingers.
+    const rows = new Map([...this.#pool].map(([place, row]) => [row.number, { place, row }]));
+    const kept = new Map();
+    for (const [place, one] of sightings.entries()) {
+      if (!rows.has(one.number)) continue;
+      kept.set(place, rows.get(one.number).row);
+      rows.delete(one.number);
+    }
+    for (const { place, row } of rows.values()) this.#release(place, row);
+    this.#pool = kept;
+    for (const place of kept.keys()) this.#fill(place);
     this.#render();
+    if (at === undefined) return;
+    // What was pressed may be gone: its undo is what comes next, and never a button of another sighting.
+    if (at.element.hidden || at.number !== number) this.#list.focus({ preventScroll: true });
+    else if (focused.closest("[hidden]")) (at.undo.hidden ? at.ask.firstElementChild : at.undo).focus({ preventScroll: true });
   }
 
   /** Forgets every row: the next `show` makes them in another language. */
@@ -82,10 +101,20 @@ export class Rows {
     this.#free.push(row);
   }
 
-  #fill(place) {
+  /** A free element, put where Tab and screen readers expect it. */
+  #take(place) {
     const row = this.#free.pop() ?? this.#make();
+    const before = Math.max(...[...this.#pool.keys()].filter((other) => other < place));
+    if (before >= 0) this.#pool.get(before).element.after(row.element);
+    else this.#room.prepend(row.element);
     this.#pool.set(place, row);
+    return row;
+  }
+
+  #fill(place) {
+    const row = this.#pool.get(place) ?? this.#take(place);
     const one = this.#sightings[place];
+    row.number = one.number;
     const truth = truthOf(one);
     const { element, picture, name, when, said, words, ask, undo } = row;
     element.hidden = false;
@@ -96,7 +125,7 @@ export class Rows {
     element.toggleAttribute("data-nothing", truth === null);
     if (place === this.#current) element.setAttribute("aria-current", "true");
     else element.removeAttribute("aria-current");
-    element.style.setProperty("--hue", hueOf(truth ?? one.label).toFixed(0));
+    element.style.setProperty("--hue", (this.#hues.get(truth ?? one.label) ?? 0).toFixed(0));
     name.textContent = labelText(one.label);
     const times = { start: mediaTime(one.start_s), end: mediaTime(one.end_s), share: percent(one.peak_probability) };
     when.textContent = t(times.start === times.end ? "sighting.moment" : "sighting.when", times);
@@ -140,7 +169,6 @@ export class Rows {
     const undo = button("undo", t("sighting.undo"));
     line.append(said, undo, ask);
     element.append(go, line);
-    this.#room.append(element);
-    return { element, picture, name, when, said, words, ask, undo };
+    return { element, picture, name, when, said, words, ask, undo, number: -1 };
   }
 }

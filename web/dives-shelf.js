@@ -22,7 +22,7 @@ const put = (element, text) => {
   if (element.textContent !== text) element.textContent = text;
 };
 
-// Every card has its place at once; what stands on it comes for a screen full first, then in steps that nobody feels.
+// A screen full of cards is painted first; then every other gets its place, and what stands on it in steps that nobody feels.
 const FIRST = 24;
 const MORE = 30;
 const MORE_MS = 50;
@@ -30,6 +30,7 @@ const MORE_MS = 50;
 export class Shelf {
   #cards = new Map(); // id -> its elements
   #most = FIRST;
+  #painted = false; // the first screen
   #asked = [];
   #timer = 0;
   #list;
@@ -50,7 +51,8 @@ export class Shelf {
     const found = matching(dives, wanted);
     this.#asked = [dives, wanted];
     clearTimeout(this.#timer);
-    if (this.#most < found.length) this.#timer = setTimeout(() => this.#more(), MORE_MS);
+    if (!this.#painted && found.length > 0) requestAnimationFrame(() => setTimeout(() => this.#placeAll()));
+    else if (this.#most < found.length) this.#timer = setTimeout(() => this.#more(), MORE_MS);
     const kept = new Set(found.map(({ id }) => id));
     const made = document.createDocumentFragment(); // what comes after all that was there, put in at once
     for (const [id, { item }] of this.#cards) {
@@ -59,7 +61,7 @@ export class Shelf {
       this.#cards.delete(id);
     }
     let next = this.#list.firstElementChild;
-    for (const [i, dive] of found.entries()) {
+    for (const [i, dive] of (this.#painted ? found : found.slice(0, FIRST)).entries()) {
       if (!this.#cards.has(dive.id)) this.#cards.set(dive.id, this.#make(dive));
       const card = this.#cards.get(dive.id);
       if (i < this.#most) this.#fill(card, dive);
@@ -77,6 +79,12 @@ export class Shelf {
   clear() {
     this.#list.replaceChildren();
     this.#cards.clear();
+  }
+
+  #placeAll() {
+    if (this.#painted) return;
+    this.#painted = true;
+    this.show(...this.#asked);
   }
 
   #more() {

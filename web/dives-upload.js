@@ -67,7 +67,7 @@ export class Sending {
           this.#to("failed", error.message);
           return;
         }
-        await this.#rest();
+        await this.#rest(error instanceof Busy ? "busy" : "");
       }
     }
   }
@@ -128,14 +128,16 @@ export class Sending {
     if (answer.ok) return answer;
     const detail = (await answer.json().catch(() => ({}))).detail;
     const words = refusal(answer.status, detail);
-    // Something of ours got further than we heard, or another page is at it: ask where it stands.
-    if (answer.status === 409 || answer.status === 423 || answer.status >= 500 !== (answer.status === 507)) throw new Error(words);
+    if (answer.status === 423) throw new Busy(words);
+    // Something of ours got further than we heard: ask where it stands.
+    if (answer.status === 409 || answer.status >= 500 !== (answer.status === 507)) throw new Error(words);
     throw new Refused(words);
   }
 
-  async #rest() {
+  /** reason: "busy" while another page sends this file; "" while there is no connection. */
+  async #rest(reason) {
     this.retryAtMs = this.#world.now() + this.pauseMs;
-    this.#to("retrying");
+    this.#to("retrying", reason);
     await new Promise((wake) => {
       this.#wake = wake;
       this.#timer = this.#world.setTimer(wake, this.pauseMs);
@@ -183,9 +185,10 @@ export class Sending {
 }
 
 class Refused extends Error {}
+class Busy extends Error {}
 
 /** What the server said no with, in words. */
 export function refusal(code, detail) {
-  const key = [404, 413, 507].includes(code) ? `refused.${code}` : "refused.other";
+  const key = [403, 404, 413, 507].includes(code) ? `refused.${code}` : "refused.other";
   return phrase({ key, code, detail: typeof detail === "string" ? detail : "" });
 }

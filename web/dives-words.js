@@ -1,7 +1,7 @@
 // A dive, an upload and their work in words. Pure.
 
 import { decimal, duration, percent, rate } from "./format.js";
-import { labelText, language, number, t } from "./text.js";
+import { labelText, language, number, phrase, t } from "./text.js";
 
 /** 1536 -> "1.5 kB"; thousands, as disks and browsers count. */
 export function bytes(count) {
@@ -31,11 +31,14 @@ function leftOf({ wallS }, share) {
   return wallS > 0 && share > 0.01 ? (wallS * (1 - share)) / share : null;
 }
 
+/** Why: the server's own words, or where these are not read what their cause means. */
+export const why = (cause, reason) => (cause ? phrase({ key: `why.${cause}`, detail: reason }) : reason);
+
 /** One line under a dive's picture. */
 export function stateWords(dive) {
   if (dive.work !== null && dive.work.step === "dive") return workWords(dive.work);
   if (dive.state === "complete") return dive.work !== null ? workWords(dive.work) : "";
-  return [t(`standing.${dive.state}`), dive.reason].filter(Boolean).join(": ");
+  return [t(`standing.${dive.state}`), why(dive.cause, dive.reason)].filter(Boolean).join(": ");
 }
 
 /** The most frequent species: "Sea turtle 4, Shark 1 and 2 more". */
@@ -47,13 +50,14 @@ export function speciesWords({ species, has_results: has }, most = 3) {
   return named.join(", ") + more;
 }
 
-/** "21 Jun 2026, 14:03"; the recording's own time when it is known, else when it came in. */
+/** "21 Jun 2026, 14:03"; the recording's own time when it is known, else when it came in: "sent 23 Jun 2026, 20:00". */
 export function dateWords({ recorded_utc: recorded, added_utc: added }, timeZone = undefined) {
   const moment = new Date(recorded || added);
   if (Number.isNaN(moment.getTime())) return "";
   const options = { dateStyle: "medium", timeStyle: "short", timeZone };
   if (dates.spoken !== language()) dates = { spoken: language(), format: new Intl.DateTimeFormat(localeOf(language()), options) };
-  return dates.format.format(moment);
+  const date = dates.format.format(moment);
+  return recorded ? date : t("date.sent", { date });
 }
 
 let dates = {}; // making a format takes longer than using it a hundred times
@@ -71,7 +75,7 @@ export function uploadWords({ state, offset, size, rate: perSecond, reason, retr
     return t("upload.sending", { ...values, rate: bytes(perSecond), left: duration((size - offset) / perSecond) });
   }
   if (state === "sending" || state === "done") return t("upload.starting", values);
-  if (state === "retrying") return t("upload.retrying", { ...values, left: duration(Math.max(0, retryAtMs - nowMs) / 1000) });
+  if (state === "retrying") return t(reason === "busy" ? "upload.elsewhere" : "upload.retrying", { ...values, left: duration(Math.max(0, retryAtMs - nowMs) / 1000) });
   return t(`upload.${state}`, values);
 }
 

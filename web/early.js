@@ -1,6 +1,5 @@
-// What must be known before the first paint: theme and language, those chosen here before; else dark, as water is and a
-// bridge at night, and the first of the browser's languages that there is a catalogue for. The catalogue and the sources
-// are asked for at once: the page needs both, and its modules are still on the way.
+// Before the first paint: theme and language, those chosen here before; else dark, as water is, and the first of the
+// browser's languages that there is a catalogue for. Catalogue and sources are asked for while the modules are on the way.
 // A classic script on purpose: a module would run after the page had flashed in the wrong colours.
 {
   const recall = (name) => {

@@ -66,7 +66,8 @@ function noSourceWords({ sources, sourcesError }) {
 
 /** Why a source is as it is: the server's words, or where they are not understood what its cause means. */
 function feedReason({ cause, reason }) {
-  return cause ? { key: `cause.${cause}`, detail: reason } : reason;
+  const word = cause || (reason && "other");
+  return word && { key: `cause.${word}`, detail: reason };
 }
 
 function said(tone, brief, reason, { fresh = false, retry = false } = {}) {
@@ -228,10 +229,16 @@ export function factRows(state) {
   }
   const report = server?.provider;
   if (report && Number.isFinite(report.share)) rows.push([t("fact.share"), percent(report.share)]);
-  if (report?.note) rows.push([t("fact.note"), t(`note.${report.note}`, {}, report.note)]);
+  if (report?.note) rows.push([t("fact.note"), noteWords(report.note)]);
   if (Number.isFinite(state.rttMs)) rows.push([t("fact.rtt"), age(state.rttMs)]);
   if (server?.version) rows.push(["Reeflens", server.version]);
   return rows;
+}
+
+/** Why the model does not run where it was hoped to, told by the one word that marks the server's sentence. */
+function noteWords(note) {
+  const [word] = /driver|built|match/.exec(note) ?? [];
+  return word ? phrase({ key: `note.${word}`, detail: note }) : note;
 }
 
 /** A source's tile: {tone, words, title}; words: what is seen there, or why nothing is; title: what it is, and why so. */

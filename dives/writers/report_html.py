@@ -209,6 +209,8 @@ class ReportHtml:
         match self._dive.info.utc_source:
             case "container":
                 yield "The time of day is what the camera wrote into the file; check that its clock was right."
+            case "gps":
+                yield "The time of day is what satellites told the camera, to about a second."
             case "start":
                 yield "The time of day is counted from the start that you gave."
             case "" if self._dive.info.kind == "video":

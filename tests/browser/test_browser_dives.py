@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import zipfile
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -269,6 +270,54 @@ def test_the_list_leads_to_a_sighting_and_takes_a_correction(dives, browser):
         page.wait_for_function("() => [...document.querySelectorAll('.said')].every(said => said.hidden)")
 
 
+FOCUS = """() => {
+  const row = document.activeElement.closest(".sighting");
+  return [row ? row.dataset.place : null, document.activeElement.dataset.does ?? document.activeElement.id];
+}"""
+
+
+def test_keys_say_of_a_sighting_what_is_meant_and_nothing_of_the_next(dives, browser):
+    """The focus stays on the sighting, and Tab goes down the list, whatever was said or filtered."""
+    with opened_page(browser, dives) as page:
+        wait_for_cards(page, 3)
+        page.fill("#search", "reef")
+        open_first(page)
+        page.locator(".sighting[data-place='1'] [data-does=right]").focus()
+        page.keyboard.press("Enter")
+        page.locator(".sighting[data-place='1'] .said").wait_for(state="visible")
+        assert page.evaluate(FOCUS) == ["1", "undo"]
+        assert page.locator(".said:visible").count() == 1
+        page.keyboard.press("Enter")
+        page.wait_for_function("() => [...document.querySelectorAll('.said')].every(said => said.hidden)")
+        assert page.evaluate(FOCUS) == ["1", "right"]
+        page.select_option("#found-review", "open")
+        page.locator(".sighting[data-place='0'] [data-does=right]").focus()
+        page.keyboard.press("Enter")  # it leaves the list of what nobody has looked at
+        page.wait_for_function("() => document.querySelector('#found-count').textContent.includes(' of ')")
+        assert page.evaluate(FOCUS) == [None, "found"]  # the list itself, and no button
+        page.select_option("#found-review", "")
+        page.wait_for_function("() => document.querySelectorAll('.sighting:not([hidden])').length === 3")
+        places = page.evaluate(
+            "() => [...document.querySelectorAll('.sighting:not([hidden])')].map(r => r.dataset.place)"
+        )
+        assert places == ["0", "1", "2"]
+        page.locator(".sighting[data-place='0'] [data-does=undo]").click()
+        page.wait_for_function("() => [...document.querySelectorAll('.said')].every(said => said.hidden)")
+
+
+def test_what_is_said_on_another_page_is_seen_on_this_one(dives, browser):
+    with opened_page(browser, dives) as page, opened_page(browser, dives) as other:
+        wait_for_cards(page, 3)
+        page.fill("#search", "reef")
+        open_first(page)
+        other.goto(page.url)
+        other.locator(".sighting[data-place='1'] [data-does=right]").click()
+        other.locator(".sighting[data-place='1'] .said").wait_for(state="visible")
+        page.locator(".sighting[data-place='1'] .said").wait_for(state="visible", timeout=60_000)
+        page.locator(".sighting[data-place='1'] [data-does=undo]").click()
+        page.wait_for_function("() => [...document.querySelectorAll('.said')].every(said => said.hidden)")
+
+
 def test_the_sightings_are_filtered_by_probability(dives, browser):
     with opened_page(browser, dives) as page:
         wait_for_cards(page, 3)
@@ -291,6 +340,13 @@ def test_every_result_can_be_downloaded(dives, browser):
             page.get_by_role("link", name="sightings.csv").click()
         assert coming.value.suggested_filename == "reef - sightings.csv"
         assert Path(coming.value.path()).read_text().startswith("id,label,")
+        with page.expect_download() as coming:
+            page.get_by_role("link", name="All results in one zip").click()
+        assert coming.value.suggested_filename == "reef.zip"
+        with zipfile.ZipFile(coming.value.path()) as archive:
+            assert set(names) - {"All results in one zip", "The original video"} <= {
+                name.removeprefix("reef/") for name in archive.namelist()
+            }
 
 
 def test_a_click_on_the_timeline_goes_there(dives, browser):

@@ -246,6 +246,19 @@ def test_pictures_of_a_folder_are_told_apart_though_each_is_frame_0(tmp_path, en
         assert strongest(tmp_path / "tree" / row["picture"]) == colour
 
 
+def test_one_dive_that_cannot_be_read_keeps_nobody_from_the_others_and_loses_nothing(dive, live, tmp_path):
+    for folder in (dive, live):
+        add_correction(folder, read_keys(folder)[0], Verdict.RIGHT)
+    collect([tmp_path], tmp_path / "tree", frames=0)
+    with (dive / "corrections.jsonl").open("a") as file:
+        file.write("no correction\n")
+    add_correction(live, read_keys(live)[1], Verdict.RIGHT)
+    done = collect([tmp_path / "results", tmp_path / "live"], tmp_path / "tree", frames=0)
+    assert (done.added, done.removed, per_class(tmp_path / "tree")) == (1, 0, {"Fish": 3})
+    assert len(table(tmp_path / "tree")) == 3
+    assert "line 2 is no correction" in done.problems[0]
+
+
 def test_occurrences_are_made_anew_with_what_was_said(dive, tmp_path):
     add_correction(dive, read_keys(dive)[0], Verdict.RIGHT)
     assert "ValidatedByHuman" not in (dive / "occurrence.csv").read_text()

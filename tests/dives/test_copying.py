@@ -166,6 +166,12 @@ def test_a_file_that_is_no_video_or_names_another_one_is_refused(tmp_path, name)
         probe_video(path, "dive")
 
 
+def test_a_recording_that_announces_years_is_refused(tmp_path):
+    path = write_clip(tmp_path / "long.mkv", frames=2, pts_ms=[0, 10 * 86_400_000])
+    with pytest.raises(SourceError, match="dive: it announces 10 days; at most 7 are taken"):
+        probe_video(path, "dive")
+
+
 def test_a_probe_is_read_back_and_one_of_another_version_is_not(tmp_path):
     probe = probe_video(write_clip(tmp_path / "a.mp4", frames=50), "a.mp4")
     write_probe(tmp_path, probe)

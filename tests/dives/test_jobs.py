@@ -89,7 +89,7 @@ def test_a_file_that_is_no_video_fails_alone_and_says_why_without_naming_our_fol
     jobs.start()
     assert done(library, good).state == "complete"
     row = done(library, bad)
-    assert (row.state, row.reason) == ("failed", "not a video that can be read")
+    assert (row.state, row.reason, row.cause) == ("failed", "not a video that can be read", "not-video")
 
 
 def test_a_job_that_is_asked_for_again_goes_on_and_gives_the_same_results(library, jobs, engine, tmp_path):
@@ -147,6 +147,14 @@ class TestAJobThatGoesWrong:
             assert (row.state, said in row.reason) == ("failed", True), row.reason
             assert queue.stop()
 
+    def test_it_is_told_none_of_the_servers_secrets(self, library, toy_model, monkeypatch):
+        monkeypatch.setenv("REEFLENS_SERVE_TOKEN", "operate-0123456789")
+        dive_id = add(library)
+        queue = stubborn(library, toy_model, "import os; raise SystemExit(3 + ('REEFLENS_SERVE_TOKEN' in os.environ))")
+        queue.start()
+        assert "code 3" in done(library, dive_id).reason
+        assert queue.stop()
+
     @pytest.mark.skipif(sys.platform != "linux", reason="address space is limited on Linux")
     def test_one_that_wants_too_much_memory_fails_alone(self, library, toy_model):
         dive_id = add(library)
@@ -167,6 +175,7 @@ class TestAJobThatGoesWrong:
         row = done(library, dive_id)
         assert row.state == "failed"
         assert "stopped 3 times" in row.reason
+        assert row.cause == "attempts"
         assert queue.stop()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from clips import write_clip
@@ -18,6 +19,26 @@ from realtime.engine import Engine
 from realtime.errors import ResultsError
 
 LOG = "time,depth_m\n2026-05-01T09:30:00Z,5\n2026-05-01T09:31:00Z,35\n"
+# Terms of the standard (https://dwc.tdwg.org/terms/) that a table of occurrences may have, by class: those that one who
+# watches a video could ever say something of. A column that is not among them is published nowhere.
+RECORD = """basisOfRecord datasetID datasetName dynamicProperties institutionCode informationWithheld language license
+    modified references rightsHolder type"""
+OCCURRENCE = """associatedMedia behavior degreeOfEstablishment establishmentMeans individualCount lifeStage occurrenceID
+    occurrenceRemarks occurrenceStatus organismQuantity organismQuantityType recordNumber recordedBy recordedByID
+    reproductiveCondition sex vitality"""
+EVENT = """day eventDate eventID eventRemarks eventTime eventType fieldNotes fieldNumber habitat month parentEventID
+    sampleSizeUnit sampleSizeValue samplingEffort samplingProtocol verbatimEventDate year"""
+LOCATION = """coordinatePrecision coordinateUncertaintyInMeters country countryCode decimalLatitude decimalLongitude
+    footprintWKT geodeticDatum island locality locationID locationRemarks maximumDepthInMeters minimumDepthInMeters
+    verbatimDepth verbatimLocality waterBody"""
+IDENTIFICATION = """dateIdentified identificationID identificationQualifier identificationReferences
+    identificationRemarks identificationVerificationStatus identifiedBy identifiedByID verbatimIdentification"""
+TAXON = """class family genus kingdom order phylum scientificName scientificNameAuthorship scientificNameID
+    specificEpithet taxonID taxonRank taxonRemarks vernacularName"""
+ALLOWED = frozenset(" ".join((RECORD, OCCURRENCE, EVENT, LOCATION, IDENTIFICATION, TAXON)).split())
+# What OBIS takes no occurrence without (https://manual.obis.org/checklist.html); a video does not know where it was.
+REQUIRED = {"occurrenceID", "eventDate", "scientificName", "occurrenceStatus", "basisOfRecord"}
+ONLY_PEOPLE_KNOW = {"decimalLatitude", "decimalLongitude", "scientificNameID"}
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +79,14 @@ def test_one_line_per_sighting_in_the_words_of_darwin_core(dive):
     assert octopus["samplingEffort"] == "0.1 min of video, one frame classified per 0.1 s"
     assert "probability 0.9" in octopus["identificationRemarks"]
     assert "toy.onnx" in octopus["identifiedBy"]
+
+
+def test_every_column_is_a_term_of_the_standard_and_none_that_obis_requires_goes_unsaid():
+    assert len(set(TERMS)) == len(TERMS)
+    assert set(TERMS) <= ALLOWED
+    assert set(TERMS) >= REQUIRED
+    told = (Path(__file__).parents[2] / "docs" / "divelog.md").read_text(encoding="utf-8")
+    assert [term for term in (*TERMS, *sorted(ONLY_PEOPLE_KNOW)) if f"`{term}`" not in told] == []
 
 
 def test_a_correction_is_validated_by_a_human_and_keeps_the_identifier(dive):

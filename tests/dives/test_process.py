@@ -658,3 +658,11 @@ class TestDisasters:
             assert set(names) >= TABLES or stage != "overlay.mp4"  # the tables were finished before
         assert none[:3] == ["", "complete", ""]
         assert results(tmp_path / "out") == whole
+
+
+def test_the_report_of_a_dive_that_breaks_off_names_no_place_of_this_disk(tmp_path, engine):
+    clip = truncate(write_clip(tmp_path / "cut.mkv"), 0.6)
+    run = process(clip, tmp_path / "out", engine, ProcessOptions())
+    report = (run.folder / "report.html").read_text(encoding="utf-8")
+    assert "the file breaks off at" in report
+    assert str(tmp_path) not in report

@@ -118,6 +118,27 @@ def test_times_that_were_guessed_are_not_looked_up(tmp_path):
     assert [picture.rgb().tobytes() for picture in pictures if picture] == [picture for _, picture in frames[10:12]]
 
 
+@pytest.mark.parametrize(("ending", "codec"), [("ts", "libx264"), ("mpg", "mpeg2video")])
+def test_where_stamps_begin_anew_frames_are_counted_for_a_time_leads_elsewhere(tmp_path, ending, codec):
+    """Two recordings put end to end, as cameras do that were stopped and started."""
+    parts = [write_noise(tmp_path / f"{frames}.{ending}", codec, frames, bf="2", g="12") for frames in (60, 80)]
+    clip = tmp_path / f"both.{ending}"
+    clip.write_bytes(b"".join(part.read_bytes() for part in parts))
+    with VideoFile(clip) as source:
+        assert (sum(1 for _ in source), source.restarts) == (140, 1)
+    frames = linear(clip)
+    wanted = frames[3::17]
+    pictures = pictures_at(Files.one(clip), [moment for moment, _ in wanted], seek=False)
+    assert [picture.rgb().tobytes() for picture in pictures if picture] == [picture for _, picture in wanted]
+
+
+@pytest.mark.parametrize("options", [{"bf": "2", "g": "25"}, {"g": "25"}])
+def test_avi_is_counted_for_it_has_no_stamps(tmp_path, options):
+    clip = write_noise(tmp_path / "old.avi", "mpeg4", frames=60, **options)
+    frames = linear(clip)
+    assert found(clip, [moment for moment, _ in frames[3::11]]) == [picture for _, picture in frames[3::11]]
+
+
 def test_two_frames_at_one_time_are_told_apart_by_counting(tmp_path, monkeypatch):
     clip = write_noise(tmp_path / "dive.mp4", frames=30)
     frames = linear(clip)

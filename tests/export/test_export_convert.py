@@ -15,8 +15,10 @@ from narrow import blotches, narrow_contract, narrow_model, narrow_unknown, writ
 
 pytest.importorskip("tensorflow")
 
+from export import convert as convert_module
 from export.convert import export, measure_cam_scale
 from export.graph import deployed, take_apart
+from export.parity import LossyParity
 from export.report import ExportReport
 from realtime.contract import ModelContract
 from realtime.engine import Engine
@@ -96,6 +98,29 @@ def test_ranges_from_pictures_that_show_nothing_ruin_int8_and_are_refused(narrow
     with pytest.raises(ExportError, match=r"int8 loses too much.*% same labels"):
         export(narrow_run, tmp_path / "out" / "m.onnx", precision="int8", calibration=grey)
     assert not list((tmp_path / "out").iterdir())
+
+
+def test_the_next_way_is_taken_when_int8_costs_accuracy_and_what_was_refused_is_told(
+    narrow_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pictures lie in folders named after classes; the bar is moved so that only the third way passes it."""
+    for number in range(3):
+        (tmp_path / "tree" / f"class_{number}").mkdir(parents=True)
+        cv2.imwrite(str(tmp_path / "tree" / f"class_{number}" / "0.png"), blotches(1, seed=number)[0])
+    asked: list[int] = []
+
+    def third(precision: str, name: str, parity: LossyParity) -> None:
+        asked.append(parity.labelled)
+        if name == "held-out" and asked.count(3) < 3:
+            raise ExportError(f"costs {asked.count(3)} points")
+
+    monkeypatch.setattr(convert_module, "refuse_loss", third)
+    report = export(narrow_run, tmp_path / "m.onnx", precision="int8", held_out=tmp_path / "tree")
+    assert asked == [0, 3] * 3
+    assert report.recipe == "entropy ranges"
+    assert report.refused == {"full ranges": "costs 1 points", "percentile ranges": "costs 2 points"}
+    assert "refused: full ranges" in report.to_text()
+    assert report.lossy["held-out"].labelled == 3
 
 
 def test_a_contradictory_run_leaves_an_earlier_file_as_it_was(narrow_run: Path, tmp_path: Path) -> None:

@@ -101,3 +101,21 @@ def test_another_model_is_not_like_it(engine: Engine, tmp_path: Path) -> None:
     assert parity.cam_correlation < 0.9
     with pytest.raises(ExportError, match=r"same labels.*expected at least 90%"):
         refuse_loss("int8", "run", parity)
+
+
+def test_accuracy_is_that_of_the_pictures_whose_class_is_known(engine: Engine) -> None:
+    frames = blotches(11)
+    chosen = engine.run(frames).probabilities.argmax(axis=1)
+    classes = chosen.copy()
+    classes[:3], classes[3] = -1, (chosen[3] + 1) % 3
+    parity = compare_with_fp32(engine, engine, frames, classes)
+    assert (parity.labelled, parity.accuracy, parity.fp32_accuracy) == (8, 7 / 8, 7 / 8)
+
+
+def test_more_than_a_point_of_accuracy_is_too_much() -> None:
+    good = LossyParity(1000, 0.95, 0.0, 0.0, 1.0, 0.0, 0.0, 1.0, labelled=1000, accuracy=0.505, fp32_accuracy=0.51)
+    refuse_loss("int8", "held-out", good)
+    refuse_loss("int8", "held-out", replace(good, accuracy=0.7))
+    refuse_loss("int8", "run", replace(good, labelled=0, accuracy=0.0))
+    with pytest.raises(ExportError, match=r"costs 1\.1 points of accuracy on 1000 labelled"):
+        refuse_loss("int8", "held-out", replace(good, accuracy=0.499))

@@ -15,7 +15,7 @@ import onnx
 
 from export.graph import deployed, take_apart
 from export.onnx_file import convert, save
-from export.precision import backbone, evenly, to_fp16, to_int8
+from export.precision import RECIPES, Recipe, backbone, evenly, to_fp16, to_int8
 from realtime.engine import Engine
 
 
@@ -73,6 +73,18 @@ def test_int8_quantises_the_kernels_to_seven_bits_and_nothing_of_the_head(
     (probabilities, cam), (truth, true_cam) = predict(small, tmp_path, "int8"), predict(fp32, tmp_path, "fp32")
     np.testing.assert_allclose(probabilities, truth, atol=0.1)
     assert np.corrcoef(cam.ravel(), true_cam.ravel())[0, 1] > 0.95
+
+
+@pytest.mark.parametrize("recipe", RECIPES[1:], ids=str)
+def test_other_ranges_and_ends_in_float_keep_the_answers_too(
+    fp32: onnx.ModelProto, tmp_path: Path, capsys: pytest.CaptureFixture[str], recipe: Recipe
+) -> None:
+    small = to_int8(fp32, blotches(16), recipe)
+    assert capsys.readouterr().out == ""  # stdout belongs to --json
+    kinds = [onnx.numpy_helper.to_array(tensor).dtype.name for tensor in weights(small)]
+    assert (kinds.count("int8"), kinds.count("float32")) == ((11, 2) if recipe.float_ends else (13, 0))
+    (probabilities, _), (truth, _) = predict(small, tmp_path, "int8"), predict(fp32, tmp_path, "fp32")
+    np.testing.assert_allclose(probabilities, truth, atol=0.15)
 
 
 def test_an_even_selection_reaches_from_the_first_to_the_last() -> None:

@@ -28,13 +28,19 @@ def write_clip(
     metadata: dict[str, str] | None = None,
     pix_fmt: str = "yuv420p",
     rotation: int = 0,
+    aspect: Fraction | None = None,
 ) -> Path:
-    """Encodes ``frames`` of ``colour_frame``; pts_ms gives each its time stamp, else a constant rate."""
+    """Encodes ``frames`` of ``colour_frame``; pts_ms gives each its time stamp, else a constant rate.
+
+    aspect: of a stored pixel, width over height.
+    """
     with av.open(str(path), "w") as container:
         container.metadata.update(metadata or {})
         stream = container.add_stream(codec, rate=1000 if pts_ms else rate)
         stream.height, stream.width = size_hw
         stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else pix_fmt
+        if aspect is not None:
+            stream.codec_context.sample_aspect_ratio = aspect
         if rotation:
             stream.set_display_rotation(rotation)
         if codec == "libx265":

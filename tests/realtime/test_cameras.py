@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from functools import partial
 from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
-from itertools import chain
+from itertools import chain, groupby
 
 import av
 import cv2
@@ -398,6 +398,18 @@ def test_a_recording_on_a_web_server_plays_at_its_own_pace_and_ends(tmp_path):
     assert len(frames) == 13
     played_s = frames[-1].captured_s - frames[0].captured_s
     assert played_s >= 0.9 * (frames[-1].media_s - frames[0].media_s) > 0.3
+
+
+def test_a_camera_whose_pixels_are_not_square_is_shown_as_it_films_also_after_a_change(tmp_path):
+    film, sizes = b"", []
+    for aspect, size_hw in ((Fraction(4, 3), (48, 64)), (Fraction(8, 9), (96, 64)), (Fraction(1), (48, 48))):
+        path = tmp_path / f"{aspect.numerator}.h264"
+        film += write_clip(path, frames=6, size_hw=size_hw, aspect=aspect).read_bytes()
+    with JpegCamera() as camera:
+        camera.answers["/film.h264"] = (200, "video/h264", "", film)
+        with stream(camera.url("/film.h264"))() as source, pytest.raises(CameraError, match="ended"):
+            sizes.extend(frame.picture.rgb().shape[:2] for frame in source)
+    assert [size for size, _ in groupby(sizes)] == [(48, 85), (108, 64), (48, 48)]
 
 
 def test_a_live_playlist_is_watched_from_segment_to_segment_at_its_own_pace(tmp_path):

@@ -21,6 +21,13 @@ def encoded(picture: Image.Image, kind: str, **options: object) -> bytes:
     return target.getvalue()
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_a_bomb_is_seen_in_its_header_whatever_the_warning_filters_are():
+    bomb = encoded(Image.new("1", (10_000, 9_000)), "PNG")
+    with pytest.raises(UndecodableError, match="more than 89 megapixels"):
+        decode(bomb)
+
+
 def halves(width: int = 40, height: int = 24) -> Image.Image:
     """Red left, green right."""
     rgb = np.empty((height, width, 3), np.uint8)

@@ -190,6 +190,24 @@ def test_a_foreign_input_is_named(model, tmp_path):
         Engine.open(path)
 
 
+@pytest.mark.parametrize("place", ["../outside.bin", "{folder}/outside.bin", "below/../../outside.bin", "link.bin"])
+def test_weights_outside_the_models_folder_are_refused(model, tmp_path, place):
+    (tmp_path / "model" / "below").mkdir(parents=True)
+    (tmp_path / "model" / "link.bin").symlink_to("../outside.bin")
+
+    def move_out(graph):
+        weights = graph.initializer[0]
+        (tmp_path / "outside.bin").write_bytes(weights.raw_data)
+        weights.ClearField("raw_data")
+        weights.data_location = TensorProto.EXTERNAL
+        weights.external_data.add(key="location", value=place.format(folder=tmp_path))
+
+    path = change(model, tmp_path / "model" / "a.onnx", move_out)
+    for load in (Engine.open, read_contract):
+        with pytest.raises(ContractError, match="not an ONNX model that can be loaded"):
+            load(path)
+
+
 def test_a_fixed_batch_is_refused(model, tmp_path):
     def fix(graph):
         graph.input[0].type.tensor_type.shape.dim[0].dim_value = 1

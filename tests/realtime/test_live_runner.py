@@ -11,7 +11,7 @@ import pytest
 from toy_onnx import write_toy_model
 
 from realtime.engine import Engine
-from realtime.errors import SourceError
+from realtime.errors import Cause, SourceError
 from realtime.frames import Frame
 from realtime.live import MAX_IN_A_ROW, LiveRunner
 from realtime.pictures import ArrayPicture
@@ -96,7 +96,7 @@ def test_a_stream_that_ends_and_one_that_fails_are_told_apart_and_do_not_touch_t
         engine,
         collector,
         short=[frame(0, source="short")],
-        broken=[frame(0, source="broken"), SourceError("broken", "the cable is loose")],
+        broken=[frame(0, source="broken"), SourceError("broken", "the cable is loose", Cause.GONE)],
         steady=[frame(0, source="steady"), forever],
     )
     runner.start()
@@ -105,6 +105,7 @@ def test_a_stream_that_ends_and_one_that_fails_are_told_apart_and_do_not_touch_t
     status = runner.status()
     assert status["broken"].reason == "broken: the cable is loose"
     assert status["short"].reason == ""
+    assert (status["broken"].cause, status["short"].cause) == ("gone", "")
     assert runner.stop()
     assert runner.status()["steady"].state == "stopped"
     assert {name: len(results) for name, results in collector.results.items()} == dict.fromkeys(

@@ -12,7 +12,7 @@ import pytest
 from clips import colour_frame, truncate, write_clip
 from PIL import Image
 
-from realtime.errors import SourceError
+from realtime.errors import Cause, SourceError
 from realtime.scene import TestScene
 from realtime.sources import Paced, PictureFolder, VideoFile, open_recorded
 
@@ -139,6 +139,25 @@ class TestRefused:
             with pytest.raises(SourceError):
                 list(VideoFile(path))
 
+    def test_a_playlist_of_files_that_are_there(self, tmp_path):
+        write_clip(tmp_path / "inner.ts")
+        for name, why in (("list.m3u8", "a list of other files"), ("list.mp4", "not a video")):
+            (tmp_path / name).write_text("#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\ninner.ts\n#EXT-X-ENDLIST\n")
+            with pytest.raises(SourceError, match=why):
+                VideoFile(tmp_path / name)
+
+    def test_frames_that_are_too_large_by_the_header_or_in_the_middle(self, tmp_path, monkeypatch):
+        path = write_clip(tmp_path / "a.ts", frames=20, size_hw=(48, 64))
+        monkeypatch.setattr("realtime.sources.MAX_PIXELS", 48 * 64 - 1)
+        with pytest.raises(SourceError, match="its frames have 64 x 48 pixels; at most"):
+            VideoFile(path)
+        monkeypatch.setattr("realtime.sources.MAX_PIXELS", 48 * 64)
+        larger = write_clip(tmp_path / "b.ts", frames=20, size_hw=(96, 128))
+        path.write_bytes(path.read_bytes() + larger.read_bytes())
+        with VideoFile(path) as opened:
+            assert {frame.picture.size_hw for frame in opened} == {(48, 64)}
+            assert opened.damaged_packets > 10
+
 
 def write_cut(path, options=None):
     """Four seconds of video, of which the file holds a good half."""
@@ -156,9 +175,10 @@ def write_cut(path, options=None):
 def test_a_file_cut_half_way_gives_what_is_there_and_then_says_that_it_breaks(tmp_path, suffix, options):
     path = write_cut(tmp_path / f"cut.{suffix}", options)
     frames = []
-    with pytest.raises(SourceError, match=r"breaks off at .* of 4\.0 s|reading stopped"):  # noqa: PT012
+    with pytest.raises(SourceError, match=r"breaks off at .* of 4\.0 s|reading stopped") as caught:  # noqa: PT012
         for frame in VideoFile(path):
             frames.append(frame)  # noqa: PERF402 - what came before the break is the point
+    assert caught.value.cause is Cause.CUT_OFF
     assert 10 < len(frames) < 90
     assert [frame.index for frame in frames] == list(range(len(frames)))
 

@@ -200,6 +200,17 @@ def test_the_wall_clock_is_what_the_container_says(tmp_path, metadata, options, 
     assert (found.start_utc, found.utc_source) == (utc, "container" if utc else "")
 
 
+def test_the_files_own_time_counts_before_that_of_a_stream_in_it(tmp_path):
+    """A program that cut the recording set the stream's to when it did so."""
+    path = write_clip(tmp_path / "a.mov", metadata={"creation_time": "2026-05-01T09:30:00Z"})
+    data = bytearray(path.read_bytes())
+    at = data.index(b"mdhd") + 8
+    data[at : at + 4] = (int.from_bytes(data[at : at + 4]) + 86400).to_bytes(4)
+    path.write_bytes(data)
+    with VideoFile(path) as video:
+        assert video.info.start_utc == datetime(2026, 5, 1, 9, 30, tzinfo=UTC)
+
+
 @pytest.mark.shared
 @pytest.mark.skipif(not SHARED.is_dir(), reason="no shared clips")
 @pytest.mark.parametrize("clip", sorted(path.name for path in SHARED.glob("*.*")))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import re
 import socket as sockets
+import zipfile
 from collections.abc import Iterator
 from http.client import HTTPConnection
 from pathlib import Path
@@ -44,7 +47,8 @@ def http(server: Running) -> httpx.Client:
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """3 s: red, green and blue, a second each."""
-    return write_clip(tmp_path_factory.mktemp("clip") / "reef.mp4", frames=30, rate=10)
+    recorded = {"creation_time": "2026-05-01T09:30:00Z"}
+    return write_clip(tmp_path_factory.mktemp("clip") / "reef.mp4", frames=30, rate=10, metadata=recorded)
 
 
 @pytest.fixture(scope="module")
@@ -237,12 +241,41 @@ class TestFiles:
             assert answer.headers["content-disposition"].startswith("attachment")
             assert "html" not in answer.headers["content-type"]
 
+    def test_a_still_comes_small_for_a_list(self, http: httpx.Client, dive: str) -> None:
+        still = http.get(f"api/dives/{dive}/sightings").json()[0]["still"]
+        small = http.get(f"api/dives/{dive}/files/{still}?small=true")
+        assert (small.headers["content-type"], small.content[:2]) == ("image/jpeg", b"\xff\xd8")
+        assert "content-disposition" not in small.headers
+        tag = {"if-none-match": small.headers["etag"]}
+        assert http.get(f"api/dives/{dive}/files/{still}?small=true", headers=tag).status_code == 304
+        assert http.get(f"api/dives/{dive}/files/frames.csv?small=true").headers["content-type"].startswith("text/csv")
+
+    def test_all_of_them_come_in_one_zip_with_what_people_said(self, http: httpx.Client, dive: str) -> None:
+        row = http.get(f"api/dives/{dive}/sightings").json()[1]
+        said = {"number": 1, "peak_frame": row["peak_frame"], "label": row["label"], "verdict": "wrong", "truth": "Eel"}
+        http.post(f"api/dives/{dive}/corrections", json=said).raise_for_status()
+        answer = http.get(f"api/dives/{dive}/results.zip").raise_for_status()
+        assert "content-length" not in answer.headers
+        assert answer.headers["content-type"] == "application/zip"
+        assert answer.headers["content-disposition"].endswith("filename*=utf-8''Reef%20-1.zip")
+        with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+            names = {name.removeprefix("Reef -1/") for name in archive.namelist()}
+            occurrences = archive.read("Reef -1/occurrence.csv").decode()
+            assert archive.testzip() is None
+        assert names == {entry["name"] for entry in http.get(f"api/dives/{dive}/files").json()}
+        assert {"corrections.jsonl", "frames.parquet"} < names
+        assert re.search(r",Eel,.*ValidatedByHuman", occurrences)
+        http.post(f"api/dives/{dive}/corrections", json={**said, "verdict": "undo", "truth": ""}).raise_for_status()
+        assert "ValidatedByHuman" not in http.get(f"api/dives/{dive}/files/occurrence.csv").text
+
     @pytest.mark.parametrize("name", NAMES)
     def test_nothing_else_of_the_disk_can_be_had(self, server: Running, dive: str, name: str) -> None:
         assert answered(server, f"/api/dives/{dive}/files/{name}") == 404
 
     @pytest.mark.parametrize("dive_id", ["..", "%2e%2e", "..%2f..", "0" * 16, "x", "%00", "-1"])
-    @pytest.mark.parametrize("path", ["", "/video", "/original", "/thumbnail", "/track", "/sightings", "/files"])
+    @pytest.mark.parametrize(
+        "path", ["", "/video", "/original", "/thumbnail", "/track", "/sightings", "/files", "/results.zip"]
+    )
     def test_a_dive_that_is_none_has_nothing(self, server: Running, dive_id: str, path: str) -> None:
         assert answered(server, f"/api/dives/{dive_id}{path}") == 404
 
@@ -279,13 +312,43 @@ class TestCorrections:
 
     def test_a_word_stands_beside_the_models_answer_until_it_is_taken_back(self, http: httpx.Client, dive: str) -> None:
         assert self.words(http, dive) == [None, None, None]
-        assert self.say(http, dive, "right").json()["correction"]["verdict"] == "right"
+        assert self.say(http, dive, "right", by=" Ada ").json()["correction"] | {"at": ""} == {
+            "verdict": "right",
+            "label": "",
+            "by": "Ada",
+            "at": "",
+        }
         assert self.say(http, dive, "wrong", "Blue  Tang\n").json()["correction"]["label"] == "Blue Tang"
         assert self.words(http, dive) == [None, ("wrong", "Blue Tang"), None]
         assert self.say(http, dive, "nothing").json()["label"] == "Octopus"
         for left in (("wrong", "Blue Tang"), ("right", ""), None, None):
             self.say(http, dive, "undo")
             assert self.words(http, dive)[1] == left
+
+    def test_what_is_of_no_sighting_is_told(self, toy_model: Path, tmp_path: Path, clip: Path) -> None:
+        with running(toy_model, library=tmp_path / "library") as server:
+            dive_id = send(server.http, clip)
+            settled(server.http, dive_id)
+            assert server.http.get(f"api/dives/{dive_id}/corrections/left-over").json() == []
+            self.say(server.http, dive_id, "wrong", "Eel")
+            table = tmp_path / "library" / "dives" / dive_id / "results" / "sightings.csv"
+            table.write_text(table.read_text().splitlines()[0] + "\n")
+            (left,) = server.http.get(f"api/dives/{dive_id}/corrections/left-over").json()
+            assert (left["label"], left["verdict"], left["truth"]) == ("Octopus", "wrong", "Eel")
+            assert left["start_s"] <= left["peak_s"] <= left["end_s"]
+
+    def test_corrections_that_cannot_be_read_are_told_and_hide_no_sighting(
+        self, toy_model: Path, tmp_path: Path, clip: Path
+    ) -> None:
+        with running(toy_model, library=tmp_path / "library") as server:
+            dive_id = send(server.http, clip)
+            settled(server.http, dive_id)
+            results = tmp_path / "library" / "dives" / dive_id / "results"
+            (results / "corrections.jsonl").write_text("{}\n")
+            assert self.words(server.http, dive_id) == [None, None, None]
+            refused = server.http.get(f"api/dives/{dive_id}/corrections/left-over")
+            assert refused.status_code == 409
+            assert refused.json()["detail"].startswith("corrections.jsonl: line 1 is no correction")
 
     @pytest.mark.parametrize(
         ("said", "status"),

@@ -50,9 +50,9 @@ def routes() -> dict[str, APIRoute]:
 
 
 def live(schema: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    """The paths that every server answers; the others are a library's."""
-    paths = schema["paths"].items()
-    return [(path, methods) for path, methods in paths if not path.startswith(("/api/dives", "/api/uploads"))]
+    """The paths that every server answers, whoever asks; the others are a library's, and the one to log in on."""
+    others = ("/api/dives", "/api/uploads", "/api/session")
+    return [(path, methods) for path, methods in schema["paths"].items() if not path.startswith(others)]
 
 
 def check(answer: httpx.Response, said: dict[str, Any], model: object) -> None:
@@ -144,6 +144,19 @@ def test_what_is_refused_is_refused_as_the_schema_says(server: Running, schema: 
     assert unwanted.status_code == 422
     check(unwanted, listing, dict[str, Any])
     assert {"200", "403", "503"} <= schema["paths"]["/readyz"]["get"]["responses"].keys()
+
+
+def test_logging_in_and_what_comes_without_that_are_as_the_schema_says(toy_model: Path, schema: dict[str, Any]) -> None:
+    with running(toy_model, token="operate-0123456789") as server:
+        for path, methods in live(schema):
+            answer = server.http.get(path.replace("{source}", "scene").lstrip("/"))
+            assert answer.status_code == (200 if path == "/healthz" else 401)
+            check(answer, methods["get"], Problem if answer.status_code == 401 else str)
+        said, model = schema["paths"]["/api/session"], routes()["/api/session"].response_model
+        check(server.http.get("api/session"), said["get"], model)
+        check(server.http.post("api/session", json={"token": "wrong"}), said["post"], Problem)
+        check(server.http.post("api/session", json={"token": "operate-0123456789"}), said["post"], model)
+        assert str(server.http.delete("api/session").status_code) in said["delete"]["responses"]
 
 
 def test_every_field_is_described_by_name_and_type(schema: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from serving.lean import Lean
 from serving.page import page_router
 
 
@@ -41,6 +42,7 @@ def web(tmp_path: Path) -> Path:
 @pytest.fixture
 def client(web: Path) -> Client:
     app = FastAPI()
+    app.add_middleware(Lean)  # answers HEAD, as in the server
     app.include_router(page_router(web))
     return Client(app)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -16,9 +17,10 @@ def test_the_client_of_the_documentation_prints_what_the_server_sees(toy_model: 
     (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs/protocol.md").read_text(encoding="utf-8"), re.DOTALL)
     assert len(code.splitlines()) <= 35
     (tmp_path / "client.py").write_text(code, encoding="utf-8")
-    with running(toy_model) as server:
+    with running(toy_model, token="operate-0123456789") as server:
         command = [sys.executable, "client.py", f"ws://{server.authority}/ws/live/scene"]
-        with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as client:
+        environment = {**os.environ, "TOKEN": "operate-0123456789"}
+        with subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True) as client:
             assert client.stdout is not None
             lines = [client.stdout.readline() for _ in range(8)]
             client.kill()

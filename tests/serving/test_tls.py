@@ -123,7 +123,7 @@ def proxied(server: Running, pair: tuple[Path, Path], *, own_host: bool) -> Iter
 @pytest.mark.parametrize("own_host", [False, True])
 def test_a_page_behind_a_proxy_that_was_named_watches(toy_model: Path, pair: tuple[Path, Path], own_host: bool) -> None:
     with (
-        running(toy_model, public_origins=[f"https://{NAME}"]) as server,
+        running(toy_model, public_origins=[f"https://{NAME}"], insecure=True) as server,
         proxied(server, pair, own_host=own_host) as proxy,
     ):
         assert proxy.get("/") == 200

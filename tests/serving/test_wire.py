@@ -128,6 +128,14 @@ def test_a_header_carries_the_five_most_probable_classes_in_order() -> None:
         "reef", 0, 0.0, None, "", None, (6, 8), scores, 0.7, np.zeros((2, 2), np.uint8), 1, StableLabel(None, 0.3, 0.0)
     )
     assert [index for index, _ in header_of(result)["top"]] == [1, 3, 5, 2, 0]
+    assert "empty" not in header_of(result)["stable"]
+
+
+def test_nothing_there_is_told_beside_no_label() -> None:
+    cam, stable = np.zeros((2, 2), np.uint8), StableLabel(None, 0.9, 0.0, empty=True)
+    result = FrameResult("reef", 0, 0.0, None, "", None, (6, 8), np.array([0.1, 0.9], np.float32), 0.1, cam, 1, stable)
+    header = wire.decode_result(wire.encode_result(header_of(result), cam, None)).header
+    assert header["stable"] == {"index": None, "probability": 0.9, "since_s": 0.0, "empty": True}
 
 
 @pytest.mark.parametrize(

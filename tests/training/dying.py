@@ -1,6 +1,7 @@
 """Trains in a process of its own that kills itself at a given moment, as a power cut would.
 
-python dying.py OPTIONS.json TASK STEPS      killed while the task TASK is STEPS steps far
+python dying.py OPTIONS.json TASK STEPS              killed while the task TASK is STEPS steps far
+python dying.py OPTIONS.json TASK STEPS TRIALS       the same with a search of so many trials
 """
 
 from __future__ import annotations
@@ -37,4 +38,11 @@ class Fatal(Silent):
 
 if __name__ == "__main__":
     options = TrainOptions.from_dict(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))
-    train(options, Fatal(sys.argv[2], int(sys.argv[3])), resume=True)
+    fatal = Fatal(sys.argv[2], int(sys.argv[3]))
+    if len(sys.argv) > 4:
+        from training.space import SearchOptions
+        from training.tune import tune
+
+        tune(options, SearchOptions(trials=int(sys.argv[4])), fatal, resume=True)
+    else:
+        train(options, fatal, resume=True)

@@ -38,3 +38,15 @@ def test_views_are_flipped_about_half_the_time_and_stay_recognisable(picture: np
     brightness = views.mean(axis=(1, 2, 3)) / picture.mean()
     assert 0.6 < brightness.min() < 0.95 < 1.05 < brightness.max() < 1.5
     assert (views.std(axis=(1, 2, 3)) > 10).all()
+
+
+def test_views_through_water_differ_from_the_dry_ones_as_often_as_asked(picture: np.ndarray) -> None:
+    def wet(water: float) -> int:
+        dry = [view(picture, 40, (0, i, 1)) for i in range(60)]
+        return sum(not np.array_equal(view(picture, 40, (0, i, 1), water), dry[i]) for i in range(60))
+
+    assert wet(0.0) == 0
+    assert 15 <= wet(0.5) <= 40
+    assert wet(1.0) >= 50, "all but those that met none of the four effects"
+    assert np.array_equal(view(picture, 40, (0, 1, 0), 1.0), resize_rgb(picture, 40)), "view 0 stays plain"
+    assert np.array_equal(view(picture, 40, (0, 1, 2), 1.0), view(picture, 40, (0, 1, 2), 1.0))

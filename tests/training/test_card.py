@@ -13,7 +13,8 @@ from realtime.engine import read_contract
 from realtime.errors import ContractError
 from training.card import model_card
 from training.empty_water import EmptyScene
-from training.evaluate import EvaluationReport, evaluate
+from training.evaluate import EvaluationReport, Foreign, evaluate
+from training.robustness import WaterScore
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +57,14 @@ def test_the_card_says_how_well_the_unknown_is_known(measured) -> None:
     card = model_card(contract, replace(report, unknown_auroc=0.78, empty=(scene,), false_alarm_share=0.25))
     assert "| AUROC of the unknown score, by leaving classes out (validation) | 0.78 |" in card
     assert "25.0% (tunnel.mp4: a label for 25.0% of 13.0 s (Turtle 25%))" in card
+
+
+def test_the_card_has_what_was_measured_on_foreign_pictures_and_in_worse_water(measured) -> None:
+    contract, report = measured
+    water = tuple(WaterScore("haze", level, s, s, 0.0, 1.0, 0.5, 0.5) for level, s in (("light", 0.5), ("heavy", 0.25)))
+    card = model_card(contract, replace(report, foreign=Foreign(40, 0.8, 0.7, 0.9, 0.5, 0.1), water=water))
+    assert "does not know | 0.80 (95 % interval 0.70 to 0.90), 40 pictures |" in card
+    assert "| Accuracy in haze: light, heavy | 50.0%, 25.0% |" in card
 
 
 def test_words_can_be_replaced_and_added(measured) -> None:

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { filtered, hueOf, placeAt, speciesOf, truthOf, windowOf } from "../../web/dives-found.js";
+import { dealHues, filtered, placeAt, speciesOf, truthOf, windowOf } from "../../web/dives-found.js";
 
 const one = (label, start_s, peak_probability = 0.8, correction = null) => ({ label, start_s, end_s: start_s + 1, peak_probability, correction });
 const wrong = (label) => ({ verdict: "wrong", label });
@@ -50,8 +50,14 @@ test("the sighting at a moment is the last that began", () => {
 });
 
 test("a label has one colour, and different labels different ones", () => {
-  const hues = ["Fish", "Eel", "Sea_Turtle", "Crab", "Shark"].map(hueOf);
-  assert.deepEqual(hues, ["Fish", "Eel", "Sea_Turtle", "Crab", "Shark"].map(hueOf));
-  assert.equal(new Set(hues.map(Math.round)).size, 5);
+  const labels = ["Jelly Fish", "Crabs", "Nudibranchs", "Dolphin", "Otter", "Lobster", "Turtle", "Sea Urchins"]; // of like hashes
+  const dealt = dealHues(labels);
+  assert.deepEqual(dealHues(labels), dealt);
+  const hues = [...dealt.values()].sort((a, b) => a - b);
   assert.ok(hues.every((hue) => hue >= 0 && hue < 360));
+  const gaps = hues.map((hue, i) => (i === 0 ? hue + 360 - hues.at(-1) : hue - hues[i - 1]));
+  assert.ok(Math.min(...gaps) >= 30, `${hues}`);
+  const more = dealHues([...labels, "Fish", "Eel"], dealt); // somebody names another animal
+  for (const [label, hue] of dealt) assert.equal(more.get(label), hue);
+  assert.equal(new Set([...dealHues(Array.from({ length: 23 }, (_, k) => `Animal ${k}`)).values()].map(Math.round)).size, 23);
 });

@@ -51,10 +51,13 @@ class Server {
 const json = (status, value) => ({ ok: status < 400, status, headers: new Map(), json: async () => value });
 
 async function send(server, size = 3 * SLICE_BYTES + 5, how = {}) {
-  const states = [];
-  const sending = new Sending(file(size), { everyS: null, ...how }, server.world, ({ state }) => states.push(state));
+  const [states, seen] = [[], []];
+  const sending = new Sending(file(size), { everyS: null, ...how }, server.world, ({ state, reason }) => {
+    states.push(state);
+    seen.push({ state, reason });
+  });
   await sending.start();
-  return { sending, states };
+  return { sending, states, seen };
 }
 
 test("a file is sent in slices and finished once", async () => {
@@ -70,10 +73,12 @@ for (let at = 0; at < 6; at++) {
     test(`request ${at} that is answered "${trouble}" costs nothing but time`, async () => {
       const server = new Server();
       server.trouble.set(at, trouble);
-      const { sending, states } = await send(server);
+      const { sending, states, seen } = await send(server);
       assert.equal(sending.state, "done");
       assert.equal(server.offset, sending.size);
       assert.ok(states.includes("retrying"));
+      const { reason } = seen.find(({ state }) => state === "retrying");
+      assert.equal(reason, trouble === "423" ? "busy" : ""); // another page is sending it; else the line is down
     });
   }
 }

@@ -5,7 +5,7 @@ import { afterEach, test } from "node:test";
 
 import { catalogue, ownOfDives } from "./english.mjs";
 import { speak, t } from "../../web/text.js";
-import { bytes, dateWords, matching, speciesWords, stateWords, uploadWords, workShare, workWords } from "../../web/dives-words.js";
+import { bytes, dateWords, matching, speciesWords, stateWords, uploadWords, why, workShare, workWords } from "../../web/dives-words.js";
 import { actionsOf, countWords } from "../../web/dives-shelf.js";
 
 const inLanguage = (language) => speak(language, { ...catalogue(language), ...ownOfDives(language) });
@@ -46,6 +46,15 @@ test("a dive that is done needs no words for it, one in trouble says why", () =>
   assert.equal(stateWords(dive({ state: "queued" })), "waiting");
 });
 
+test("why is said in the server's own words, or where these are not read as its cause means", () => {
+  const cut = dive({ state: "incomplete", reason: "the file breaks off at 2.0 s of 9.0 s", cause: "cut-off" });
+  assert.equal(stateWords(cut), "incomplete: the file breaks off at 2.0 s of 9.0 s");
+  assert.equal(why("codec", ""), "its codec");
+  inLanguage("tr");
+  assert.equal(stateWords(cut), "eksik: dosya bitmeden kesiliyor");
+  assert.equal(why("", "what an earlier version left"), "what an earlier version left");
+});
+
 test("the most frequent species are named, the others counted", () => {
   assert.equal(speciesWords(dive()), "Sea Turtle\u202f4, Shark\u202f1");
   assert.equal(speciesWords(dive({ species: { A: 3, B: 2, C: 1, D: 1 } })), "A\u202f3, B\u202f2, C\u202f1 and 1 more");
@@ -55,7 +64,7 @@ test("the most frequent species are named, the others counted", () => {
 
 test("the date is the recording's own, or when it came in", () => {
   assert.equal(dateWords(dive(), "UTC"), "1 May 2026, 09:30");
-  assert.equal(dateWords(dive({ recorded_utc: "" }), "UTC"), "2 May 2026, 10:00");
+  assert.equal(dateWords(dive({ recorded_utc: "" }), "UTC"), "came in 2 May 2026, 10:00");
 });
 
 test("a search finds words in any order, without accents, in title, file, species and date", () => {

@@ -9,7 +9,7 @@ import { LANGUAGES } from "../../web/text.js";
 const WEB = new URL("../../web/", import.meta.url);
 const served = readdirSync(WEB).filter((name) => /\.(html|css|js|svg|json)$/.test(name) && name !== "package.json");
 const read = (name) => readFileSync(new URL(name, WEB), "utf8");
-const PAGES = ["index.html", "dives.html"];
+const PAGES = ["index.html", "dives.html", "login.html"];
 
 /** What a script imports: before it runs, and on demand. */
 function imports(name) {
@@ -35,7 +35,7 @@ test("nothing comes from another server", () => {
 });
 
 test("every file that a page names exists, and no file is left over", () => {
-  const named = new Set([...PAGES, ...PAGES.flatMap(namedBy), ...Object.keys(LANGUAGES).flatMap((language) => [`${language}.json`, `dives-${language}.json`])]);
+  const named = new Set([...PAGES, ...PAGES.flatMap(namedBy), ...Object.keys(LANGUAGES).flatMap((language) => [`${language}.json`, `dives-${language}.json`, `login-${language}.json`])]);
   for (const name of served.filter((each) => each.endsWith(".js"))) imports(name).flat().forEach((other) => named.add(other));
   assert.deepEqual([...named].sort(), [...served].sort());
 });
@@ -50,7 +50,7 @@ test("every module that a page starts with is asked for at once, and none that c
 });
 
 test("every element that the scripts and labels ask for is on its page, once", () => {
-  const scripts = { "index.html": ["app.js", "render.js"], "dives.html": ["dives-app.js"] };
+  const scripts = { "index.html": ["app.js", "render.js"], "dives.html": ["dives-app.js"], "login.html": ["login.js"] };
   for (const page of PAGES) {
     const html = read(page);
     const ids = [...html.matchAll(/\sid="([^"]+)"/g)].map(([, id]) => id);
@@ -62,19 +62,28 @@ test("every element that the scripts and labels ask for is on its page, once", (
 });
 
 test("text stands out by at least 4.5 to 1 in both themes", () => {
-  const css = read("style.css");
+  for (const css of ["style.css", "login.css"].map(read)) standsOut(css);
+});
+
+function standsOut(css) {
   const colours = (selector) => {
     const block = css.slice(css.indexOf(selector)).match(/\{([^}]*)\}/)[1];
     const found = block.matchAll(/--([\w-]+):\s*(#[0-9a-f]{6})/g);
     return Object.fromEntries([...found].map(([, name, value]) => [name, value]));
   };
   for (const theme of [colours(":root {"), colours(':root[data-theme="light"] {')]) {
-    for (const pair of ["ink/ground", "quiet/ground", "accent/ground", "ink/raised", "quiet/raised", "quiet/track"]) {
+    for (const pair of ["ink/ground", "quiet/ground", "accent/ground", "ink/raised", "quiet/raised", "quiet/track", "alert/raised", "on-accent/accent"]) {
       const [text, back] = pair.split("/");
+      if (!(back in theme)) continue;
       const ratio = contrast(theme[text], theme[back]);
       assert.ok(ratio >= 4.5, `${text} on ${back}: ${ratio.toFixed(2)}`);
     }
   }
+}
+
+test("the way in has the colours of the pages behind it", () => {
+  const [page, door] = ["style.css", "login.css"].map((name) => new Set(read(name).match(/--[\w-]+: #[0-9a-f]{6}/g)));
+  assert.deepEqual([...door].filter((colour) => !page.has(colour)), []);
 });
 
 function contrast(one, other) {

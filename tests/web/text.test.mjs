@@ -7,13 +7,14 @@ import { after, test } from "node:test";
 
 import { catalogue, ownOfDives } from "./english.mjs";
 import { age, duration, percent, rate } from "../../web/format.js";
-import { labelText, LANGUAGES, number, phrase, speak, t } from "../../web/text.js";
+import { labelText, LANGUAGES, meansNoAnimal, number, phrase, speak, t } from "../../web/text.js";
 
 const WEB = new URL("../../web/", import.meta.url);
 const read = (name) => readFileSync(new URL(name, WEB), "utf8");
 const scripts = readdirSync(WEB).filter((name) => name.endsWith(".js"));
 const catalogues = Object.fromEntries(Object.keys(LANGUAGES).map((language) => [language, catalogue(language)]));
 const own = Object.fromEntries(Object.keys(LANGUAGES).map((language) => [language, ownOfDives(language)]));
+const door = Object.fromEntries(Object.keys(LANGUAGES).map((language) => [language, catalogue(`login-${language}`)]));
 const texts = (entry) => (typeof entry === "string" ? [entry] : Object.values(entry));
 const placeholders = (text) => [...new Set(text.match(/\{\w+\}/g))].sort();
 
@@ -22,13 +23,13 @@ after(() => speak("en", catalogues.en));
 test("every language has its catalogues, is known to the early scripts, and there is no other", () => {
   const found = readdirSync(WEB).filter((name) => /\.json$/.test(name) && name !== "package.json");
   const languages = Object.keys(LANGUAGES);
-  assert.deepEqual(found.sort(), languages.flatMap((language) => [`dives-${language}.json`, `${language}.json`]).sort());
-  for (const early of ["early.js", "dives-early.js"]) assert.ok(read(early).includes(JSON.stringify(languages).replaceAll(",", ", ")), early);
+  assert.deepEqual(found.sort(), languages.flatMap((language) => [`dives-${language}.json`, `login-${language}.json`, `${language}.json`]).sort());
+  for (const early of ["early.js", "login.js"]) assert.ok(read(early).includes(JSON.stringify(languages).replaceAll(",", ", ")), early);
 });
 
-for (const of of [catalogues, own]) {
+for (const of of [catalogues, own, door]) {
   for (const [language, { labels: _, ...said }] of Object.entries(of)) {
-    const name = of === own ? `${language}, the dives` : language;
+    const name = `${language}${of === own ? ", the dives" : of === door ? ", the way in" : ""}`;
 
     test(`${name}: the keys of English and no other, none of them empty`, () => {
       assert.deepEqual(Object.keys(said), Object.keys(of.en));
@@ -56,9 +57,11 @@ test("the dives' own words take no word of the live page's away", () => {
 });
 
 const ofDives = (name) => name.startsWith("dives");
+const ofDoor = (name) => name === "login.js";
 const pages = [
-  { page: "index.html", code: scripts.filter((name) => !ofDives(name)), own: catalogues.en, known: catalogues.en },
+  { page: "index.html", code: scripts.filter((name) => !ofDives(name) && !ofDoor(name)), own: catalogues.en, known: catalogues.en },
   { page: "dives.html", code: scripts.filter(ofDives), own: own.en, known: { ...catalogues.en, ...own.en } },
+  { page: "login.html", code: scripts.filter(ofDoor), own: door.en, known: door.en },
 ];
 
 for (const { page, code, own: sayable, known } of pages) {
@@ -124,4 +127,8 @@ test("a reason is said in the page's words, the server's own only where its Engl
   speak("tr", catalogues.tr);
   assert.equal(phrase(reason), "bağlantı koptu");
   assert.equal(phrase("as it is"), "as it is");
+});
+
+test("none and background are no animals, however they are spelt", () => {
+  assert.deepEqual(["none", "Back_ground", "BACKGROUND", "nonesuch", "Eel"].map(meansNoAnimal), [true, true, true, false, false]);
 });

@@ -254,9 +254,13 @@ test("in Turkish reasons and the provider's note are Turkish where there are wor
   const { title } = tileWords(pier, state());
   const note = (text) => new Map(factRows(state({ server: { provider: { note: text } } }))).get("Not");
   const notes = [note("no NVIDIA driver on this machine"), note("another one")];
+  const failed = (cause) => connectionWords(state({ feed: { state: "failed", reason: "reef: in English", cause } }), 10_010).full;
+  const failures = [failed("cut-off"), failed("")];
   speak("en", catalogue("en"));
   assert.match(title, /^pier\ncanlı yayın\nmakine yerinde/);
   assert.deepEqual(notes, ["bu makinede NVIDIA sürücüsü yok", "another one"]);
+  const because = (why) => `Kaynakta hata: ${why}`;
+  assert.deepEqual(failures, [because("dosya sonundan önce kesiliyor"), because("nedeni sunucunun günlüğünde")]);
 });
 
 test("a still is named after what it shows", () => {
