@@ -89,7 +89,7 @@ def _occurrence(
         "eventID": f"urn:uuid:{uuid.uuid5(NAMESPACE, source['fingerprint'])}",
         "basisOfRecord": "MachineObservation",
         "occurrenceStatus": "present",
-        "eventDate": f"{line['start_utc']}/{line['end_utc']}",
+        "eventDate": "/".join(filter(None, (line["start_utc"], line["end_utc"]))),  # after a gap nobody may know
         **_names(label, model),
         "verbatimIdentification": label,
         "identificationVerificationStatus": "PredictedByMachine" if word is None else "ValidatedByHuman",

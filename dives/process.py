@@ -327,6 +327,7 @@ def _classify(
     engine: Engine,
     journal: Journal,
     every_s: float | None,
+                "timed": chapter.timed,
     progress: Callable[[Progress], None],
     counts: dict[str, Any],
 ) -> _Reading:

@@ -202,6 +202,9 @@ class ReportHtml:
         if restarts := counts.get("restarts", 0):
             yield f"The recording's clock began anew {_count(restarts, 'time')}; the parts were put end to end."
         if self._stills.missing:
+        for gap in self._run.source.get("gaps", []):
+            length = f"for {span(gap['length_s'])}" if gap["length_s"] is not None else "for how long is not known"
+            yield f"Nothing is there at {clock(gap['at_s'])}, {length}: {gap['reason']}."
             yield f"{_count(self._stills.missing, 'sighting')} without a picture: the frame could not be read again."
         if self._dive.profile is not None:
             log = self._run.options.get("divelog", "")
