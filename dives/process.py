@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any
 
 from dives.chapters import JoinedVideo
 from dives.corrections import Corrected, corrected, find_corrections, read_corrections, read_keys
-from dives.divelog import DiveLog
+from dives.divelog import DiveLog, LoggedDive
 from dives.files import Files, RecordedFile
 from dives.fingerprint import fingerprint
 from dives.journal import Journal
@@ -85,7 +85,8 @@ class DiveRun:
     reach up to there. decoded: frames read. classified: lines in frames.csv; continued_from: how many of these were
     taken over from an earlier run. wall_s: seconds this run took. frames_per_s: classified by this run per second of
     its first pass, 0 when there was nothing left to classify. provider: the one that really runs the model.
-    corrections: what people said of the sightings, also of those of earlier runs.
+    corrections: what people said of the sightings, also of those of earlier runs. divelog: as in run.json, empty
+    without a log.
     """
 
     folder: Path
@@ -99,6 +100,7 @@ class DiveRun:
     provider: str
     corrections: Corrected
     error: ReeflensError | None = None
+    divelog: Mapping[str, Any] = field(default_factory=dict)
 
 
 def process(
@@ -124,7 +126,7 @@ def process(
     with ExitStack() as stack:
         opened = stack.enter_context(open_source())
         info = opened.info
-        profile = options.divelog.during(opened.name, info.start_utc, info.duration_s) if options.divelog else None
+        logged = options.divelog.during(opened.name, info.start_utc, info.duration_s) if options.divelog else None
         journal = stack.enter_context(_open_journal(paths, out, engine, options))
         earlier = read_run(out) if options.resume else None
         if earlier is not None and not (
@@ -154,8 +156,9 @@ def process(
                 frames=journal.records,
                 merge_gap_s=merge_gap(options.every_s),
                 files=_files(paths, opened, run.record),
-                profile=profile,
+                profile=logged.profile if logged is not None else None,
             )
+            run.record.divelog = _logged(logged, journal)
             counts = run.record.counts
             stills = Stills(
                 skip=reading.interrupted,
@@ -207,6 +210,7 @@ def process(
             provider=engine.provider.name,
             error=reading.broken,
             corrections=corrected(read_keys(out), read_corrections(out)),
+            divelog=run.record.divelog,
         )
 
 
@@ -287,11 +291,26 @@ def _new_record(
             "overlay": options.overlay,
             "resume": options.resume,
             "divelog": options.divelog.name if options.divelog else "",
-            "divelog_offset_s": options.divelog.offset_s if options.divelog else 0.0,
+            "divelog_offset_s": (options.divelog.offset_s or 0.0) if options.divelog else 0.0,
         },
         timing={"begun_utc": iso_utc(datetime.now(UTC))},
         versions=versions(),
     )
+
+
+def _logged(logged: LoggedDive | None, journal: Journal) -> dict[str, Any]:
+    """Which dive of a log was joined, and of how many frames it tells the depth; empty without a log."""
+    if logged is None:
+        return {}
+    return {
+        "name": logged.log,
+        "dive": logged.number,
+        "dives": logged.of,
+        "first_utc": iso_utc(logged.profile.first_utc),
+        "last_utc": iso_utc(logged.profile.last_utc),
+        "offset_s": logged.offset_s,
+        "frames": sum(int(logged.profile.covers(part).sum()) for part in journal.times()),
+    }
 
 
 def _joined(opened: JoinedVideo) -> dict[str, Any]:
