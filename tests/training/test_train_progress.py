@@ -19,7 +19,7 @@ def test_a_log_file_gets_the_lines_that_stay_and_a_sign_of_life_now_and_then() -
     lines.advance(10, "all is well")
     lines.advance(10)
     lines.say("read")
-    assert stream.getvalue().splitlines() == ["reading: 20 of 100  all is well", "read"]
+    assert stream.getvalue().splitlines() == ["reading: 20 of 100  all is well  0:04:08 left", "read"]
 
 
 def test_a_log_file_is_told_the_time_left_reckoned_without_what_was_done_before() -> None:
