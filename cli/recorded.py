@@ -175,6 +175,7 @@ def _dive_row(source: Path, run: DiveRun, labels: Sequence[str]) -> dict[str, An
         ],
         "divelog": dict(run.divelog),
         "corrections": sum(word is not None for word in run.corrections.words),
+        "missed": len(run.corrections.missed),
         "corrections_left_over": [
             {
                 "file": word.sighting.file,
@@ -202,6 +203,8 @@ def _print_dive(row: dict[str, Any]) -> None:
         print(f"  {row['state']}: {row['reason']}")
     if row["corrections"]:
         print(f"  sightings that somebody confirmed or corrected: {row['corrections']}")
+    if row["missed"]:
+        print(f"  animals that somebody saw and the model did not: {row['missed']}")
     for sighting in row["sightings"]:
         span = f"{_clock(sighting['start_s'])} - {_clock(sighting['end_s'])}"
         print(f"  {span}  {sighting['label']} ({sighting['peak_probability']:.0%})")

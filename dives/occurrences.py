@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from dives.corrections import Correction, Verdict, corrected, read_corrections, read_keys
+from dives.missed import Stretch, stretches
 from dives.partial import PartialFile, writing
 from dives.run_record import read_run
+from dives.writers.base import measured
 from realtime.errors import ResultsError
 from realtime.frames import iso_utc
 from realtime.labels import label_key
@@ -39,8 +41,8 @@ NAMESPACE = uuid.UUID("5d6c3f0a-8f0e-5b51-9a39-0f6d6f1a6f5e")  # ours, for ever:
 def write_occurrences(folder: Path) -> bool:
     """Makes occurrence.csv in the dive's ``folder`` anew; False, and no file, when its time is not known.
 
-    One line per sighting that nobody has called nothing. Raises ResultsError when the folder does not hold a dive's
-    results or cannot be written.
+    One line per sighting that nobody has called nothing, and after these one per animal that the model missed. Raises
+    ResultsError when the folder does not hold a dive's results or cannot be written.
     """
     run = read_run(folder)
     if run is None:
@@ -51,7 +53,7 @@ def write_occurrences(folder: Path) -> bool:
             path.unlink(missing_ok=True)
         return False
     keys = read_keys(folder)
-    words = corrected(keys, read_corrections(folder)).words
+    said = corrected(keys, read_corrections(folder))
     try:
         with (folder / "sightings.csv").open(encoding="utf-8", newline="") as file:
             lines = list(csv.DictReader(file))
@@ -60,9 +62,12 @@ def write_occurrences(folder: Path) -> bool:
     try:
         occurrences = [
             _occurrence(run, "/".join(map(str, key.identity)), line, word)
-            for key, line, word in zip(keys, lines, words, strict=True)
+            for key, line, word in zip(keys, lines, said.words, strict=True)
             if word is None or word.verdict is not Verdict.NOTHING
         ]
+        missed = [word.sighting for word in said.missed]
+        for word, stretch in zip(said.missed, stretches(folder, missed) if missed else [], strict=True):
+            occurrences.append(_missed(run, word, stretch))
     except KeyError as error:
         raise ResultsError(f"{folder}: made by an earlier version ({error}); process it again with --resume") from error
     with PartialFile(path, "w") as table:
@@ -101,6 +106,23 @@ def _occurrence(
         "samplingProtocol": f"video, classified by Reeflens {run['versions'].get('reeflens', '')}".strip(),
         "samplingEffort": f"{length}{every}",
         "occurrenceRemarks": "" if word is None else word.note,
+    }
+
+
+def _missed(run: Mapping[str, Any], word: Correction, stretch: Stretch) -> dict[str, str]:
+    """An animal that a person saw, and the model did not."""
+    times, depths = (stretch.start_utc, stretch.end_utc), (stretch.min_depth_m, stretch.max_depth_m)
+    line = {
+        **dict.fromkeys(("peak_probability", "mean_probability", "frames"), ""),
+        "label": word.sighting.label,
+        **dict(zip(("start_utc", "end_utc"), map(iso_utc, times), strict=True)),
+        **dict(zip(("min_depth_m", "max_depth_m"), map(measured, depths), strict=True)),
+    }
+    model = run["model"]
+    return {
+        **_occurrence(run, "/".join(("missed", *map(str, word.sighting.identity))), line, word),
+        "basisOfRecord": "HumanObservation",
+        "identificationRemarks": f"seen in the video; {model['name']} (sha256 {model['sha256']}) did not see it",
     }
 
 
