@@ -18,6 +18,7 @@ from pathlib import Path
 import click
 
 from cli.add import add
+from cli.bench import bench
 from cli.data import data
 from cli.doctor import doctor
 from cli.models import evaluate, export, train
@@ -26,6 +27,7 @@ from cli.options import PATH
 from cli.recorded import collect, process
 from cli.serve import serve
 from cli.settings import ENVIRONMENT_PREFIX, SETTINGS_FILE, check_environment, read_settings
+from cli.slim import slim
 from cli.tune import tune
 from realtime.errors import ReeflensError, SettingsError
 
@@ -54,7 +56,11 @@ def app(context: click.Context, config: Path | None, verbose: bool) -> None:
         context.default_map = read_settings(app, config or Path(SETTINGS_FILE))
 
 
-for command in (process, add, collect, serve, data, train, tune, export, evaluate, doctor):
+for command in (
+    *(process, add, collect, serve),
+    *(data, train, tune, slim, export, evaluate),
+    *(bench, doctor),
+):
     app.add_command(command)
 
 

@@ -28,7 +28,7 @@ class RecordedPart:
 
 def parts_of(run: Mapping[str, Any] | None) -> tuple[RecordedPart, ...]:
     """The videos of a dive in order, but for those that could not be read; none of pictures and live sources."""
-    source = run["source"] if run is not None else {}
+    source = (run or {}).get("source", {})
     if source.get("kind") != "video" or "fingerprint" not in source:
         return ()
     parts = source.get("chapters") or [source]

@@ -66,5 +66,5 @@ def examine(model: Path, provider: str = "auto") -> dict[str, Any]:
             "provider": asdict(engine.provider),
             "seconds_to_ready": round(ready_s, 3),
             "milliseconds_per_frame": round(float(np.median(spent_ms)), 2),
-            "model": {"file": model.name, "sha256": engine.sha256, "contract": asdict(engine.contract)},
+            "model": {"file": engine.path.name, "sha256": engine.sha256, "contract": asdict(engine.contract)},
         }

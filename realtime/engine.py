@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from realtime.contract import METADATA_KEY, ModelContract
 from realtime.errors import ContractError, ProviderError
+from realtime.precisions import model_files, suited
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +36,12 @@ REQUESTS = {
     "cuda": ("CUDAExecutionProvider",),
     "tensorrt": ("TensorrtExecutionProvider", "CUDAExecutionProvider"),
     "cpu": (),
+}
+
+GPU_OPTIONS = {
+    # The default tries every algorithm at each new batch size, while a live picture stands still.
+    "CUDAExecutionProvider": {"cudnn_conv_algo_search": "HEURISTIC"},
+    "TensorrtExecutionProvider": {},
 }
 
 
@@ -82,9 +89,11 @@ class Engine:
     ) -> Engine:
         """Loads the model at ``path``, checks its contract against its graph, and runs one frame.
 
-        provider: "auto" takes CUDA where a driver is present, else the CPU. threads: CPU threads inside one run,
-        default one per physical core. Raises ContractError for a file that is not ours or contradicts itself, and
-        ProviderError when the provider asked for by name, or any GPU with ``require_gpu``, did not run the frame.
+        path: a file, or a folder or a NAME with one file for each precision (``realtime.precisions``), of which the one
+        is taken that suits what runs it. provider: "auto" takes CUDA where a driver is present, else the CPU. threads:
+        CPU threads inside one run, default one per physical core. Raises ContractError for a file that is not ours or
+        contradicts itself, and ProviderError when the provider asked for by name, or any GPU with ``require_gpu``, did
+        not run the frame.
         """
         path = Path(path)
         if provider not in REQUESTS:
@@ -92,25 +101,19 @@ class Engine:
         if require_gpu and provider == "cpu":
             raise ProviderError("a GPU is required and the CPU was asked for; drop one of the two")
         wanted, note = _usable(REQUESTS[provider])
-        with tempfile.TemporaryDirectory(prefix="reeflens-probe-") as folder:
-            options = ort.SessionOptions()
-            options.log_severity_level = SILENT
-            options.enable_profiling = True
-            options.profile_file_prefix = str(Path(folder) / "probe")
-            # Idle threads would spin: at 20 frames/s that burnt 64 ms of processor time a frame instead of 27, taken
-            # from decoding, drawing and the browser beside it; at full speed it gained 1 %.
-            options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-            if threads is not None:
-                options.intra_op_num_threads = threads
-            session = _session(path, options, [*wanted, CPU])
-            contract = _contract_of(session, path)
-            _check_graph(session, contract)
-            report = _probe(session, contract, provider, note)
+        files = model_files(path)
+        contracts = {file: read_contract(file) for file in files} if len(files) > 1 else {}
+        chosen = suited(contracts, gpu=bool(wanted)) if contracts else files[0]
+        session, contract, report = _start(chosen, wanted, provider, note, threads)
         if not report.is_gpu and (require_gpu or provider in ("cuda", "tensorrt")):
             raise ProviderError(f"no GPU ran the model: {report.note}")
         if not report.is_gpu and provider == "auto":
-            log.info("running on the CPU: %s", report.note)
-        return cls(path, session, contract, report)
+            # A GPU that is there and fails is news; none being there is not.
+            log.log(logging.WARNING if wanted else logging.INFO, "running on the CPU: %s", report.note)
+        if wanted and not report.is_gpu and contracts and (other := suited(contracts, gpu=False)) != chosen:
+            chosen = other
+            session, contract, report = _start(chosen, [], provider, report.note, threads)
+        return cls(chosen, session, contract, report)
 
     def run(self, frames: NDArray[np.uint8], explain: NDArray[np.int64] | None = None) -> Prediction:
         """Classifies and explains uint8 [N, S, S, 3] RGB frames, N >= 1.
@@ -164,7 +167,27 @@ def bundled_model() -> Path:
     return models[0]
 
 
-def _session(path: Path, options: Any, providers: list[str]) -> Any:
+def _start(
+    path: Path, wanted: list[str], requested: str, note: str, threads: int | None
+) -> tuple[Any, ModelContract, ProviderReport]:
+    """A session that has run its first frame, which also took the memory for more of them."""
+    with tempfile.TemporaryDirectory(prefix="reeflens-probe-") as folder:
+        options = ort.SessionOptions()
+        options.log_severity_level = SILENT
+        options.enable_profiling = True
+        options.profile_file_prefix = str(Path(folder) / "probe")
+        # Idle threads would spin: at 20 frames/s that burnt 64 ms of processor time a frame instead of 27, taken
+        # from decoding, drawing and the browser beside it; at full speed it gained 1 %.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        if threads is not None:
+            options.intra_op_num_threads = threads
+        session = _session(path, options, [*((name, GPU_OPTIONS[name]) for name in wanted), CPU])
+        contract = _contract_of(session, path)
+        _check_graph(session, contract)
+        return session, contract, _probe(session, contract, requested, note)
+
+
+def _session(path: Path, options: Any, providers: list[Any]) -> Any:
     if not path.is_file():
         raise ContractError(f"{path}: no such model file")
     try:

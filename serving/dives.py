@@ -24,7 +24,18 @@ from dives.corrections import (
     undo_correction,
 )
 from dives.jobs import JobProgress
-from dives.library import COPY, COPY_FAILED, COPY_READY, COPY_WANTED, RESULTS, THUMBNAIL, DiveRow, clean_title
+from dives.library import (
+    COPY,
+    COPY_FAILED,
+    COPY_READY,
+    COPY_WANTED,
+    QUEUED,
+    RESULTS,
+    RUNNING,
+    THUMBNAIL,
+    DiveRow,
+    clean_title,
+)
 from dives.track import DATA, read_index
 from realtime.errors import LibraryError, ResultsError
 from serving.answers import problem
@@ -355,7 +366,9 @@ def summary(row: DiveRow, progress: JobProgress | None) -> DiveSummary:
     """A row as it is told."""
     fields = {name: getattr(row, name) for name in DiveSummary.model_fields if name not in ("work", "copy_state")}
     work = None
-    if progress is not None and progress.dive_id == row.id:
+    # A job is over when its outcome is in the row, a moment before its process is forgotten.
+    goes_on = row.state in (QUEUED, RUNNING) or row.copy == COPY_WANTED
+    if progress is not None and progress.dive_id == row.id and goes_on:
         work = Work(**{name: getattr(progress, name) for name in Work.model_fields})
     return DiveSummary(**fields, copy_state=row.copy, work=work)
 

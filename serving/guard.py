@@ -113,8 +113,8 @@ class Gate:
         socket = scope["type"] == "websocket"
         method = SOCKET if socket else scope["method"]
         page = scope["path"] in PAGES and method in ("GET", "HEAD")
-        if page and (tokens := parse_qs(scope["query_string"].decode("latin-1")).get("token")):
-            await self._exchange(tokens[-1], scope)(scope, receive, send)
+        if page and (token := _in_address(scope)) is not None:
+            await self._exchange(token, scope)(scope, receive, send)
             return
         known, wanted = self._guard.who(scope), needed(method, scope["path"])
         if known.role < wanted:
@@ -170,6 +170,14 @@ def _closing(known: Known) -> tuple[int, str]:
 
 def _later(known: Known) -> str:
     return f"too many wrong tokens came from this address; try again in {math.ceil(known.retry_s)} s"
+
+
+def _in_address(scope: Scope) -> str | None:
+    """The token of a link that somebody opened. A picture of another site's page would only use up his attempts."""
+    if Headers(scope=scope).get("sec-fetch-dest", "document") != "document":
+        return None
+    found = parse_qs(scope["query_string"].decode("latin-1")).get("token")
+    return found[-1] if found else None
 
 
 def _login(scope: Scope, why: str = "") -> str:

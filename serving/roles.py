@@ -54,6 +54,8 @@ NEEDS: dict[tuple[str, str], Role] = {
     ("GET", "/api/dives/{dive_id}/track/{edition}"): Role.VIEW,
     ("GET", "/api/dives/{dive_id}/sightings"): Role.VIEW,
     ("GET", "/api/dives/{dive_id}/missed"): Role.VIEW,
+    ("GET", "/api/dives/{dive_id}/corrections/left-over"): Role.VIEW,
+    ("GET", "/api/dives/{dive_id}/results.zip"): Role.VIEW,
     ("GET", "/api/dives/{dive_id}/files"): Role.VIEW,
     ("GET", "/api/dives/{dive_id}/files/{name:path}"): Role.VIEW,
     ("GET", "/api/uploads"): Role.VIEW,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import keras
 import numpy as np
 from keras import layers
@@ -12,25 +14,33 @@ CONVOLUTIONS = tuple(f"{block}_conv{i + 1}" for block, count, _ in BLOCKS for i 
 MEAN_BGR = (103.939, 116.779, 123.68)  # of ImageNet, as the published VGG16 weights expect it
 # Random first kernels are scaled down, so that activations have the size that the published weights give: tens.
 _FIRST_SCALE = 1 / 32
+WIDTHS = tuple(filters for _, count, filters in BLOCKS for _ in range(count))
 _CHANNELS = "channels_last"  # said to every layer: a user's keras.json may hold the other order
 
 
 def build_model(
-    classes: int, image_size: int, *, dense_units: int = 256, dropout: float = 0.5, seed: int = 0
+    classes: int,
+    image_size: int,
+    *,
+    dense_units: int = 256,
+    dropout: float = 0.5,
+    seed: int = 0,
+    widths: Sequence[int] = WIDTHS,
 ) -> keras.Model:
     """float32 [N, S, S, 3] RGB 0..255 -> float32 [N, classes] logits, with random weights drawn from ``seed``.
 
+    widths: the filters of the 13 convolutions, fewer than VGG16's in a network of ``reeflens slim``.
     The preprocessing is part of the model and made of built-in parts only, so the saved file loads in safe mode.
     """
     rgb = keras.Input((image_size, image_size, 3), name="rgb", dtype="float32")
     x = keras.ops.flip(rgb, axis=-1)
     x = layers.Rescaling(1.0, offset=[-mean for mean in MEAN_BGR], name="minus_mean")(x)
     number = 0
-    for block, count, filters in BLOCKS:
+    for block, count, _ in BLOCKS:
         for i in range(count):
             scale = 2.0 * _FIRST_SCALE**2 if number == 0 else 2.0
             x = layers.Conv2D(
-                filters,
+                widths[number],
                 3,
                 padding="same",
                 activation="relu",
@@ -112,7 +122,7 @@ def predict(model: keras.Model, inputs: np.ndarray, batch_size: int) -> np.ndarr
 
 
 def observe(tail: keras.Model, inputs: np.ndarray, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
-    """The averages of the last block [N, 512] and the logits [N, classes] for all rows of ``inputs``, float32.
+    """The averages of the last block [N, K] and the logits [N, classes] for all rows of ``inputs``, float32.
 
     tail: of ``build_tail``, or the whole network; when it starts at "gap" its inputs are the averages.
     """

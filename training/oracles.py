@@ -50,6 +50,8 @@ def make_oracle(
 class _Durable(keras_tuner.Oracle):
     """Mixed into an oracle: its files are replaced whole, and read with doubt."""
 
+    _retry_queue: list[str]
+
     def save(self) -> None:
         _replace(Path(self._get_oracle_fname()), self.get_state())
 

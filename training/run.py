@@ -6,9 +6,9 @@ import csv
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from importlib import metadata
 from pathlib import Path
@@ -33,10 +33,11 @@ from training.callbacks import EpochRow
 from training.curves import draw_curves
 from training.dataset import Dataset, calibration_frames, prepare
 from training.features import FOLDER, FeatureCache
+from training.files import replacing, stage_reached, write, write_json, writing
 from training.fitting import fit_stage
 from training.foreign import UNKNOWN_THRESHOLD, Observed, fit_unknown, leave_classes_out
 from training.learning import PIXELS, best, cuts_of, learning_part
-from training.model import build_model, build_tail, centred, copy_weights, observe, predict
+from training.model import WIDTHS, build_model, build_tail, centred, copy_weights, observe, predict
 from training.options import TrainOptions, begun_options
 from training.progress import Reporter, Silent
 from training.stages import HEAD, Stage, plan
@@ -48,6 +49,9 @@ VERIFIED_PICTURES = 16
 AGREEMENT = 0.01  # of the largest logit: features kept in half precision change logits by about 0.001 of it
 CHECKPOINT = ".checkpoint.npz"
 TUNING = "tuning"  # what a search leaves in the folder of the run it ends with
+# A run of ``training.slim`` says so under this key of its config.json, and comes here, to be finished, in this stage.
+SLIMMED = "slimmed"
+RECOVERED = "recovered"
 
 
 def train(
@@ -59,19 +63,21 @@ def train(
 
     resume: a run that was cut off goes on and ends as if it had not been, at the cost of one epoch at most; a finished
     run that an earlier version calibrated is calibrated anew; one that is complete is left alone; where there is no
-    run one begins. Without it a run that was cut off is started anew.
+    run one begins. Without it a run that was cut off is started anew. Runs of ``training.slim`` are finished here, too.
 
     The folder counts as finished only when state.json says "done". Raises DataError, WeightsError, SettingsError
     (resumed with other options), or ResultsError (the folder holds a finished run or something else, cannot be read
     or written, or the photographs have changed since).
     """
     reporter = reporter or Silent()
-    run = _claim(options.out, resume)
-    stage = _stage(run / "state.json")
+    run = claim(options.out, resume)
+    stage = stage_reached(run / "state.json")
     began = _resumed_config(run / "config.json", options) if resume else None
     if stage == "done" and _is_calibrated(run):
         reporter.say(f"{run}: is finished; nothing is left to do")
         return run
+    if began and SLIMMED in began and stage not in (RECOVERED, "done"):
+        raise ResultsError(f"{run}: was begun by `reeflens slim`; go on with that and its --resume")
     stages = plan(options)
     left = _left(stages, stage)
     kernels = load_kernels(options.weights) if stage is None else None
@@ -83,12 +89,12 @@ def train(
         raise
     counts = f"{len(data.train)} training and {len(data.validation)} validation pictures"
     reporter.say(f"{counts} of {len(data.labels)} classes; left out: {_left_out(data)}")
-    config = began or _config(options, data)
+    config = began or run_config(options, data)
     if (config["split_hash"], config["data_hash"]) != (data.split_hash, data.data_hash):
         raise ResultsError(f"{run}: the photographs have changed since this run began; begin another with --out")
-    _write_json(run / "config.json", config)
-    _write_json(run / "split.json", data.split_record())
-    _write_json(run / "data_report.json", data.report)
+    write_json(run / "config.json", config)
+    write_json(run / "split.json", data.split_record())
+    write_json(run / "data_report.json", data.report)
 
     model = build_model(
         len(data.labels),
@@ -96,6 +102,7 @@ def train(
         dense_units=options.dense_units,
         dropout=options.dropout,
         seed=options.seed,
+        widths=config.get(SLIMMED, {}).get("widths", WIDTHS),
     )
     if stage is not None:
         _load_weights(model, run / "model.keras")
@@ -118,7 +125,7 @@ def train(
             else:
                 reporter.say(f"{part.name}: no better than before; its weights are not taken")
             epochs = [*epochs, *found_epochs]
-            _save_progress(run, model, epochs, part.name)
+            save_progress(run, model, epochs, part.name)
 
         if options.fresh_views and any(part.name != HEAD for part in left):
             observed = [_observe(model, side.pixels, options, reporter) for side in (data.train, data.validation)]
@@ -145,16 +152,16 @@ def train(
                 metrics=found.metrics,
             ),
         )
-        with _replacing(run / "unknown.npz") as beside:
+        with replacing(run / "unknown.npz") as beside:
             found.unknown.save(beside)
-        _write(run / "contract.json", contract.to_json().encode())
+        write(run / "contract.json", contract.to_json().encode())
         frames, labels = calibration_frames(data, options.image_size, options.seed)
-        with _replacing(run / "calibration.npz") as beside:
+        with replacing(run / "calibration.npz") as beside:
             np.savez(beside, frames=frames, labels=labels)
         title = f"{run.resolve().name}: {counts}, {options.image_size} px"
-        _write(run / "curves.png", draw_curves(epochs, title))
-        _write_json(run / "state.json", {"stage": "done", "validation": found.facts})
-    with _writing(kept):
+        write(run / "curves.png", draw_curves(epochs, title))
+        write_json(run / "state.json", {"stage": "done", "validation": found.facts})
+    with writing(kept):
         kept.unlink(missing_ok=True)
     facts = found.facts
     reporter.say(
@@ -165,13 +172,13 @@ def train(
     return run
 
 
-def _claim(run: Path, resume: bool) -> Path:
+def claim(run: Path, resume: bool) -> Path:
     """The folder, made if need be, and emptied of what a run that was cut off left unless that is to go on.
 
     Raises ResultsError when it holds a finished run that is not to be resumed, or files of something else.
     """
     state = run / "state.json"
-    if _stage(state) == "done" and not resume:
+    if stage_reached(state) == "done" and not resume:
         raise ResultsError(f"{run}: holds a finished run; name another folder with --out")
     try:
         run.mkdir(parents=True, exist_ok=True)
@@ -181,7 +188,7 @@ def _claim(run: Path, resume: bool) -> Path:
     if others and not (run / "config.json").is_file():
         raise ResultsError(f"{run}: holds {others[0]!r} but no run; name a new or an empty folder with --out")
     if not resume:
-        with _writing(run):
+        with writing(run):
             for leftover in (state, run / CHECKPOINT):
                 leftover.unlink(missing_ok=True)
             for folder in run.glob(f"{FOLDER}*"):
@@ -213,14 +220,6 @@ def _is_calibrated(run: Path) -> bool:
     return contract.unknown_score == UNKNOWN_SCORE and (run / "unknown.npz").is_file()
 
 
-def _stage(state: Path) -> str | None:
-    try:
-        found = json.loads(state.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return found.get("stage") if isinstance(found, dict) else None
-
-
 def _load_weights(model: keras.Model, path: Path) -> None:
     try:
         model.load_weights(path)
@@ -239,7 +238,8 @@ def _read_history(path: Path) -> list[EpochRow]:
         raise ResultsError(f"{path}: cannot be read ({error}); begin anew without --resume") from error
 
 
-def _config(options: TrainOptions, data: Dataset) -> dict[str, Any]:
+def run_config(options: TrainOptions, data: Dataset) -> dict[str, Any]:
+    """Content of config.json."""
     return {
         "options": options.to_dict(),
         "labels": list(data.labels),
@@ -287,15 +287,15 @@ def _observe(
     return averages, logits
 
 
-def _save_progress(run: Path, model: keras.Model, epochs: Sequence[EpochRow], stage: str) -> None:
+def save_progress(run: Path, model: keras.Model, epochs: Sequence[EpochRow], stage: str) -> None:
     """The stage counts as reached with the last of these files; a kill in between costs nothing."""
-    with _replacing(run / "history.csv") as beside, beside.open("w", newline="", encoding="utf-8") as file:
+    with replacing(run / "history.csv") as beside, beside.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, [field.name for field in fields(EpochRow)])
         writer.writeheader()
         writer.writerows(asdict(row) for row in epochs)
-    with _replacing(run / "model.keras") as beside:
+    with replacing(run / "model.keras") as beside:
         model.save(beside)
-    _write_json(run / "state.json", {"stage": stage})
+    write_json(run / "state.json", {"stage": stage})
 
 
 def _verify(model: keras.Model, frames: NDArray[np.uint8], logits: NDArray[np.float32]) -> None:
@@ -365,29 +365,3 @@ def _left_out(data: Dataset) -> str:
 
 def _short_hash(config: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:8]
-
-
-def _write_json(path: Path, value: object) -> None:
-    _write(path, (json.dumps(value, ensure_ascii=False, indent=1) + "\n").encode())
-
-
-def _write(path: Path, content: bytes) -> None:
-    with _replacing(path) as beside:
-        beside.write_bytes(content)
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """A file to write that takes the place of ``path`` whole, or not at all."""
-    beside = path.with_name(f".partial-{path.name}")
-    with _writing(path):
-        yield beside
-        beside.replace(path)
-
-
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise ResultsError(f"{path}: cannot be written ({error.strerror or error})") from error

@@ -13,7 +13,7 @@ import { Replay } from "./replay.js";
 import { INITIAL, OPACITY_STEP, reduce, sameLabels, sightingsOf } from "./state.js";
 import { decodeJpeg, Stage } from "./stage.js";
 import { speak, t } from "./text.js";
-import { isPresent, stillWords } from "./words.js";
+import { isPresent } from "./words.js";
 
 const READ_MS = 250; // figures change four times a second: faster cannot be read
 const LIST_MS = 5_000; // the source's state, and the sightings' newer peaks
@@ -346,7 +346,7 @@ async function setLanguage(language) {
 
 async function saveStill() {
   try {
-    const { composeStill, download } = await import("./still.js");
+    const { composeStill, download, stillWords } = await import("./still.js");
     if (state.shown === null) return;
     const { lines, fileName } = stillWords(state); // in one turn with the drawing, or it might speak of another frame
     download(await composeStill(stage.layers(), lines, eyepiece?.look), fileName);

@@ -54,7 +54,7 @@ const TRIES = 36;
  */
 export function dealHues(labels, given = new Map()) {
   const dealt = new Map(given);
-  const apart = Math.min(30, 240 / Math.max(1, labels.length));
+  const apart = Math.min(75, 240 / Math.max(1, labels.length));
   const free = (hue) => Math.min(360, ...[...dealt.values()].map((other) => 180 - Math.abs(180 - Math.abs(hue - other))));
   for (const label of labels) {
     if (dealt.has(label)) continue;

@@ -1,11 +1,31 @@
-// A still: what is on the stage, with a caption below it, as a PNG file.
+// A still: what is on the stage, with a caption below it, as a PNG file. Loaded when somebody wants one.
 
+import { sourceName } from "./address.js";
+import { slug } from "./format.js";
 import { applyLook } from "./look.js";
+import { labelOf } from "./state.js";
+import { t } from "./text.js";
+import { answerWords, eyeWords } from "./words.js";
 
 const FONT = "system-ui, sans-serif";
 const INK = "#e8eef3";
 const QUIET_INK = "#a3b3c1";
 const PAPER = "#10171e";
+
+/** A still's caption, two lines, and its file name, which is the same in every language. */
+export function stillWords(state) {
+  const { header } = state.shown;
+  const { title, probability, note } = answerWords(state);
+  const first = probability ? `${title}, ${probability}` : [title, note].filter(Boolean).join(". ");
+  const frame = t("caption.frame", { frame: String(header.frame) });
+  const second = [sourceName(header.source), frame, t("unit.s", { n: header.media_s.toFixed(3) }), header.utc];
+  if (state.model?.model) second.push(state.model.model);
+  if (state.view !== "camera") second.push(t("caption.map", { label: labelOf(state, header.explained) }));
+  if (eyeWords(state)) second.push(t("caption.eye", { what: eyeWords(state) }));
+  const own = state.model?.labels[header.stable.index] ?? "unknown";
+  const name = [slug(header.source), `frame-${String(header.frame).padStart(6, "0")}`, slug(own)].join("_");
+  return { lines: [first, second.filter(Boolean).join("  ·  ")], fileName: `${name}.png` };
+}
 
 /**
  * @param {HTMLCanvasElement[][]} panes per pane its layers in drawing order; every first layer has the same size

@@ -3,7 +3,7 @@
 import { sourceName } from "./address.js";
 import { MOST_PROBABLE } from "./explained.js";
 import { CONTROLS } from "./eye.js";
-import { age, clockTime, duration, mediaTime, percent, provider, rate, slug, tenths } from "./format.js";
+import { age, clockTime, duration, mediaTime, percent, provider, rate, tenths } from "./format.js";
 import { whereStrongest } from "./heatmap.js";
 import { pictureRate } from "./pace.js";
 import { labelOf, taxonOf } from "./state.js";
@@ -198,21 +198,6 @@ export function sightingWords(entry, present) {
   const best = t("sighting.best", { share: percent(entry.peak_probability) });
   const when = present ? t("sighting.now", { from }) : span;
   return { label: labelText(entry.label), when, note: `${lasted} · ${best}` };
-}
-
-/** A still's caption, two lines, and its file name, which is the same in every language. */
-export function stillWords(state) {
-  const { header } = state.shown;
-  const { title, probability, note } = answerWords(state);
-  const first = probability ? `${title}, ${probability}` : [title, note].filter(Boolean).join(". ");
-  const frame = t("caption.frame", { frame: String(header.frame) });
-  const second = [sourceName(header.source), frame, t("unit.s", { n: header.media_s.toFixed(3) }), header.utc];
-  if (state.model?.model) second.push(state.model.model);
-  if (state.view !== "camera") second.push(t("caption.map", { label: labelOf(state, header.explained) }));
-  if (eyeWords(state)) second.push(t("caption.eye", { what: eyeWords(state) }));
-  const own = state.model?.labels[header.stable.index] ?? "unknown";
-  const name = [slug(header.source), `frame-${String(header.frame).padStart(6, "0")}`, slug(own)].join("_");
-  return { lines: [first, second.filter(Boolean).join("  ·  ")], fileName: `${name}.png` };
 }
 
 /** The facts behind the page, as [name, value] rows. */

@@ -58,7 +58,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("served")
     model = write_toy_model(folder / "toy.onnx")
     with subprocess.Popen(
-        [sys.executable, "-m", "cli", "serve", "--port", "0", "--host", "0.0.0.0", "--model", str(model)],
+        [sys.executable, "-m", "cli", "serve", "--port", "0", "--host", "0.0.0.0", "--insecure", "--model", str(model)],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(REPO)},
         stdout=subprocess.PIPE,

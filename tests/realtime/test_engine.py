@@ -232,3 +232,52 @@ def test_the_model_that_ships_runs_and_knows_itself():
         assert out.cam.shape == (2, contract.cam_size, contract.cam_size)
         assert len(contract.labels) == 23
         assert contract.provenance.metrics["accuracy"] > 0.5
+
+
+def family(folder: Path, *precisions: str, **changes) -> Path:
+    """One model as a file for each of the precisions; they differ in what they say of themselves only."""
+    for precision in precisions:
+        write_toy_model(folder / f"toy-{precision}.onnx", contract=toy_contract(precision=precision, **changes))
+    return folder
+
+
+@pytest.mark.parametrize("named", ["", "toy", "toy.onnx"])
+def test_of_a_model_in_several_precisions_int8_runs_on_a_cpu(tmp_path, named):
+    family(tmp_path, "fp32", "fp16", "int8")
+    with Engine.open(tmp_path / named, provider="cpu") as engine:
+        assert engine.path == tmp_path / "toy-int8.onnx"
+        assert engine.contract.precision == "int8"
+
+
+def test_a_file_that_is_named_is_the_one_that_runs(tmp_path):
+    with Engine.open(family(tmp_path, "fp32", "int8") / "toy-fp32.onnx", provider="cpu") as engine:
+        assert engine.contract.precision == "fp32"
+
+
+def test_where_the_gpu_turns_out_not_to_run_the_file_for_a_cpu_is_taken_and_that_is_said_once(
+    tmp_path, monkeypatch, caplog
+):
+    """This machine's ONNX Runtime is told to try a GPU that is not there."""
+    family(tmp_path, "fp32", "fp16", "int8")
+    opened = []
+    real = engine_module._session
+
+    def session(path, options, providers):
+        opened.append(path.name)
+        return real(path, options, [CPU])
+
+    monkeypatch.setattr(engine_module, "_usable", lambda wanted: (["CUDAExecutionProvider"], ""))
+    monkeypatch.setattr(engine_module, "_session", session)
+    with caplog.at_level("WARNING"), Engine.open(tmp_path) as engine:
+        assert engine.contract.precision == "int8"
+        assert "could not use the GPU" in engine.provider.note
+    assert opened[-2:] == ["toy-fp16.onnx", "toy-int8.onnx"]
+    assert [record.message for record in caplog.records if "running on the CPU" in record.message] == [
+        f"running on the CPU: {engine.provider.note}"
+    ]
+
+
+def test_warming_up_is_a_run_of_so_many_frames(model):
+    with Engine.open(model, provider="cpu") as engine:
+        engine.warm_up(3)
+        assert engine.run(plain(RED)).probabilities.argmax() == 0

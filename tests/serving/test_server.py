@@ -18,7 +18,7 @@ from websockets.client import ClientProtocol
 from websockets.uri import parse_uri
 
 from realtime.errors import ContractError, ProviderError, SettingsError, SourceError
-from server import ServerSettings, _listen, serve
+from server import ServerSettings, _listen, address_elsewhere, serve
 
 ROOT = Path(__file__).parents[2]
 
@@ -78,6 +78,14 @@ def test_cameras_that_are_not_there_are_told_by_name_and_reason_only(toy_model: 
             assert "hunter2" not in told
             assert str(port) not in told
         assert server.stop() < 3.0
+
+
+def test_other_devices_are_told_an_address_of_their_network_or_none() -> None:
+    for host in ("127.0.0.1", "192.168.1.20", "reef-box"):
+        assert address_elsewhere(f"http://{host}:8000/", host) is None
+    for url, host in (("http://127.0.0.1:8000/", "0.0.0.0"), ("https://[::1]:8000/", "::")):
+        found = address_elsewhere(url, host)
+        assert found is None or (found != url and found.endswith(":8000/") and "[" not in found)
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "../x", " reef", "_x", "x" * 65, "reef?", "reef#1", "a\nb"])

@@ -169,6 +169,13 @@ def test_who_guesses_has_to_wait_and_who_is_in_stays_in(toy_model: Path) -> None
         assert httpx.get(f"{server.url}api/status", headers=inside).status_code == 200
 
 
+def test_a_page_of_another_site_cannot_use_up_the_attempts_of_who_opened_it(server: Running) -> None:
+    for _ in range(3 * FREE):
+        picture = {"sec-fetch-dest": "image", "sec-fetch-site": "cross-site"}
+        assert httpx.get(f"{server.url}?token=guess", headers=picture).headers["location"] == "login?to=live"
+    assert httpx.get(f"{server.url}api/status", headers=BEARER[Role.VIEW]).status_code == 200
+
+
 def test_an_old_cookie_is_no_guess(server: Running) -> None:
     port = server.authority.rpartition(":")[2]
     for _ in range(3 * FREE):

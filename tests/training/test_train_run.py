@@ -17,6 +17,7 @@ from realtime.contract import UNKNOWN_SCORE, ModelContract  # noqa: E402
 from realtime.errors import DataError, ReeflensError, ResultsError  # noqa: E402
 from training import run as run_module  # noqa: E402
 from training.calibrate import softmax  # noqa: E402
+from training.files import write_json  # noqa: E402
 from training.model import build_model, predict  # noqa: E402
 from training.options import TrainOptions  # noqa: E402
 from training.photographs import find_photographs, load_photographs  # noqa: E402
@@ -168,9 +169,9 @@ def test_a_disk_that_takes_nothing_is_told_in_a_sentence(tmp_path: Path) -> None
     model = build_model(2, 32, dense_units=4)
     (tmp_path / "model.keras").mkdir()
     with pytest.raises(ResultsError, match=r"model\.keras: cannot be written"):
-        run_module._save_progress(tmp_path, model, [], "head")
+        run_module.save_progress(tmp_path, model, [], "head")
     with pytest.raises(ResultsError, match=r"state\.json: cannot be written \(No such file or directory\)"):
-        run_module._write_json(tmp_path / "gone/state.json", {})
+        write_json(tmp_path / "gone/state.json", {})
 
 
 def test_nothing_in_the_room_is_tied_to_one_backend() -> None:

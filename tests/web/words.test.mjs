@@ -3,6 +3,7 @@ import { test } from "node:test";
 
 import { catalogue } from "./english.mjs";
 import { INITIAL } from "../../web/state.js";
+import { stillWords } from "../../web/still.js";
 import { speak } from "../../web/text.js";
 import {
   agoWords,
@@ -17,7 +18,6 @@ import {
   linkAnnouncement,
   lossWords,
   sightingWords,
-  stillWords,
   tileWords,
 } from "../../web/words.js";
 
