@@ -36,7 +36,7 @@ from realtime.live import LiveRunner, LiveStatus
 from realtime.reconnecting import Reconnecting
 from realtime.scene import TestScene
 from realtime.sources import Paced, Source, open_recorded
-from serving import dives, downloads, live, metrics, session, sightings, status, uploads, webcam, wire
+from serving import dives, downloads, live, metrics, missed, session, sightings, status, uploads, webcam, wire
 from serving.access import WILDCARDS, Access, is_loopback, public_origin
 from serving.ages import FrameAges
 from serving.answers import problem
@@ -231,6 +231,7 @@ def create_app(settings: ServerSettings) -> FastAPI:
     app.include_router(status.router)
     app.include_router(dives.router)
     app.include_router(downloads.router)
+    app.include_router(missed.router)
     app.include_router(uploads.router)
     app.include_router(sightings.router)
     app.include_router(metrics.router)

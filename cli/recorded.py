@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 @click.option(
     "--divelog", type=PATH, metavar="FILE", help="Subsurface XML, UDDF, or CSV of time, depth_m, temperature_c."
 )
-@click.option("--divelog-offset", type=float, default=0.0, metavar="SECONDS", help="How far its clock is ahead.")
+@click.option("--divelog-offset", type=float, metavar="SECONDS", help="How far its clock is ahead of the camera's.")
 @click.option("--join", is_flag=True, help="Put the chapters of one recording end to end, as one dive.")
 @click.option("--resume", is_flag=True, help="Continue what was interrupted.")
 @provider_option
@@ -44,7 +44,7 @@ def process(
     overlay: bool,
     start: str | None,
     divelog: Path | None,
-    divelog_offset: float,
+    divelog_offset: float | None,
     join: bool,
     resume: bool,
     provider: str,
@@ -55,14 +55,14 @@ def process(
     and heat maps.
     """
     from dives.chapters import join_chapters
-    from dives.divelog import DiveLog
+    from dives.divelog import DiveLog, in_words
     from dives.find import find_recordings
     from dives.folders import dive_folders
     from dives.process import ProcessOptions
     from dives.process import process as process_dive
     from realtime.engine import Engine, bundled_model
 
-    if divelog is None and divelog_offset:
+    if divelog is None and divelog_offset is not None:
         raise SettingsError("--divelog-offset: is of a dive log; name it with --divelog")
     log = DiveLog.read(divelog, offset_s=divelog_offset) if divelog is not None else None
     options = ProcessOptions(every_s=every, overlay=overlay, start_utc=_utc(start), resume=resume, divelog=log)
@@ -82,6 +82,8 @@ def process(
             try:
                 run = process_dive(dives[source], folder, engine, options, _dive_progress(source.name, to))
                 rows.append(_dive_row(source, run, engine.contract.labels))
+                if run.divelog:
+                    to.say(f"{source.name}: {in_words(run.divelog, run.classified)}")
             except ReeflensError as error:  # one bad file does not stop the rest
                 rows.append({"source": str(source), "state": "failed", "reason": str(error)})
             if rows[-1]["reason"]:
@@ -171,7 +173,9 @@ def _dive_row(source: Path, run: DiveRun, labels: Sequence[str]) -> dict[str, An
             }
             for sighting in run.sightings
         ],
+        "divelog": dict(run.divelog),
         "corrections": sum(word is not None for word in run.corrections.words),
+        "missed": len(run.corrections.missed),
         "corrections_left_over": [
             {
                 "file": word.sighting.file,
@@ -199,6 +203,8 @@ def _print_dive(row: dict[str, Any]) -> None:
         print(f"  {row['state']}: {row['reason']}")
     if row["corrections"]:
         print(f"  sightings that somebody confirmed or corrected: {row['corrections']}")
+    if row["missed"]:
+        print(f"  animals that somebody saw and the model did not: {row['missed']}")
     for sighting in row["sightings"]:
         span = f"{_clock(sighting['start_s'])} - {_clock(sighting['end_s'])}"
         print(f"  {span}  {sighting['label']} ({sighting['peak_probability']:.0%})")

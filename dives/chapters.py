@@ -31,6 +31,7 @@ class Chapter:
 
     offset_s: media time of the dive at the file's own 0. length_s: as its container states. frames: as announced.
     first_frame: number within the dive of its frame 0; None until reading has come to it. problem: why it gives none.
+    timed: whether a wall clock at the start of the dive tells that of its frames: not after a gap of unknown length.
     """
 
     path: Path
@@ -39,6 +40,7 @@ class Chapter:
     frames: int | None = None
     first_frame: int | None = None
     problem: str = ""
+    timed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +59,11 @@ class JoinedVideo:
     known before anything is read, so that they are the same however often reading is interrupted; ``first_frame`` of a
     chapter is known when it is reached, since containers may announce frames that do not decode. A chapter that
     cannot be opened, that breaks off, or whose number is missing leaves a gap in ``gaps``; its length is taken from
-    the wall clocks of the chapters around it where these tell, and is otherwise none. The other chapters are read
-    nevertheless, and SourceError is raised at the very end.
+    the wall clocks of the chapters around it where these tell, and is otherwise none; frames after such a one have no
+    wall clock. The other chapters are read nevertheless, and SourceError is raised at the very end.
 
-    start: wall clock of media time 0; outranks the containers'. Raises SourceError when no chapter can be read, when
-    two share a file name, and when one does not say how long it is.
+    start: wall clock of media time 0, where the first chapter that is there begins; outranks the containers'. Raises
+    SourceError when no chapter can be read, when two share a file name, and when one does not say how long it is.
     """
 
     def __init__(self, paths: Sequence[Path], *, name: str | None = None, start: datetime | None = None) -> None:
@@ -90,7 +92,7 @@ class JoinedVideo:
                             if self._stop.is_set():
                                 return
                             last_s = frame.media_s
-                            yield self._placed(frame, index, chapter.offset_s)
+                            yield self._placed(frame, index, chapter)
                             index += 1
                     finally:
                         self.damaged_packets += video.damaged_packets
@@ -114,10 +116,12 @@ class JoinedVideo:
     ) -> None:
         self.close()
 
-    def _placed(self, frame: Frame, index: int, offset_s: float) -> Frame:
-        media_s = offset_s + frame.media_s
-        utc = self.info.start_utc + timedelta(seconds=media_s) if self.info.start_utc else None
-        return replace(frame, source=self.name, index=index, media_s=media_s, utc=utc, utc_source=self.info.utc_source)
+    def _placed(self, frame: Frame, index: int, chapter: Chapter) -> Frame:
+        placed = replace(frame, source=self.name, index=index, media_s=chapter.offset_s + frame.media_s)
+        if self.info.start_utc is None or not chapter.timed:
+            return replace(placed, utc=None, utc_source="")
+        utc = self.info.start_utc + timedelta(seconds=placed.media_s)
+        return replace(placed, utc=utc, utc_source=self.info.utc_source)
 
     def _lay_out(self, paths: Sequence[Path], start: datetime | None) -> list[Chapter]:
         chapters: list[Chapter] = []
@@ -125,6 +129,8 @@ class JoinedVideo:
         end_s = 0.0
         lost: list[str] = []  # since the last good chapter
         before: int | None = None
+        timed, beheaded = True, False
+        starts: list[datetime | None] = []
         for path in paths:
             if words := _lost_before(path, before):
                 lost.append(words)
@@ -143,10 +149,16 @@ class JoinedVideo:
             if lost:
                 gap_s = _gap(first, info, end_s)
                 self.gaps.append(Gap(end_s, gap_s, "; ".join(lost)))
+                beheaded |= first is None
+                if first is not None and gap_s is None:
+                    timed = False
+                    if start or first.start_utc:
+                        self._broken.append(f"for how long is not known, nor the time of day from {path.name} on")
                 end_s += gap_s or 0.0
                 lost = []
             first = first or info
-            chapters.append(Chapter(path, end_s, length_s, info.frames))
+            starts.append(info.start_utc)
+            chapters.append(Chapter(path, end_s, length_s, info.frames, timed=timed))
             end_s += length_s
         if lost:
             self.gaps.append(Gap(end_s, None, "; ".join(lost)))
@@ -154,6 +166,9 @@ class JoinedVideo:
             raise SourceError(self.name, f"no chapter of this dive can be read: {'; '.join(self._broken)}")
         counts = [chapter.frames for chapter in chapters if not chapter.problem]
         self.info = replace(first, duration_s=end_s, frames=None if None in counts else sum(filter(None, counts)))
+        if beheaded and len(starts) > 1 and starts.count(starts[0]) == len(starts):
+            # The camera gave all of them the start of a chapter that is not there.
+            self.info = replace(self.info, start_utc=None, utc_source="")
         if start is not None:
             self.info = replace(self.info, start_utc=start.astimezone(UTC), utc_source="start")
         return chapters

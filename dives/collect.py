@@ -24,7 +24,7 @@ from typing import Any
 import cv2
 
 from dives.corrections import NAME as CORRECTIONS
-from dives.corrections import Correction, SightingKey, corrected, read_corrections, read_keys
+from dives.corrections import Correction, SightingKey, Verdict, corrected, read_corrections, read_keys
 from dives.files import Files, RecordedFile
 from dives.occurrences import write_occurrences
 from dives.partial import PartialFile, write_whole
@@ -191,7 +191,7 @@ def _wanted(dive: _Dive, frames: int, classes: _Classes, problems: list[str]) ->
     lines = _lines(dive.folder / "sightings.csv")
     laid = corrected(keys, read_corrections(dive.folder))
     said = [(word, key, line) for word, key, line in zip(laid.words, keys, lines, strict=True) if word is not None]
-    said += [(word, dive.named(word.sighting), {}) for word in laid.left_over]
+    said += [(word, dive.named(word.sighting), {}) for word in (*laid.left_over, *laid.missed)]
     if not said:
         return
     near = _moments(dive) if frames and dive.run is not None else {}
@@ -218,7 +218,7 @@ def _of_sighting(
         "group": f"{dive.name} {utc[:10]}".strip(),  # a live source goes on for months: a day is its dive
         "dive": dive.name,
         "file": "" if live else key.file,
-        "model_label": key.label,
+        "model_label": "" if word.verdict is Verdict.MISSED else key.label,
         "verdict": word.verdict.value,
         "corrected_by": word.by,
         "corrected_utc": iso_utc(word.at),

@@ -23,6 +23,7 @@ from dives.locking import lock
 from dives.recorded import parts_of
 from realtime.errors import ResultsError
 from realtime.frames import iso_utc
+from realtime.labels import label_key
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +38,7 @@ class Verdict(StrEnum):
     RIGHT = "right"
     WRONG = "wrong"  # it is something else, and the correction says what
     NOTHING = "nothing"  # there is no animal
+    MISSED = "missed"  # of no sighting: there is an animal, and the model did not see it
 
 
 _UNDO = "undo"
@@ -47,10 +49,10 @@ class SightingKey:
     """What names a sighting across processings.
 
     file: the recording that ``peak_frame`` is counted in, as sightings.csv names it; "" when it does not. label: the
-    model's. start_s, end_s, peak_s: media times of the dive. recording: the fingerprint of that file, which holds
-    when it is called otherwise and tells it from another of its name; "" when nobody knows. Two keys are of the same
-    sighting when recording, label and peak frame agree; the times serve to find it again when another model or sampling
-    moved the peak.
+    model's; of an animal that it missed, what somebody says it is. start_s, end_s, peak_s: media times of the dive.
+    recording: the fingerprint of that file, which holds when it is called otherwise and tells it from another of its
+    name; "" when nobody knows. Two keys are of the same sighting when recording, label and peak frame agree; the times
+    serve to find it again when another model or sampling moved the peak.
     """
 
     file: str
@@ -77,8 +79,8 @@ class SightingKey:
 class Correction:
     """One word on one sighting. Raises ValueError when it says nothing sensible.
 
-    label: what it is, for Verdict.WRONG alone; any name, also one that no model knows. by: who says so; may be "".
-    at: when, with its zone.
+    label: what it is, for Verdict.WRONG and Verdict.MISSED alone; any name, also one that no model knows. by: who says
+    so; may be "". at: when, with its zone.
     """
 
     sighting: SightingKey
@@ -91,9 +93,12 @@ class Correction:
     def __post_init__(self) -> None:
         if self.verdict is Verdict.WRONG and not self.label:
             raise ValueError("label: expected what it is instead; say `nothing` if there is no animal")
-        if self.verdict is not Verdict.WRONG and self.label:
+        if self.verdict is Verdict.MISSED:
+            if not self.label or self.label != self.sighting.label:
+                raise ValueError(f"label: expected what was missed, {self.sighting.label!r}, received {self.label!r}")
+        elif self.verdict is not Verdict.WRONG and self.label:
             raise ValueError(f"label: {self.label!r} belongs to `wrong` alone, received {self.verdict.value!r}")
-        if self.label == self.sighting.label:
+        elif self.label == self.sighting.label:
             raise ValueError(f"label: {self.label!r} is what the model said; say `right`")
         for name, text, most in (
             ("label", self.label, MAX_LABEL),
@@ -111,7 +116,7 @@ class Correction:
         match self.verdict:
             case Verdict.RIGHT:
                 return self.sighting.label
-            case Verdict.WRONG:
+            case Verdict.WRONG | Verdict.MISSED:
                 return self.label
         return None
 
@@ -122,10 +127,12 @@ class Corrected:
 
     words: one per sighting, in their order; None where nobody has said anything. left_over: corrections of none of
     these sightings (any more), or outvoted by a later one of the same sighting; they still say what somebody saw.
+    missed: animals that somebody saw and that none of these sightings is of.
     """
 
     words: tuple[Correction | None, ...]
     left_over: tuple[Correction, ...]
+    missed: tuple[Correction, ...] = ()
 
 
 def add_correction(
@@ -144,7 +151,7 @@ def add_correction(
     to call from several threads and processes. Raises ValueError (see Correction), and ResultsError when it
     cannot be written.
     """
-    said = Correction(sighting, verdict, _plain(label), _plain(by), _plain(note), _moment(at))
+    said = Correction(sighting, verdict, plain(label), plain(by), plain(note), _moment(at))
     _append(folder, _to_json(said.sighting, verdict.value, said.label, said.by, said.note, said.at))
     return said
 
@@ -155,7 +162,7 @@ def undo_correction(folder: Path, sighting: SightingKey, *, by: str = "", at: da
     sighting: as the correction names it. Does nothing where no word stands. Safe as ``add_correction`` is.
     Raises ResultsError.
     """
-    _append(folder, _to_json(sighting, _UNDO, "", _plain(by)[:MAX_BY], "", _moment(at)))
+    _append(folder, _to_json(sighting, _UNDO, "", plain(by)[:MAX_BY], "", _moment(at)))
 
 
 def read_corrections(folder: Path) -> list[Correction]:
@@ -223,7 +230,8 @@ def corrected(sightings: Sequence[SightingKey], corrections: Sequence[Correction
 
     The same recording, label and peak frame make the same sighting. A correction without such a one goes to the
     sighting of its label in its recording that overlaps it longest, unless that has one of its own; of several the last
-    said stands. Another recording of the same name is another one.
+    said stands. Another recording of the same name is another one. A sighting of an animal that was said to be missed,
+    as another processing may give, is right.
     """
     words: list[Correction | None] = [None] * len(sightings)
     # What was said before recordings were told apart names the file alone.
@@ -237,7 +245,7 @@ def corrected(sightings: Sequence[SightingKey], corrections: Sequence[Correction
         if row is None:
             homeless.append(correction)
         else:
-            words[row] = correction
+            words[row] = _of_sighting(correction)
             exact.add(row)
     for correction in homeless:
         row = _longest_overlap(correction.sighting, sightings)
@@ -246,8 +254,9 @@ def corrected(sightings: Sequence[SightingKey], corrections: Sequence[Correction
             continue
         if (outvoted := words[row]) is not None:
             left_over.append(outvoted)
-        words[row] = correction
-    return Corrected(tuple(words), tuple(left_over))
+        words[row] = _of_sighting(correction)
+    missed = tuple(word for word in left_over if word.verdict is Verdict.MISSED)
+    return Corrected(tuple(words), tuple(word for word in left_over if word.verdict is not Verdict.MISSED), missed)
 
 
 def read_keys(folder: Path) -> list[SightingKey]:
@@ -281,11 +290,15 @@ def read_keys(folder: Path) -> list[SightingKey]:
         raise ResultsError(f"{path}: not a table of sightings ({error}); process the dive again") from error
 
 
+def _of_sighting(word: Correction) -> Correction:
+    return replace(word, verdict=Verdict.RIGHT, label="") if word.verdict is Verdict.MISSED else word
+
+
 def _longest_overlap(key: SightingKey, sightings: Sequence[SightingKey]) -> int | None:
     best, best_s = None, -1.0
     for row, other in enumerate(sightings):
         overlap_s = min(key.end_s, other.end_s) - max(key.start_s, other.start_s)
-        same = other.label == key.label and other.is_of_recording(key)
+        same = label_key(other.label) == label_key(key.label) and other.is_of_recording(key)
         if same and overlap_s >= 0.0 and overlap_s > best_s:
             best, best_s = row, overlap_s
     return best
@@ -381,5 +394,6 @@ def _moment(at: datetime | None) -> datetime:
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
+    """A text on one line: spaces, line breaks and what cannot be printed become single spaces."""
     return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())

@@ -10,11 +10,11 @@ import csv
 import io
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import defusedxml.ElementTree
 import numpy as np
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
 MAX_BYTES = 64 << 20  # decades of diving; an XML tree takes some ten times its file in memory
+HALF_HOUR = timedelta(minutes=30)  # time zones are that far apart
+ZONES = range(-24, 29)  # in half hours: from UTC-12 to UTC+14
+COVERED = 0.9  # of the frames; below that somebody should look at the clocks
 HOLE_S = 300.0  # dive computers sample every 1 to 60 s; between samples further apart nothing is known
 KELVIN = 273.15
 TIME_NAMES = ("time", "utc", "datetime", "timestamp", "dateandtime")
@@ -51,13 +54,15 @@ class Profile:
     """One dive of a log.
 
     start_utc: the moment of second 0. seconds: float64 [n], ascending. depth_m: float64 [n], metres below the surface.
-    temperature_c: float64 [n], NaN where the log has none.
+    temperature_c: float64 [n], NaN where the log has none. zoned: whether the log says which zone its times are in;
+    they are taken for UTC where it does not.
     """
 
     start_utc: datetime
     seconds: NDArray[np.float64]
     depth_m: NDArray[np.float64]
     temperature_c: NDArray[np.float64]
+    zoned: bool = True
 
     @property
     def first_utc(self) -> datetime:
@@ -78,6 +83,22 @@ class Profile:
             _between(second, self.seconds, self.depth_m), _between(second, self.seconds, self.temperature_c)
         )
 
+    def covers(self, moments: NDArray[np.datetime64]) -> NDArray[np.bool_]:
+        """For datetime64[us] [n] in UTC, NaT where unknown: bool [n], whether the depth is known then, as by ``at``."""
+        started = np.datetime64(self.start_utc.replace(tzinfo=None), "us")
+        seconds = np.where(np.isnat(moments), np.nan, (moments - started) / np.timedelta64(1, "s"))
+        after = np.clip(np.searchsorted(self.seconds, seconds), 1, max(1, len(self.seconds) - 1))
+        inside: NDArray[np.bool_] = (seconds >= self.seconds[0]) & (seconds <= self.seconds[-1])
+        if len(self.seconds) == 1:
+            return inside
+        gap_s = self.seconds[after] - self.seconds[after - 1]
+        near: NDArray[np.bool_] = (gap_s <= HOLE_S) | np.isin(seconds, self.seconds)
+        return inside & near
+
+    def overlap_s(self, start: datetime, end: datetime) -> float:
+        """Seconds that it has in common with a stretch of time; below 0 those between the two."""
+        return (min(end, self.last_utc) - max(start, self.first_utc)).total_seconds()
+
     def depths(self, start: datetime | None, end: datetime | None) -> tuple[float | None, float | None]:
         """The least and the greatest depth from one moment to another, in metres; None twice where nothing is known."""
         if start is None or end is None:
@@ -91,18 +112,34 @@ class Profile:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class LoggedDive:
+    """The dive of a log that a recording is joined to.
+
+    log: the name of the file. number, of: which of its dives, in order of time from 1, of how many. profile: by the
+    camera's clock. offset_s: as in DiveLog.
+    """
+
+    log: str
+    number: int
+    of: int
+    profile: Profile
+    offset_s: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class DiveLog:
     """All dives of a log that have samples.
 
-    name: of the file. offset_s: seconds by which the log's clock is ahead of the camera's.
+    name: of the file. profiles: in order of time. offset_s: seconds by which the log's clock is ahead of the camera's;
+    None when nobody has said, which is 0 where no doubt is possible.
     """
 
     name: str
     profiles: tuple[Profile, ...]
-    offset_s: float = 0.0
+    offset_s: float | None = None
 
     @classmethod
-    def read(cls, path: Path, *, offset_s: float = 0.0) -> Self:
+    def read(cls, path: Path, *, offset_s: float | None = None) -> Self:
         """Reads a log. Times without a zone are taken for UTC. Raises DiveLogError saying what is wrong with it."""
         data = _bytes(path)
         try:
@@ -113,34 +150,70 @@ class DiveLog:
             raise DiveLogError(f"{path}: there is no dive with samples of depth in this log")
         return cls(path.name, tuple(sorted(profiles, key=lambda profile: profile.first_utc)), offset_s)
 
-    def during(self, name: str, start_utc: datetime | None, duration_s: float | None) -> Profile:
+    def during(self, name: str, start_utc: datetime | None, duration_s: float | None) -> LoggedDive:
         """The dive that a recording overlaps longest, on the camera's clock.
 
-        name: of the recording, for errors. Raises DiveLogError when the recording has no wall clock, or overlaps none.
+        name: of the recording, for errors. Raises DiveLogError when the recording has no wall clock, or overlaps none;
+        and when the log names no zone, nobody has said the offset, and in another zone it would be another dive.
         """
         if start_utc is None:
             raise DiveLogError(f"{name}: does not say when it was recorded, so no dive log can be joined; give --start")
         end_utc = start_utc + timedelta(seconds=duration_s or 0.0)
-        shift = timedelta(seconds=self.offset_s)
-        shifted = [replace(profile, start_utc=profile.start_utc - shift) for profile in self.profiles]
-
-        def overlap_s(profile: Profile) -> float:
-            return (min(end_utc, profile.last_utc) - max(start_utc, profile.first_utc)).total_seconds()
-
-        best = max(shifted, key=overlap_s)  # of none that overlaps: the nearest
-        if overlap_s(best) < 0.0:
-            low_s, high_s = (best.first_utc - end_utc).total_seconds(), (best.last_utc - start_utc).total_seconds()
-            zone_s = math.ceil(low_s / 1800.0) * 1800  # time zones are half hours apart
-            hint = (
-                f"; if two time zones differ, try --divelog-offset {zone_s + self.offset_s:g}"
-                if zone_s <= high_s
-                else ""
+        offset_s = self.offset_s or 0.0
+        shifted = [
+            replace(profile, start_utc=profile.start_utc - timedelta(seconds=offset_s)) for profile in self.profiles
+        ]
+        best = max(shifted, key=lambda profile: profile.overlap_s(start_utc, end_utc))  # of none: the nearest
+        fitting = _in_other_zones(shifted, start_utc, end_utc) if self.offset_s is None else []
+        recorded = f"{name}: recorded from {iso_utc(start_utc)} to {iso_utc(end_utc)}"
+        if len(fitting) > 1:
+            offers = ", ".join(
+                f"--divelog-offset {zone_s:g} for the one from {iso_utc(dive.first_utc)} to {iso_utc(dive.last_utc)}"
+                for dive, zone_s in fitting
             )
             raise DiveLogError(
-                f"{name}: recorded from {iso_utc(start_utc)} to {iso_utc(end_utc)}, but the nearest dive in "
+                f"{recorded}, and {self.name} does not say which zone its times are in, so that it can be any of "
+                f"{len(fitting)} dives; say which: {offers}"
+            )
+        if best.overlap_s(start_utc, end_utc) < 0.0:
+            low_s, high_s = (best.first_utc - end_utc).total_seconds(), (best.last_utc - start_utc).total_seconds()
+            zone_s = math.ceil(low_s / 1800.0) * 1800  # time zones are half hours apart
+            hint = f"; if two time zones differ, try --divelog-offset {zone_s + offset_s:g}" if zone_s <= high_s else ""
+            raise DiveLogError(
+                f"{recorded}, but the nearest dive in "
                 f"{self.name} is from {iso_utc(best.first_utc)} to {iso_utc(best.last_utc)}{hint}"
             )
-        return best
+        return LoggedDive(self.name, shifted.index(best) + 1, len(shifted), best, offset_s)
+
+
+def in_words(joined: Mapping[str, Any], classified: int) -> str:
+    """One sentence on what a log gave. joined: ``divelog`` of run.json. classified: frames of the dive."""
+    first, last = (text[:16].replace("T", " ") for text in (joined["first_utc"], joined["last_utc"]))
+    words = (
+        f"dive {joined['dive']} of {joined['dives']} in {joined['name']}, {first} to {last} by the camera's clock: "
+        f"depth for {joined['frames']:,} of {classified:,} frames"
+    )
+    if joined["frames"] >= COVERED * classified:
+        return words
+    return f"{words}; the log says nothing of the rest, so check both clocks and --divelog-offset"
+
+
+def _in_other_zones(profiles: Sequence[Profile], start: datetime, end: datetime) -> list[tuple[Profile, float]]:
+    """The dives without a zone that a recording can be of, each with the offset in seconds that is nearest to none.
+
+    It can be of one that, in some zone, has at least half of it, or as much of it as the dive is long.
+    """
+    fitting = []
+    for profile in profiles:
+        if profile.zoned:
+            continue
+        length_s = (profile.last_utc - profile.first_utc).total_seconds()
+        overlap_s, _, zone = max(
+            (profile.overlap_s(start + k * HALF_HOUR, end + k * HALF_HOUR), -abs(k), k * HALF_HOUR) for k in ZONES
+        )
+        if overlap_s >= 0.5 * min((end - start).total_seconds(), length_s):
+            fitting.append((profile, zone.total_seconds()))
+    return fitting
 
 
 class _UnreadableError(Exception):
@@ -175,7 +248,7 @@ def _bytes(path: Path) -> bytes:
     return data
 
 
-def _profile(start: datetime, samples: Iterable[tuple[float, float, float]]) -> Profile | None:
+def _profile(start: datetime, samples: Iterable[tuple[float, float, float]], *, zoned: bool) -> Profile | None:
     """(second, depth, temperature or NaN) in any order as a Profile; None when there is no sample."""
     table = np.array(sorted(samples), np.float64).reshape(-1, 3)
     if not len(table):
@@ -183,7 +256,7 @@ def _profile(start: datetime, samples: Iterable[tuple[float, float, float]]) -> 
     if not np.isfinite(table[:, :2]).all():
         raise _UnreadableError("a time or depth in it is not a number")
     seconds, first = np.unique(table[:, 0], return_index=True)
-    return Profile(start, seconds, np.maximum(table[first, 1], 0.0), table[first, 2])
+    return Profile(start, seconds, np.maximum(table[first, 1], 0.0), table[first, 2], zoned)
 
 
 def _xml(data: bytes) -> Iterator[Profile]:
@@ -212,7 +285,7 @@ def _subsurface(dive: Element) -> Profile | None:
     if computer is None:
         return None
     where = computer if computer.get("date") else dive
-    start = _moment(f"{where.get('date', '')}T{where.get('time', '')}")
+    start, zoned = _moment(f"{where.get('date', '')}T{where.get('time', '')}")
     samples = []
     temperature = math.nan  # written when it changes
     for sample in computer.iter("sample"):
@@ -220,7 +293,7 @@ def _subsurface(dive: Element) -> Profile | None:
         depth = _metric(sample.get("depth"), "m", math.nan)
         if not math.isnan(depth):
             samples.append((_clock(sample.get("time", "")), depth, temperature))
-    return _profile(start, samples)
+    return _profile(start, samples, zoned=zoned)
 
 
 def _uddf(dive: Element) -> Profile | None:
@@ -233,7 +306,10 @@ def _uddf(dive: Element) -> Profile | None:
         if "divetime" in values and "depth" in values:
             kelvin = _number(values["temperature"]) if values.get("temperature") else math.nan
             samples.append((_number(values["divetime"]), _number(values["depth"]), kelvin - KELVIN))
-    return _profile(_moment(start), samples) if samples else None
+    if not samples:
+        return None
+    began, zoned = _moment(start)
+    return _profile(began, samples, zoned=zoned)
 
 
 def _csv(data: bytes) -> Iterator[Profile]:
@@ -257,7 +333,7 @@ def _csv(data: bytes) -> Iterator[Profile]:
             raise _UnreadableError(
                 f"expected a column temperature_c (degrees Celsius), received {header.strip()[:80]!r}"
             )
-        moments, samples = [], []
+        moments, samples, zoned = [], [], True
         for row in rows:
             if not any(cell.strip() for cell in row):
                 continue
@@ -267,21 +343,29 @@ def _csv(data: bytes) -> Iterator[Profile]:
             if not cells[depth_at]:
                 continue
             celsius = cells[temperature_at] if temperature_at is not None and temperature_at < len(cells) else ""
-            moments.append(_moment(cells[time_at]))
+            moment, has_zone = _moment(cells[time_at])
+            moments.append(moment)
+            zoned &= has_zone
             samples.append((_number(cells[depth_at]), _number(celsius) if celsius else math.nan))
     except csv.Error as error:
         raise _UnreadableError(f"line {rows.line_num}: not CSV ({error})") from error
     if moments:
         start = min(moments)
         seconds = ((moment - start).total_seconds() for moment in moments)
-        if (profile := _profile(start, ((s, *sample) for s, sample in zip(seconds, samples, strict=True)))) is not None:
+        timed = ((second, *sample) for second, sample in zip(seconds, samples, strict=True))
+        if (profile := _profile(start, timed, zoned=zoned)) is not None:
             yield from _cut(profile)
 
 
 def _cut(profile: Profile) -> Iterator[Profile]:
     """A table of several dives, cut at its holes."""
     for rows in np.split(np.arange(len(profile.seconds)), np.flatnonzero(np.diff(profile.seconds) > HOLE_S) + 1):
-        yield Profile(profile.start_utc, profile.seconds[rows], profile.depth_m[rows], profile.temperature_c[rows])
+        yield replace(
+            profile,
+            seconds=profile.seconds[rows],
+            depth_m=profile.depth_m[rows],
+            temperature_c=profile.temperature_c[rows],
+        )
 
 
 def _column(names: list[str], wanted: tuple[str, ...]) -> int | None:
@@ -296,12 +380,15 @@ def _text(element: Element) -> str:
     return (element.text or "").strip()
 
 
-def _moment(text: str) -> datetime:
+def _moment(text: str) -> tuple[datetime, bool]:
+    """In UTC, and whether the text says its zone."""
     try:
         moment = datetime.fromisoformat(text.strip())
     except ValueError as error:
         raise _UnreadableError(f"expected a date and time such as 2026-05-01T09:30:00Z, received {text!r}") from error
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    if moment.tzinfo is None:
+        return moment.replace(tzinfo=UTC), False
+    return moment.astimezone(UTC), True
 
 
 def _number(text: str) -> float:

@@ -123,6 +123,11 @@ class Journal:
             done += len(chunk)
         return index, media_s
 
+    def times(self) -> Iterator[NDArray[np.datetime64]]:
+        """The wall clock of all rows in order, in parts: datetime64[us], NaT where there is none."""
+        for chunk in self.chunks():
+            yield chunk["utc_us"].astype("datetime64[us]")  # NO_TIME is how numpy keeps NaT
+
     def notes(self) -> dict[str, Any]:
         """What was noted when the journal was begun."""
         header = _read_header(self._file, self.path)

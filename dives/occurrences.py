@@ -7,14 +7,17 @@ sighting. Without a wall clock there is no event date, and so no file.
 from __future__ import annotations
 
 import csv
+import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from dives.corrections import Correction, Verdict, corrected, read_corrections, read_keys
+from dives.missed import Stretch, stretches
 from dives.partial import PartialFile, writing
 from dives.run_record import read_run
+from dives.writers.base import measured
 from realtime.errors import ResultsError
 from realtime.frames import iso_utc
 from realtime.labels import label_key
@@ -26,14 +29,20 @@ TERMS = (
     *("identificationRemarks", "minimumDepthInMeters", "maximumDepthInMeters", "samplingProtocol", "samplingEffort"),
     *("occurrenceRemarks",),
 )
+# As zoologists write: "Aurelia aurita", "Aurelia sp.", "Octopus (Octopus) vulgaris Cuvier, 1797", "Carangidae".
+SCIENTIFIC = re.compile(
+    r"[A-Z][a-z]{2,}"
+    r"(?:(?: \([A-Z][a-z]+\))?(?P<epithets>(?: (?:cf\.|aff\.|spp?\.|[a-z]{2,}(?:-[a-z]+)*))+)(?: \(?[A-Z].*\d{4}\)?)?"
+    r"|(?<=idae)|(?<=inae)|(?<=oidea)|(?<=formes)|(?<=poda)|(?<=zoa))"
+)
 NAMESPACE = uuid.UUID("5d6c3f0a-8f0e-5b51-9a39-0f6d6f1a6f5e")  # ours, for ever: identifiers are made from it
 
 
 def write_occurrences(folder: Path) -> bool:
     """Makes occurrence.csv in the dive's ``folder`` anew; False, and no file, when its time is not known.
 
-    One line per sighting that nobody has called nothing. Raises ResultsError when the folder does not hold a dive's
-    results or cannot be written.
+    One line per sighting that nobody has called nothing, and after these one per animal that the model missed. Raises
+    ResultsError when the folder does not hold a dive's results or cannot be written.
     """
     run = read_run(folder)
     if run is None:
@@ -44,7 +53,7 @@ def write_occurrences(folder: Path) -> bool:
             path.unlink(missing_ok=True)
         return False
     keys = read_keys(folder)
-    words = corrected(keys, read_corrections(folder)).words
+    said = corrected(keys, read_corrections(folder))
     try:
         with (folder / "sightings.csv").open(encoding="utf-8", newline="") as file:
             lines = list(csv.DictReader(file))
@@ -53,9 +62,12 @@ def write_occurrences(folder: Path) -> bool:
     try:
         occurrences = [
             _occurrence(run, "/".join(map(str, key.identity)), line, word)
-            for key, line, word in zip(keys, lines, words, strict=True)
+            for key, line, word in zip(keys, lines, said.words, strict=True)
             if word is None or word.verdict is not Verdict.NOTHING
         ]
+        missed = [word.sighting for word in said.missed]
+        for word, stretch in zip(said.missed, stretches(folder, missed) if missed else [], strict=True):
+            occurrences.append(_missed(run, word, stretch))
     except KeyError as error:
         raise ResultsError(f"{folder}: made by an earlier version ({error}); process it again with --resume") from error
     with PartialFile(path, "w") as table:
@@ -82,9 +94,8 @@ def _occurrence(
         "eventID": f"urn:uuid:{uuid.uuid5(NAMESPACE, source['fingerprint'])}",
         "basisOfRecord": "MachineObservation",
         "occurrenceStatus": "present",
-        "eventDate": f"{line['start_utc']}/{line['end_utc']}",
-        "scientificName": _scientific(label, model["taxonomy"]),
-        "vernacularName": label.replace("_", " "),
+        "eventDate": "/".join(filter(None, (line["start_utc"], line["end_utc"]))),  # after a gap nobody may know
+        **_names(label, model),
         "verbatimIdentification": label,
         "identificationVerificationStatus": "PredictedByMachine" if word is None else "ValidatedByHuman",
         "identifiedBy": machine if word is None else word.by,
@@ -98,7 +109,40 @@ def _occurrence(
     }
 
 
-def _scientific(label: str, taxonomy: Mapping[str, str]) -> str:
-    """A person may spell a class of the model in another way."""
-    by_key = {label_key(known): name for known, name in taxonomy.items()}
-    return by_key.get(label_key(label), "")
+def _missed(run: Mapping[str, Any], word: Correction, stretch: Stretch) -> dict[str, str]:
+    """An animal that a person saw, and the model did not."""
+    times, depths = (stretch.start_utc, stretch.end_utc), (stretch.min_depth_m, stretch.max_depth_m)
+    line = {
+        **dict.fromkeys(("peak_probability", "mean_probability", "frames"), ""),
+        "label": word.sighting.label,
+        **dict(zip(("start_utc", "end_utc"), map(iso_utc, times), strict=True)),
+        **dict(zip(("min_depth_m", "max_depth_m"), map(measured, depths), strict=True)),
+    }
+    model = run["model"]
+    return {
+        **_occurrence(run, "/".join(("missed", *map(str, word.sighting.identity))), line, word),
+        "basisOfRecord": "HumanObservation",
+        "identificationRemarks": f"seen in the video; {model['name']} (sha256 {model['sha256']}) did not see it",
+    }
+
+
+def _names(label: str, model: Mapping[str, Any]) -> dict[str, str]:
+    """Both names of an animal. A person may spell a class of the model in another way, or name it scientifically."""
+    by_key = {label_key(known): name for known, name in model["taxonomy"].items()}
+    if label in by_key.values() or is_scientific(label, model["labels"]):
+        return {"scientificName": label, "vernacularName": ""}
+    return {"scientificName": by_key.get(label_key(label), ""), "vernacularName": label.replace("_", " ")}
+
+
+def is_scientific(name: str, labels: Sequence[str]) -> bool:
+    """Whether a name is written as a scientific one. labels: of the model, whose words make a name a common one.
+
+    "Aurelia aurita" and "Carangidae" are, "moon jelly" and "Moon Jelly" are not; nor is "Moon jelly" where one of the
+    labels has "Jelly" in it.
+    """
+    found = SCIENTIFIC.fullmatch(name)
+    if found is None or label_key(name) in map(label_key, labels):
+        return False
+    genus, epithets = name.split()[0].casefold(), (found["epithets"] or "").split()
+    common = {word.casefold().rstrip("s") for label in labels for word in re.split(r"[\s_-]+", label)}
+    return not any(epithet.rstrip("s") in common and epithet != genus for epithet in epithets)

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from dives.chapters import JoinedVideo
+from dives.chapters import Chapter, JoinedVideo
 from dives.corrections import Corrected, corrected, find_corrections, read_corrections, read_keys
-from dives.divelog import DiveLog
+from dives.divelog import DiveLog, LoggedDive
 from dives.files import Files, RecordedFile
 from dives.fingerprint import fingerprint
+from dives.growing import GrowingTables, keep_readable
 from dives.journal import Journal
 from dives.occurrences import NAME as OCCURRENCES
 from dives.occurrences import write_occurrences
@@ -85,7 +86,8 @@ class DiveRun:
     reach up to there. decoded: frames read. classified: lines in frames.csv; continued_from: how many of these were
     taken over from an earlier run. wall_s: seconds this run took. frames_per_s: classified by this run per second of
     its first pass, 0 when there was nothing left to classify. provider: the one that really runs the model.
-    corrections: what people said of the sightings, also of those of earlier runs.
+    corrections: what people said of the sightings, also of those of earlier runs. divelog: as in run.json, empty
+    without a log.
     """
 
     folder: Path
@@ -99,6 +101,7 @@ class DiveRun:
     provider: str
     corrections: Corrected
     error: ReeflensError | None = None
+    divelog: Mapping[str, Any] = field(default_factory=dict)
 
 
 def process(
@@ -124,7 +127,7 @@ def process(
     with ExitStack() as stack:
         opened = stack.enter_context(open_source())
         info = opened.info
-        profile = options.divelog.during(opened.name, info.start_utc, info.duration_s) if options.divelog else None
+        logged = options.divelog.during(opened.name, info.start_utc, info.duration_s) if options.divelog else None
         journal = stack.enter_context(_open_journal(paths, out, engine, options))
         earlier = read_run(out) if options.resume else None
         if earlier is not None and not (
@@ -132,9 +135,21 @@ def process(
         ):
             earlier = None
         with RunLog(out, _new_record(paths, opened, engine, options, journal)) as run:
+            facts = Dive(
+                folder=out,
+                source=opened.name,
+                contract=engine.contract,
+                info=opened.info,
+                frames=journal.records,
+                merge_gap_s=merge_gap(options.every_s),
+                files=Files.one(paths[0]),
+                profile=logged.profile if logged is not None else None,
+            )
             if earlier is None:
-                _clear(out, keep_stills=journal.records > 0)
-                reading = _classify(opened, engine, journal, options.every_s, progress, run.record.counts)
+                _clear(out, going_on=journal.records > 0)
+                by_now = _files_by_now(paths, opened)
+                with GrowingTables(lambda: replace(facts, files=by_now())) as growing:
+                    reading = _classify(opened, engine, journal, options.every_s, progress, run.record.counts, growing)
                 if isinstance(opened, JoinedVideo):  # what is known only now: gaps, and where each chapter begins
                     run.record.source = {**run.record.source, **_joined(opened)}
             else:
@@ -146,16 +161,8 @@ def process(
                 "frames_per_s": round(reading.frames_per_s, 3),
                 "continued_from": reading.continued_from,
             }
-            dive = Dive(
-                folder=out,
-                source=opened.name,
-                contract=engine.contract,
-                info=opened.info,
-                frames=journal.records,
-                merge_gap_s=merge_gap(options.every_s),
-                files=_files(paths, opened, run.record),
-                profile=profile,
-            )
+            dive = replace(facts, info=opened.info, frames=journal.records, files=_files(paths, opened, run.record))
+            run.record.divelog = _logged(logged, journal)
             counts = run.record.counts
             stills = Stills(
                 skip=reading.interrupted,
@@ -207,6 +214,7 @@ def process(
             provider=engine.provider.name,
             error=reading.broken,
             corrections=corrected(read_keys(out), read_corrections(out)),
+            divelog=run.record.divelog,
         )
 
 
@@ -287,11 +295,26 @@ def _new_record(
             "overlay": options.overlay,
             "resume": options.resume,
             "divelog": options.divelog.name if options.divelog else "",
-            "divelog_offset_s": options.divelog.offset_s if options.divelog else 0.0,
+            "divelog_offset_s": (options.divelog.offset_s or 0.0) if options.divelog else 0.0,
         },
         timing={"begun_utc": iso_utc(datetime.now(UTC))},
         versions=versions(),
     )
+
+
+def _logged(logged: LoggedDive | None, journal: Journal) -> dict[str, Any]:
+    """Which dive of a log was joined, and of how many frames it tells the depth; empty without a log."""
+    if logged is None:
+        return {}
+    return {
+        "name": logged.log,
+        "dive": logged.number,
+        "dives": logged.of,
+        "first_utc": iso_utc(logged.profile.first_utc),
+        "last_utc": iso_utc(logged.profile.last_utc),
+        "offset_s": logged.offset_s,
+        "frames": sum(int(logged.profile.covers(part).sum()) for part in journal.times()),
+    }
 
 
 def _joined(opened: JoinedVideo) -> dict[str, Any]:
@@ -304,6 +327,7 @@ def _joined(opened: JoinedVideo) -> dict[str, Any]:
                 "length_s": round(chapter.length_s, 6),
                 "frames": chapter.frames,
                 "first_frame": chapter.first_frame,
+                "timed": chapter.timed,
                 "problem": chapter.problem,
             }
             for chapter in opened.chapters
@@ -329,6 +353,7 @@ def _classify(
     every_s: float | None,
     progress: Callable[[Progress], None],
     counts: dict[str, Any],
+    growing: GrowingTables,
 ) -> _Reading:
     """The first pass. Raises SourceError when not one row came of it."""
     batch = int(journal.notes()["batch"])
@@ -336,11 +361,17 @@ def _classify(
     journal.truncate(journal.records - journal.records % batch)
     reading = _Reading(continued_from=journal.records)
     meter = Meter(progress, "classify", opened.info, opened.info.frames)
+    grown = False
     with Segment(opened, engine, every_s=every_s, batch=batch, known=journal.moments()) as segment:
         try:
             for rows in segment:
+                # What was classified before comes first; which file that is in is known by now.
+                new = rows if grown else journal.rows(opened.name)
                 journal.append(rows)
                 counts["classified"] = journal.records
+                if rows:
+                    growing.add(new)
+                    grown = True
                 last = rows[-1] if rows else None
                 meter.add(
                     len(rows),
@@ -412,18 +443,44 @@ def _telling(dive: Dive, progress: Callable[[Progress], None]) -> Callable[[int,
 def _files(paths: Sequence[Path], opened: Source, run: RunRecord) -> Files:
     """What the frames of the dive are in, after all of it was read, now or by the run that finished it."""
     if isinstance(opened, JoinedVideo):
-        first_frames = [chapter["first_frame"] for chapter in run.source["chapters"]]
-        return Files(
-            [
-                RecordedFile(chapter.path, first_frame, chapter.offset_s)
-                for chapter, first_frame in zip(opened.chapters, first_frames, strict=True)
-                if first_frame is not None
-            ]
-        )
+        return _of_chapters(opened.chapters, [chapter["first_frame"] for chapter in run.source["chapters"]])
     if isinstance(opened, PictureFolder):
-        unreadable = {entry["name"] for entry in run.counts["unreadable"]}
-        return Files.pictures([path for path in opened.paths if path.name not in unreadable], opened.interval_s)
+        return _of_pictures(opened, {entry["name"] for entry in run.counts["unreadable"]})
     return Files.one(paths[0])
+
+
+def _files_by_now(paths: Sequence[Path], opened: Source) -> Callable[[], Files]:
+    """Tells what the frames are in that were read up to now; the decoder is ahead of the model."""
+    known, files = -1, Files.one(paths[0])
+
+    def by_now() -> Files:
+        nonlocal known, files
+        if isinstance(opened, JoinedVideo):
+            chapters = list(opened.chapters)
+            begun = sum(chapter.first_frame is not None for chapter in chapters)
+            if begun != known:
+                known, files = begun, _of_chapters(chapters, [chapter.first_frame for chapter in chapters])
+        elif isinstance(opened, PictureFolder):
+            unreadable = {name for name, _ in list(opened.skipped)}
+            if len(unreadable) != known:
+                known, files = len(unreadable), _of_pictures(opened, unreadable)
+        return files
+
+    return by_now
+
+
+def _of_chapters(chapters: Sequence[Chapter], first_frames: Sequence[int | None]) -> Files:
+    return Files(
+        [
+            RecordedFile(chapter.path, first_frame, chapter.offset_s)
+            for chapter, first_frame in zip(chapters, first_frames, strict=True)
+            if first_frame is not None
+        ]
+    )
+
+
+def _of_pictures(folder: PictureFolder, unreadable: set[str]) -> Files:
+    return Files.pictures([path for path in folder.paths if path.name not in unreadable], folder.interval_s)
 
 
 def _outcome(reading: _Reading) -> tuple[str, str]:
@@ -433,11 +490,17 @@ def _outcome(reading: _Reading) -> tuple[str, str]:
     return (INCOMPLETE, str(reading.broken)) if reading.broken else (COMPLETE, "")
 
 
-def _clear(out: Path, *, keep_stills: bool) -> None:
-    """Removes results that the journal does not stand behind; of stills, what they are of is in their names."""
+def _clear(out: Path, *, going_on: bool) -> None:
+    """Removes results that the journal does not stand behind.
+
+    going_on: it stands behind some. Then stills stay, since what they are of is in their names, and the tables that can
+    be looked into.
+    """
+    kept = keep_readable(out) if going_on else ()
     with writing(out):
         for name in NAMES:
             (out / name).unlink(missing_ok=True)
-            (out / f"{name}{SUFFIX}").unlink(missing_ok=True)
-        if not keep_stills:
+            if name not in kept:
+                (out / f"{name}{SUFFIX}").unlink(missing_ok=True)
+        if not going_on:
             remove_stills(out)

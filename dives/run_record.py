@@ -39,6 +39,7 @@ class RunRecord:
     timing: dict[str, Any] = field(default_factory=dict)
     files: list[str] = field(default_factory=list)
     overlay_encoder: str = ""
+    divelog: dict[str, Any] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
 
 

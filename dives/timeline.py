@@ -27,6 +27,11 @@ class Timeline:
         self._keep(self._tracker.step(result))
         return result
 
+    @property
+    def ended(self) -> Sequence[Sighting]:
+        """The sightings that are over by now, in order of their start."""
+        return self._sightings
+
     def finish(self) -> list[Sighting]:
         """All sightings, in order of their start."""
         self._keep(self._tracker.finish())

@@ -32,8 +32,10 @@ class Sighting:
 
     @property
     def peak_utc(self) -> datetime | None:
-        """The wall clock at the peak, when known."""
-        return None if self.start_utc is None else self.start_utc + timedelta(seconds=self.peak_s - self.start_s)
+        """The wall clock at the peak, when known; not when it was lost between start and end."""
+        if self.start_utc is None or self.end_utc is None:
+            return None
+        return self.start_utc + timedelta(seconds=self.peak_s - self.start_s)
 
 
 class SightingTracker:

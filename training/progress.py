@@ -39,7 +39,10 @@ class Silent:
 
 
 class PlainLines:
-    """For log files and pipes: the lines that stay, and a sign of life every ``every_s`` seconds of a long task."""
+    """For log files and pipes: the lines that stay, and a sign of life every ``every_s`` seconds of a long task.
+
+    The time left is reckoned from the first ``advance`` on, which may be a leap over what was done before.
+    """
 
     def __init__(
         self, stream: TextIO | None = None, every_s: float = 30.0, clock: Callable[[], float] = time.monotonic
@@ -48,16 +51,29 @@ class PlainLines:
         self._every_s = every_s
         self._clock = clock
         self._task, self._total, self._done, self._spoke_s = "", 0, 0, clock()
+        self._first: tuple[int, float] | None = None
 
     def begin(self, task: str, total: int) -> None:
         """Says what starts."""
         self._task, self._total, self._done, self._spoke_s = task, total, 0, self._clock()
+        self._first = None
 
     def advance(self, steps: int = 1, note: str = "") -> None:
         """Counts; speaks when it has been silent for long."""
         self._done += steps
+        if self._first is None:
+            self._first = self._done, self._clock()
         if self._clock() - self._spoke_s >= self._every_s:
-            self.say(f"{self._task}: {self._done} of {self._total}{'  ' + note if note else ''}")
+            done = f"{self._done} of {self._total}" if self._total else str(self._done)
+            self.say("  ".join(filter(None, (f"{self._task}: {done}", note, self._left()))))
+
+    def _left(self) -> str:
+        if self._first is None or self._done <= self._first[0] or self._done >= self._total:
+            return ""
+        done, since_s = self._done - self._first[0], self._clock() - self._first[1]
+        minutes, seconds = divmod(round((self._total - self._done) * since_s / done), 60)
+        hours, minutes = divmod(minutes, 60)
+        return f"{hours}:{minutes:02d}:{seconds:02d} left"
 
     def say(self, line: str) -> None:
         """Writes the line and flushes."""

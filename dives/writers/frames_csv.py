@@ -37,7 +37,7 @@ class FramesCsv:
 
     def frame(self, row: FrameResult) -> None:
         """Writes one line."""
-        self._csv.writerow(_texts(self._table.columns, self._table.values(row)))
+        self._csv.writerow(texts(self._table.columns, self._table.values(row)))
 
     def finish(self, sightings: Sequence[Sighting]) -> None:
         """Completes the file."""
@@ -51,8 +51,9 @@ def columns(labels: Sequence[str]) -> list[str]:
 
 def fields(row: FrameResult, labels: Sequence[str]) -> list[str]:
     """One line, a text for each of ``columns``."""
-    return _texts(result_columns(labels), result_values(row, labels, row.index))
+    return texts(result_columns(labels), result_values(row, labels, row.index))
 
 
-def _texts(columns: Sequence[Column], values: Iterable[Value]) -> list[str]:
+def texts(columns: Sequence[Column], values: Iterable[Value]) -> list[str]:
+    """Values as they stand in a line, each as its column says."""
     return [AS_TEXT[column.kind](value) for column, value in zip(columns, values, strict=True)]

@@ -18,6 +18,7 @@ import cv2
 import jinja2
 import numpy as np
 
+from dives.divelog import in_words
 from dives.partial import PartialFile
 from dives.run_record import COMPLETE, INCOMPLETE, INTERRUPTED, RunRecord
 from dives.stills import Still
@@ -201,11 +202,14 @@ class ReportHtml:
             yield f"{_count(guessed, 'frame')} {words}."
         if restarts := counts.get("restarts", 0):
             yield f"The recording's clock began anew {_count(restarts, 'time')}; the parts were put end to end."
+        for gap in self._run.source.get("gaps", []):
+            length = f"for {span(gap['length_s'])}" if gap["length_s"] is not None else "for how long is not known"
+            yield f"Nothing is there at {clock(gap['at_s'])}, {length}: {gap['reason']}."
         if self._stills.missing:
             yield f"{_count(self._stills.missing, 'sighting')} without a picture: the frame could not be read again."
-        if self._dive.profile is not None:
-            log = self._run.options.get("divelog", "")
-            yield f"Depth and temperature are from the dive log {log}, joined by the time of day."
+        if self._run.divelog:
+            words = in_words(self._run.divelog, self._rows)
+            yield f"Depth and temperature are from a dive log, by the time of day: {words}."
         match self._dive.info.utc_source:
             case "container":
                 yield "The time of day is what the camera wrote into the file; check that its clock was right."

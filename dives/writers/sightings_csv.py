@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from typing import ClassVar
 
 from dives.partial import PartialFile
+from dives.stills import Still
 from dives.writers.base import Dive, measured, score, seconds
 from dives.writers.stills import Stills
 from realtime.frames import FrameResult, iso_utc
@@ -44,27 +45,29 @@ class SightingsCsv:
     def finish(self, sightings: Sequence[Sighting]) -> None:
         """Writes all lines and completes the file."""
         for number, sighting in enumerate(sightings, start=1):
-            file, frame = self._dive.files.at(sighting.peak_frame)
-            at = self._dive.conditions(sighting.peak_utc)
-            profile = self._dive.profile
-            depths = profile.depths(sighting.start_utc, sighting.end_utc) if profile is not None else (None, None)
-            still = self._stills.of(number)
-            self._csv.writerow(
-                [
-                    number,
-                    self._dive.contract.labels[sighting.label_index],
-                    seconds(sighting.start_s),
-                    seconds(sighting.end_s),
-                    iso_utc(sighting.start_utc),
-                    iso_utc(sighting.end_utc),
-                    seconds(sighting.peak_s),
-                    file.path.name,
-                    frame,
-                    score(sighting.peak_probability),
-                    score(sighting.mean_probability),
-                    sighting.frames,
-                    *(measured(at.depth_m), *map(measured, depths), measured(at.temperature_c)),
-                    "" if still is None else still.plain,
-                ]
-            )
+            self._csv.writerow(sighting_fields(number, sighting, self._dive, self._stills.of(number)))
         self._file.commit()
+
+
+def sighting_fields(number: int, sighting: Sighting, dive: Dive, still: Still | None) -> list[str]:
+    """One line, a text for each of COLUMNS. number: from 1."""
+    file, frame = dive.files.at(sighting.peak_frame)
+    at = dive.conditions(sighting.peak_utc)
+    profile = dive.profile
+    depths = profile.depths(sighting.start_utc, sighting.end_utc) if profile is not None else (None, None)
+    return [
+        str(number),
+        dive.contract.labels[sighting.label_index],
+        seconds(sighting.start_s),
+        seconds(sighting.end_s),
+        iso_utc(sighting.start_utc),
+        iso_utc(sighting.end_utc),
+        seconds(sighting.peak_s),
+        file.path.name,
+        str(frame),
+        score(sighting.peak_probability),
+        score(sighting.mean_probability),
+        str(sighting.frames),
+        *(measured(at.depth_m), *map(measured, depths), measured(at.temperature_c)),
+        "" if still is None else still.plain,
+    ]

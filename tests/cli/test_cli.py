@@ -96,6 +96,10 @@ def test_a_dive_log_is_joined_and_one_of_another_day_is_refused_in_a_sentence(tm
     done = reeflens(*given, "--divelog-offset", "3600", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert ",10.00,\n" in (tmp_path / "r" / "dive" / "frames.csv").read_text()
+    assert (
+        "dive.mp4: dive 1 of 1 in log.csv, 2026-05-01 09:29 to 2026-05-01 09:31 by the camera's clock: depth for"
+        in (" ".join(done.stderr.split()))
+    )
 
 
 def test_collect_says_what_it_made_and_what_it_could_not(tmp_path, model):

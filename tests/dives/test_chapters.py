@@ -68,6 +68,22 @@ class TestJoining:
             list(video := JoinedVideo([chapters[1]]))
         assert video.gaps == [Gap(0.0, None, "GX020042.MP4: chapter 1 is missing before it")]
 
+    @pytest.mark.parametrize("start", [None, datetime(2026, 6, 1, tzinfo=UTC)])
+    def test_after_a_gap_that_no_clock_measures_the_time_of_day_is_not_known(self, chapters, start):
+        video, frames = JoinedVideo([chapters[0], chapters[2]], start=start), []
+        with pytest.raises(SourceError, match=r"not known, nor the time of day from GX030042\.MP4 on"):
+            frames.extend(video)
+        assert all(frame.utc for frame in frames[:30])
+        assert {(frame.utc, frame.utc_source) for frame in frames[30:]} == {(None, "")}
+        assert [chapter.timed for chapter in video.chapters] == [True, False]
+
+    def test_one_clock_on_all_chapters_but_the_first_is_that_of_the_first(self, chapters, tmp_path):
+        assert JoinedVideo(chapters[1:]).info.start_utc is None
+        start = datetime(2026, 6, 1, tzinfo=UTC)
+        assert JoinedVideo(chapters[1:], start=start).info.start_utc == start
+        own = [chapter(tmp_path, f"GX0{k}0043.MP4", f"2026-05-01T09:30:0{k}Z") for k in (2, 3)]
+        assert JoinedVideo(own).info.start_utc == datetime(2026, 5, 1, 9, 30, 2, tzinfo=UTC)
+
     def test_an_unreadable_chapter_does_not_stop_the_rest(self, chapters):
         chapters[1].write_text("no video")
         video, frames = JoinedVideo(chapters), []
@@ -167,6 +183,15 @@ class TestProcessing:
         assert "GX020042.MP4" in str(run.error)
         (gap,) = record(run.folder)["source"]["gaps"]
         assert gap == {"at_s": 1.2, "length_s": None, "reason": gap["reason"]}
+
+    def test_what_comes_after_a_gap_of_unknown_length_has_no_date(self, chapters, engine, tmp_path):
+        run = process([chapters[0], chapters[2]], tmp_path / "out", engine, ProcessOptions(every_s=0.2))
+        dates = [(line["file"], bool(line["utc"])) for line in lines(run.folder)]
+        assert set(dates) == {("GX010042.MP4", True), ("GX030042.MP4", False)}
+        seen = lines(run.folder, "sightings.csv")
+        assert [line["start_utc"] for line in seen if line["peak_file"] == "GX030042.MP4"][-1] == ""
+        assert lines(run.folder, "occurrence.csv")[-1]["eventDate"] == ""
+        assert "time of day" in record(run.folder)["reason"]
 
     def test_the_overlay_draws_the_frames_of_every_chapter(self, chapters, engine, tmp_path):
         run = process(chapters, tmp_path / "out", engine, ProcessOptions(every_s=0.5, overlay=True))

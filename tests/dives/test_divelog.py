@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import json
+import re
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -12,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dives import divelog as divelog_module
-from dives.divelog import UNKNOWN, Conditions, DiveLog, Profile
+from dives.divelog import UNKNOWN, Conditions, DiveLog, Profile, in_words
 from dives.process import ProcessOptions, process
 from realtime.errors import DiveLogError
 
@@ -135,15 +137,34 @@ def test_a_depth_lies_between_its_neighbours(samples, second):
 
 class TestChoosing:
     def test_of_several_dives_the_one_that_overlaps_longest(self, tmp_path):
-        log = read(tmp_path, SUBSURFACE)
+        log = read(tmp_path, SUBSURFACE, offset_s=0.0)
         assert len(log.profiles) == 2
-        assert log.during("a.mp4", START + timedelta(seconds=100), 60.0).start_utc == START
+        morning = log.during("a.mp4", START + timedelta(seconds=100), 60.0)
+        assert (morning.log, morning.number, morning.of, morning.profile.start_utc) == ("log.any", 1, 2, START)
         afternoon = log.during("a.mp4", START.replace(hour=14, minute=10), 60.0)
-        assert afternoon.start_utc == START.replace(hour=14, minute=0, second=10)
+        assert afternoon.number == 2
+        assert afternoon.profile.start_utc == START.replace(hour=14, minute=0, second=10)
 
     def test_an_offset_moves_the_log_to_the_clock_of_the_camera(self, tmp_path):
         log = read(tmp_path, TABLE, offset_s=60.0)  # the log's clock is a minute ahead
-        assert at(log.during("a.mp4", START, 10.0), 0).depth_m == pytest.approx(10.0)
+        assert at(log.during("a.mp4", START, 10.0).profile, 0).depth_m == pytest.approx(10.0)
+
+    def test_a_log_without_a_zone_that_could_be_of_two_dives_is_asked_about(self, tmp_path):
+        """At UTC+4:30 the recording of 09:31 would be of the dive of 14:00."""
+        with pytest.raises(DiveLogError, match="does not say which zone") as caught:
+            read(tmp_path, SUBSURFACE).during("a.mp4", START + timedelta(seconds=60), 60.0)
+        offered = [float(text) for text in re.findall(r"--divelog-offset (\S+)", str(caught.value))]
+        assert offered == [0.0, 16200.0]
+        for number, offset_s in enumerate(offered, start=1):
+            log = read(tmp_path, SUBSURFACE, offset_s=offset_s)
+            assert log.during("a.mp4", START + timedelta(seconds=60), 60.0).number == number
+
+    def test_a_log_that_says_its_zone_or_could_be_of_one_dive_only_is_believed(self, tmp_path):
+        table = "time,depth_m\n2026-05-01T09:30:00{0},1\n2026-05-01T09:34:00{0},1\n2026-05-{1}:30:00{0},1\n"
+        assert read(tmp_path, table.format("Z", "01T11")).during("a.mp4", START, 60.0).of == 2
+        assert read(tmp_path, table.format("", "04T11")).during("a.mp4", START, 60.0).of == 2
+        with pytest.raises(DiveLogError, match="any of 2 dives"):
+            read(tmp_path, table.format("", "01T11")).during("a.mp4", START, 60.0)
 
     def test_no_overlap_names_the_times_of_both_and_a_time_zone_that_would_do(self, tmp_path):
         log = read(tmp_path, TABLE)
@@ -205,7 +226,7 @@ def test_what_is_no_text_too_big_or_not_there_is_refused(tmp_path, monkeypatch):
 
 def test_frames_and_sightings_carry_depth_and_temperature(tmp_path, engine):
     clip = write_clip(tmp_path / "a.mp4", frames=30, rate=10, metadata={"creation_time": "2026-05-01T09:30:57Z"})
-    run = process(clip, tmp_path / "out", engine, ProcessOptions(divelog=read(tmp_path, SUBSURFACE)))
+    run = process(clip, tmp_path / "out", engine, ProcessOptions(divelog=read(tmp_path, SUBSURFACE, offset_s=0.0)))
 
     def lines(name):
         with (run.folder / name).open(encoding="utf-8", newline="") as file:
@@ -217,6 +238,33 @@ def test_frames_and_sightings_carry_depth_and_temperature(tmp_path, engine):
     first = lines("sightings.csv")[0]
     assert float(first["min_depth_m"]) <= float(first["depth_m"]) <= float(first["max_depth_m"])
     assert first["temperature_c"] == "24.00"
+
+
+@given(
+    st.lists(st.integers(0, 3000), min_size=1, max_size=12, unique=True),
+    st.lists(st.one_of(st.none(), st.integers(-10, 3010)), min_size=1),
+)
+def test_a_moment_is_covered_when_its_depth_is_known(samples, asked):
+    seconds = np.array(sorted(samples), float)
+    profile = Profile(START, seconds, seconds, seconds)
+    moments = [None if second is None else START + timedelta(seconds=second) for second in asked]
+    stamps = np.array([moment and moment.replace(tzinfo=None) for moment in moments], "datetime64[us]")
+    known = [profile.at(moment).depth_m is not None for moment in moments]
+    assert profile.covers(stamps).tolist() == known
+
+
+def test_a_run_says_which_dive_was_joined_and_how_much_of_the_recording_it_covers(tmp_path, engine):
+    clip = write_clip(tmp_path / "a.mp4", frames=30, rate=10, metadata={"creation_time": "2026-05-01T09:31:58Z"})
+    log = read(tmp_path, SUBSURFACE, offset_s=0.0)
+    run = process(clip, tmp_path / "out", engine, ProcessOptions(divelog=log))
+    logged = json.loads((run.folder / "run.json").read_text())["divelog"]
+    assert logged == run.divelog
+    assert (logged["name"], logged["dive"], logged["dives"], logged["frames"]) == ("log.any", 1, 2, 21)
+    words = in_words(logged, run.classified)
+    assert words.startswith("dive 1 of 2 in log.any, 2026-05-01 09:30 to 2026-05-01 09:32")
+    assert "depth for 21 of 30 frames; the log says nothing of the rest" in words
+    assert "depth for 21 of 30 frames" in (run.folder / "report.html").read_text()
+    assert in_words({**logged, "frames": 27}, 30).endswith("27 of 30 frames")
 
 
 def test_a_log_of_another_day_stops_a_dive_before_anything_is_written(tmp_path, engine):

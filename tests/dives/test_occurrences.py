@@ -13,7 +13,7 @@ from toy_onnx import toy_contract, write_toy_model
 
 from dives.corrections import Verdict, add_correction, read_keys, undo_correction
 from dives.divelog import DiveLog
-from dives.occurrences import NAME, TERMS, write_occurrences
+from dives.occurrences import NAME, TERMS, is_scientific, write_occurrences
 from dives.process import ProcessOptions, process
 from realtime.engine import Engine
 from realtime.errors import ResultsError
@@ -108,6 +108,35 @@ def test_a_correction_is_validated_by_a_human_and_keeps_the_identifier(dive):
         undo_correction(dive, key)
     assert write_occurrences(dive)
     assert rows(dive) == before
+
+
+@pytest.mark.parametrize(
+    ("name", "scientific"),
+    [
+        *((name, True) for name in ("Aurelia aurita", "Aurelia sp.", "Epinephelus cf. marginatus", "Carangidae")),
+        *((name, True) for name in ("Octopus vulgaris", "Mola mola", "Octopus (Octopus) vulgaris Cuvier, 1797")),
+        *((name, True) for name in ("Caretta caretta (Linnaeus, 1758)", "Lamniformes", "Carcharhinus plumbeus")),
+        *((name, False) for name in ("moon jelly", "Moon Jelly", "Moon jelly", "Blue shark", "Grouper", "Sea_Rays")),
+        *((name, False) for name in ("Jelly fish", "two of them?", "", "Sea urchin", "Nudibranchs")),
+    ],
+)
+def test_a_name_is_scientific_when_it_is_written_like_one(name, scientific):
+    labels = ["Fish", "Jelly Fish", "Moon Jelly", "Octopus", "Sea Rays", "Sea Urchins", "Sharks", "Nudibranchs"]
+    assert is_scientific(name, labels) is scientific
+
+
+def test_an_animal_that_the_model_does_not_know_has_the_name_that_a_person_gave_it(dive):
+    fish, octopus, turtle = read_keys(dive)
+    add_correction(dive, fish, Verdict.WRONG, "Aurelia aurita", by="Ada")
+    add_correction(dive, octopus, Verdict.WRONG, "moon jelly")
+    add_correction(dive, turtle, Verdict.WRONG, "Octopoda")  # what the model calls Octopus
+    assert write_occurrences(dive)
+    names = [(row["scientificName"], row["vernacularName"], row["verbatimIdentification"]) for row in rows(dive)]
+    assert names == [
+        ("Aurelia aurita", "", "Aurelia aurita"),
+        ("", "moon jelly", "moon jelly"),
+        ("Octopoda", "", "Octopoda"),
+    ]
 
 
 def test_processing_the_dive_again_keeps_identifiers_and_corrections(dive, naming, tmp_path):

@@ -350,6 +350,18 @@ class TestCorrections:
             assert refused.status_code == 409
             assert refused.json()["detail"].startswith("corrections.jsonl: line 1 is no correction")
 
+    def test_what_the_model_missed_is_kept_listed_exported_and_taken_back(self, http: httpx.Client, dive: str) -> None:
+        seen = {"label": "Aurelia aurita", "media_s": 0.5, "by": "Ada"}
+        told = http.post(f"api/dives/{dive}/missed", json=seen).raise_for_status().json()
+        assert (told["label"], told["by"], told["start_s"]) == ("Aurelia aurita", "Ada", told["peak_s"])
+        assert http.get(f"api/dives/{dive}/missed").json() == [told]
+        named = {name: told[name] for name in ("label", "file", "peak_frame")}
+        assert http.delete(f"api/dives/{dive}/missed", params=named).status_code == 204
+        assert http.get(f"api/dives/{dive}/missed").json() == []
+        assert http.delete(f"api/dives/{dive}/missed", params=named).status_code == 404
+        for wrong in ({"label": ""}, {"media_s": 9999.0}, {"media_s": -1.0}, {"start_s": 5000.0}):
+            assert http.post(f"api/dives/{dive}/missed", json={**seen, **wrong}).status_code == 422
+
     @pytest.mark.parametrize(
         ("said", "status"),
         [

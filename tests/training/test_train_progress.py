@@ -19,7 +19,22 @@ def test_a_log_file_gets_the_lines_that_stay_and_a_sign_of_life_now_and_then() -
     lines.advance(10, "all is well")
     lines.advance(10)
     lines.say("read")
-    assert stream.getvalue().splitlines() == ["reading: 20 of 100  all is well", "read"]
+    assert stream.getvalue().splitlines() == ["reading: 20 of 100  all is well  0:04:08 left", "read"]
+
+
+def test_a_log_file_is_told_the_time_left_reckoned_without_what_was_done_before() -> None:
+    now = 0.0
+    stream = io.StringIO()
+    lines = PlainLines(stream, every_s=30.0, clock=lambda: now)
+    lines.begin("classifying", 10_000)
+    lines.advance(5_000, "resumed")
+    now = 40.0
+    lines.advance(100, "2.5/s")
+    lines.begin("reading", 0)  # nobody knows how many
+    lines.advance(1)
+    now = 80.0
+    lines.advance(1)
+    assert stream.getvalue().splitlines() == ["classifying: 5100 of 10000  2.5/s  0:32:40 left", "reading: 2"]
 
 
 def test_a_terminal_shows_a_bar_and_keeps_lines_above_it() -> None:
