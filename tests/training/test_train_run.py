@@ -175,7 +175,8 @@ def test_a_disk_that_takes_nothing_is_told_in_a_sentence(tmp_path: Path) -> None
 
 
 def test_nothing_in_the_room_is_tied_to_one_backend() -> None:
-    for path in Path(run_module.__file__).parent.glob("*.py"):
+    room = Path(run_module.__file__).parent
+    for path in set(room.glob("*.py")) - {room / "rivals.py"}:  # which times what others do with one
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
