@@ -40,7 +40,7 @@ test-web:
 	else echo "skipped: tests/web needs node 20 or later"; fi
 
 test: install-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 clean:
 	rm -rf .venv build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
