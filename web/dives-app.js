@@ -9,8 +9,9 @@ import { Rows } from "./dives-rows.js";
 import { Shelf, Uploads, countWords, fillSpecies, speciesOfAll } from "./dives-shelf.js";
 import { Track } from "./dives-track.js";
 import { Sending, isSame, refusal } from "./dives-upload.js";
-import { bytes, dateWords, folded, why, workShare, workWords } from "./dives-words.js";
+import { bytes, dateWords, why, workShare, workWords } from "./dives-words.js";
 import { mediaTime, percent } from "./format.js";
+import { labelMeant } from "./named.js";
 import { recall, remember } from "./preferences.js";
 import { LANGUAGES, labelText, language, meansNoAnimal, number, speak, t } from "./text.js";
 
@@ -563,9 +564,7 @@ async function onSighting(does, sighting) {
     value: "",
     list: true,
     take: async (truth) => {
-      // People read "Sea Turtle" or "Kaplumbağa" where the class is called "Sea_Turtle".
-      const meant = (known) => [known, labelText(known)].some((name) => folded(name) === folded(truth));
-      const label = (state.labels ?? []).find(meant) ?? truth;
+      const label = labelMeant(truth, state.labels ?? []);
       if (label === sighting.label) throw new Error(t("wrong.same"));
       await correct(sighting, "wrong", label);
     },
