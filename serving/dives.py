@@ -6,7 +6,7 @@ import csv
 import math
 import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from fastapi import APIRouter, HTTPException, Request, Response
 from pydantic import BaseModel, Field
@@ -143,6 +143,11 @@ class CorrectionWord(BaseModel):
     label: str
     by: str
     at: str
+
+    @classmethod
+    def of(cls, word: Correction) -> Self:
+        """As a correction says it."""
+        return cls(verdict=word.verdict, label=word.label, by=word.by, at=word.at.isoformat())
 
 
 class SightingRow(BaseModel):
@@ -404,9 +409,7 @@ def _sightings(results: Path) -> list[SightingRow]:
             mean_probability=_number(line.get("mean_probability")),
             start_utc=line.get("start_utc") or "",
             still=line.get("still") or "",
-            correction=CorrectionWord(verdict=word.verdict, label=word.label, by=word.by, at=word.at.isoformat())
-            if word
-            else None,
+            correction=CorrectionWord.of(word) if word else None,
         )
         for number, (key, line, word) in enumerate(zip(keys, lines, words, strict=True))
     ]

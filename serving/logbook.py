@@ -24,11 +24,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dives.corrections import Correction, Verdict
 from dives.sighting_rows import SightingRow
 from realtime.frames import Frame, FrameResult, Picture
 from realtime.overlay import draw_overlay
 from realtime.sightings import MERGE_GAP_S, Sighting, SightingTracker
 from serving.recorder import Recorder, RecordingStatus
+from serving.said import Said
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +42,7 @@ STILL_MAX_SIDE = 640
 STILL_QUALITY = 85
 TICK_S = 0.5
 NOTE_S = 1.0  # how often a sighting under way is noted: what a killed process may lose of its end
-LOOK_S = 30.0  # how often it is looked whether files were removed meanwhile
+LOOK_S = 30.0  # how often it is looked whether files were removed, or something was said, meanwhile
 SILENT_S = MERGE_GAP_S + 1.0  # without results for so long its animal is not in view any more
 _ID = re.compile("[0-9a-f]{16}")
 
@@ -100,6 +102,7 @@ class Logbook:
     ) -> None:
         self._labels = labels
         self._recorder = recorder
+        self._said = Said(recorder.folders if recorder is not None else {})
         self._clock = clock
         self._sources = {name: _Source() for name in sources}
         self._queue: deque[_Seen] = deque()
@@ -192,6 +195,19 @@ class Logbook:
             return None
         found = self._recorder.file(entry.source, path)
         return found if found.is_file() else None
+
+    @property
+    def records(self) -> bool:
+        """Whether sightings are recorded, so that something can be said of them."""
+        return self._recorder is not None
+
+    def said(self, entry: Entry) -> Correction | None:
+        """The word that stands on a sighting; one that another program wrote is known after LOOK_S. Asks no disk."""
+        return self._said.of(entry.source, entry.row)
+
+    def say(self, entry: Entry, verdict: Verdict | None, truth: str = "", *, by: str = "") -> None:
+        """Keeps a word on a sighting, or takes the last one back; raises what ``Said.say`` raises. Asks the disk."""
+        self._said.say(entry.source, entry.row, verdict, truth, by=by)
 
     def recording(self) -> RecordingStatus:
         """How recording is going."""
@@ -310,9 +326,10 @@ class Logbook:
                 self._look()
 
     def _look(self) -> None:
-        """Which files of the list are there."""
+        """Which files of the list are there, and what is said of it."""
         if self._recorder is None:
             return
+        self._said.look()
         self._look_s, self._clips = self._clock(), self._recorder.status().clips
         with self._lock:
             entries = [entry for source in self._sources.values() for entry in _entries(source)]

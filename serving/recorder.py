@@ -80,6 +80,11 @@ class Recorder:
         """Whether every picture is wanted, and not only those of sightings."""
         return bool(self._clips)
 
+    @property
+    def folders(self) -> dict[str, Path]:
+        """Where each source is recorded; from any thread."""
+        return {name: source.folder for name, source in self._recording.sources.items()}
+
     def status(self) -> RecordingStatus:
         """Now; from any thread."""
         return RecordingStatus(

@@ -62,6 +62,7 @@ NEEDS: dict[tuple[str, str], Role] = {
     ("GET", "/api/uploads/{upload_id}"): Role.VIEW,
     # Changing what is kept, and a camera of one's own, which takes part of the model's time.
     (SOCKET, "/ws/webcam"): Role.OPERATE,
+    ("POST", "/api/sightings/{sighting}/correction"): Role.OPERATE,
     ("PATCH", "/api/dives/{dive_id}"): Role.OPERATE,
     ("DELETE", "/api/dives/{dive_id}"): Role.OPERATE,
     ("POST", "/api/dives/{dive_id}/cancel"): Role.OPERATE,

@@ -1,16 +1,20 @@
-"""Which animals were seen, newest first, and the pictures that prove it."""
+"""Which animals were seen, newest first, the pictures that prove it, and what people say of them."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, HTTPException, Query, Response
-from fastapi.responses import FileResponse
+from fastapi.responses import FileResponse, JSONResponse
 from pydantic import BaseModel, Field
 
+from dives.corrections import MAX_BY, MAX_LABEL, Verdict
+from realtime.errors import ResultsError
 from serving.answers import Jpeg, Problem, problem
+from serving.dives import CorrectionWord
 from serving.logbook import KEPT, Entry, Logbook
+from serving.said import NotSayableError
 from serving.station import StationDep
 
 router = APIRouter(prefix="/api/sightings", tags=["sightings"])
@@ -47,6 +51,22 @@ class SightingItem(BaseModel):
     still: str | None = Field(description="JPEG of the peak; relative to the server's address. Changes with the peak.")
     overlay: str | None = Field(description="The same with the heat map over it.")
     clip: str | None = Field(description="H.264 mp4 around it, when that is recorded and complete.")
+    recorded: bool = Field(description="Whether the server records, so that something can be said of it.")
+    correction: CorrectionWord | None = Field(description="What people say of it; null when nobody has said anything.")
+
+
+class Word(BaseModel):
+    """What somebody says of a sighting. truth: what it is, for "wrong" alone. by: who says so, if they like."""
+
+    verdict: Literal["right", "wrong", "nothing", "undo"]
+    truth: str = Field(default="", max_length=4 * MAX_LABEL)
+    by: str = Field(default="", max_length=MAX_BY)
+
+
+class NotSaid(Problem):
+    """Why a word cannot be kept. cause: the same in a word: off (nothing is recorded), gone (its files), unreadable."""
+
+    cause: Literal["off", "gone", "unreadable"]
 
 
 @router.get(
@@ -81,6 +101,30 @@ def sightings(
 def sighting(station: StationDep, sighting: str) -> SightingItem:
     """One sighting."""
     return _item(_find(station.logbook, sighting), station.logbook)
+
+
+@router.post(
+    "/{sighting}/correction",
+    responses={
+        **NO_SUCH,
+        409: {"model": NotSaid, "description": "There is nothing to keep it with, for this cause."},
+        507: problem("The disk does not take it."),
+    },
+    response_model=SightingItem,
+)
+def correct(station: StationDep, sighting: str, word: Word) -> SightingItem | Response:
+    """Keeps a word on a recorded sighting, or takes the last one back; on the disk when this answers."""
+    entry = _find(station.logbook, sighting)
+    try:
+        verdict = None if word.verdict == "undo" else Verdict(word.verdict)
+        station.logbook.say(entry, verdict, word.truth, by=word.by)
+    except ValueError as error:
+        raise HTTPException(422, str(error)) from error
+    except NotSayableError as error:
+        return JSONResponse({"detail": str(error), "cause": error.cause}, 409)
+    except ResultsError as error:
+        raise HTTPException(507, "the correction is not kept: the disk does not take it") from error
+    return _item(entry, station.logbook)
 
 
 @router.get("/{sighting}/still.jpg", response_class=Jpeg, responses=NO_SUCH)
@@ -128,7 +172,7 @@ def _picture(logbook: Logbook, entry: Entry, file: str, small: bytes | None) -> 
 
 
 def _item(entry: Entry, logbook: Logbook) -> SightingItem:
-    row, base = entry.row, f"api/sightings/{entry.id}"
+    row, base, word = entry.row, f"api/sightings/{entry.id}", logbook.said(entry)
     has_still = entry.still is not None or logbook.has(entry, row.still)
     has_overlay = entry.still is not None or logbook.has(entry, row.overlay)
     has_clip = logbook.has(entry, row.clip)
@@ -150,4 +194,6 @@ def _item(entry: Entry, logbook: Logbook) -> SightingItem:
         still=f"{base}/still.jpg{version}" if has_still else None,
         overlay=f"{base}/overlay.jpg{version}" if has_overlay else None,
         clip=f"{base}/clip.mp4" if has_clip else None,
+        recorded=logbook.records,
+        correction=CorrectionWord.of(word) if word is not None else None,
     )

@@ -434,10 +434,16 @@ $("opacity").addEventListener("input", (event) => change({ type: "opacity", valu
 $("colours").addEventListener("change", (event) => change({ type: "colours", colours: event.target.value }));
 $("language").addEventListener("change", (event) => setLanguage(event.target.value));
 
-$("sightings").addEventListener("click", ({ target }) => {
+$("sightings").addEventListener("click", async ({ target }) => {
   const at = [...$("sightings").children].indexOf(target.closest("li"));
   const entry = sightingsOf(state)[at];
-  if (entry?.still) renderer.show(entry, isPresent(entry, state));
+  if (!entry?.still) return;
+  try {
+    const { showSighting } = await import("./sighting-dialog.js");
+    await showSighting(entry, isPresent(entry, state), state.model?.labels ?? [], loadSightings);
+  } catch {
+    say(t("closed.1006"));
+  }
 });
 
 $("camera").addEventListener("change", (event) => {

@@ -9,8 +9,9 @@ import { Rows } from "./dives-rows.js";
 import { Shelf, Uploads, countWords, fillSpecies, speciesOfAll } from "./dives-shelf.js";
 import { Track } from "./dives-track.js";
 import { Sending, isSame, refusal } from "./dives-upload.js";
-import { bytes, dateWords, folded, why, workShare, workWords } from "./dives-words.js";
+import { bytes, dateWords, why, workShare, workWords } from "./dives-words.js";
 import { mediaTime, percent } from "./format.js";
+import { labelMeant } from "./named.js";
 import { recall, remember } from "./preferences.js";
 import { LANGUAGES, labelText, language, meansNoAnimal, number, speak, t } from "./text.js";
 
@@ -584,17 +585,11 @@ async function onSighting(does, sighting) {
     value: "",
     list: true,
     take: async (truth) => {
-      const label = labelMeant(truth);
+      const label = labelMeant(truth, state.labels ?? []);
       if (label === sighting.label) throw new Error(t("wrong.same"));
       await correct(sighting, "wrong", label);
     },
   });
-}
-
-/** People read "Sea Turtle" or "Kaplumbağa" where the class is called "Sea_Turtle". */
-function labelMeant(words) {
-  const meant = (known) => [known, labelText(known)].some((name) => folded(name) === folded(words));
-  return (state.labels ?? []).find(meant) ?? words;
 }
 
 /** There is an animal on the stage, and the model does not say so. */
@@ -609,7 +604,7 @@ function tellMissed() {
     value: "",
     list: true,
     take: async (words) => {
-      await tell(`api/dives/${id}/missed`, "POST", { label: labelMeant(words), media_s: mediaS, by: $("by").value.trim() });
+      await tell(`api/dives/${id}/missed`, "POST", { label: labelMeant(words, state.labels ?? []), media_s: mediaS, by: $("by").value.trim() });
       await hearOthers(id);
     },
   });

@@ -1,6 +1,7 @@
 // A dive, an upload and their work in words. Pure.
 
 import { decimal, duration, percent, rate } from "./format.js";
+import { folded } from "./named.js";
 import { labelText, language, number, phrase, t } from "./text.js";
 
 /** 1536 -> "1.5 kB"; thousands, as disks and browsers count. */
@@ -78,9 +79,6 @@ export function uploadWords({ state, offset, size, rate: perSecond, reason, retr
   if (state === "retrying") return t(reason === "busy" ? "upload.elsewhere" : "upload.retrying", { ...values, left: duration(Math.max(0, retryAtMs - nowMs) / 1000) });
   return t(`upload.${state}`, values);
 }
-
-/** Without accents, and without the dot that tells a Turkish i from an ı: people search without them. */
-export const folded = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase().replaceAll("ı", "i");
 
 /** Which dives are asked for. query: words, each of which is in the title, the file's name, a species or the date. */
 export function matching(dives, { query, species, state }) {

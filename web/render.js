@@ -20,6 +20,7 @@ import {
   isPresent,
   linkAnnouncement,
   lossWords,
+  saidWords,
   sightingWords,
   tileWords,
 } from "./words.js";
@@ -27,7 +28,7 @@ import {
 export const LISTED = 100; // sightings on the page
 const THUMBNAIL = [192, 108]; // twice its size on the page, for screens with two pixels per pixel
 
-/** Binds to the document; returns {render(state, nowMs), thumbnailOf(id), show(entry, present), say(text)}. */
+/** Binds to the document; returns {render(state, nowMs), thumbnailOf(id), say(text)}. */
 export function createRenderer(document) {
   const $ = (id) => document.getElementById(id);
   const make = (tag, className = "", text = "") => {
@@ -252,10 +253,11 @@ export function createRenderer(document) {
       item.dataset.open = present ? "yes" : "no";
       put(name, words.label);
       put(when, words.when);
-      put(note, words.note);
+      const line = [words.note, saidWords(entry.correction)].filter(Boolean).join(" · ");
+      put(note, line);
       when.title = [entry.start_utc, entry.end_utc].filter(Boolean).join(" – ");
       button.disabled = !entry.still; // one of this device's own camera has no more than its thumbnail
-      button.ariaLabel = entry.still ? `${t("sighting.open", words)}, ${words.note}` : null;
+      button.ariaLabel = entry.still ? `${t("sighting.open", words)}, ${line}` : null;
       if (entry.still && picture.getAttribute("src") !== entry.still) picture.src = entry.still;
     });
     $("no-sightings").hidden = listed.length > 0;
@@ -274,20 +276,6 @@ export function createRenderer(document) {
     button.append(picture, text);
     item.append(button);
     return { item, button, picture, name, when, note };
-  }
-
-  /** One sighting, larger: its still with the heat map, and the clip when there is one. */
-  function show(entry, present) {
-    const words = sightingWords(entry, present);
-    put($("sighting-title"), words.label);
-    const more = [t("sighting.mean", { share: percent(entry.mean_probability) }), t("sighting.frames", { n: entry.frames })];
-    put($("sighting-words"), [words.when, words.note, ...more].join(" · "));
-    const frame = String(entry.peak_frame);
-    $("sighting-still").alt = t("sighting.still", { label: words.label, frame, source: entry.source });
-    $("sighting-still").src = entry.overlay ?? entry.still;
-    $("sighting-clip").hidden = !entry.clip;
-    if (entry.clip) $("sighting-clip").href = entry.clip;
-    $("sighting").showModal();
   }
 
   function renderControls(state) {
@@ -357,7 +345,7 @@ export function createRenderer(document) {
   /** One sentence that passes: a still was saved, or could not be. */
   const say = (text) => put($("toast"), text);
 
-  return { render, thumbnailOf, show, say };
+  return { render, thumbnailOf, say };
 }
 
 function put(element, text) {

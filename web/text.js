@@ -16,6 +16,9 @@ export function speak(language, catalogue) {
 
 export const language = () => spoken.language;
 
+/** Adds words that came later to those of the language. */
+export const learn = (more) => Object.assign(spoken.catalogue, more);
+
 /** The text of a key, `values` filled in; `fallback` for a key that no catalogue has. */
 export function t(key, values = {}, fallback = key) {
   const found = spoken.catalogue[key] ?? fallback;

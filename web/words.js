@@ -200,6 +200,9 @@ export function sightingWords(entry, present) {
   return { label: labelText(entry.label), when, note: `${lasted} · ${best}` };
 }
 
+/** What people say of a sighting, or "". */
+export const saidWords = (said) => (said ? t(`said.${said.verdict}`, { label: labelText(said.label) }) : "");
+
 /** The facts behind the page, as [name, value] rows. */
 export function factRows(state) {
   const { model, server } = state;

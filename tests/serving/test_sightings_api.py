@@ -1,9 +1,10 @@
-"""serving/sightings.py: the list over HTTP, its pictures, and what a kill leaves of it."""
+"""serving/sightings.py: the list over HTTP, its pictures, what people say of it, and what a kill leaves of both."""
 
 from __future__ import annotations
 
 import csv
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,13 +20,14 @@ import pytest
 from clips import write_clip
 from running import WAIT_S, Running, running
 
+from dives.collect import collect
 from realtime.errors import ResultsError, SettingsError
 from server import ServerSettings
 
 ROOT = Path(__file__).parents[2]
 FIELDS = {
     *("id", "source", "label", "start_s", "end_s", "start_utc", "end_utc", "ongoing", "peak_s", "peak_frame"),
-    *("peak_probability", "mean_probability", "frames", "still", "overlay", "clip"),
+    *("peak_probability", "mean_probability", "frames", "still", "overlay", "clip", "recorded", "correction"),
 }
 
 
@@ -89,6 +91,27 @@ def test_stills_and_clips_are_where_the_list_says(recorded: tuple[Running, Path]
     assert (part.status_code, part.headers["content-type"], part.content) == (206, "video/mp4", b"ftyp")
 
 
+def say(http: httpx.Client, sighting: str, **word: str) -> httpx.Response:
+    return http.post(f"api/sightings/{sighting}/correction", json=word)
+
+
+def test_what_is_said_of_a_sighting_stands_in_the_list_and_in_its_folder_until_it_is_taken_back(
+    recorded: tuple[Running, Path],
+) -> None:
+    server, folder = recorded
+    ended = [item for item in some(server.http, "?source=reef", 3) if not item["ongoing"]]
+    item = ended[-1]
+    assert (item["recorded"], item["correction"]) == (True, None)
+    told = say(server.http, item["id"], verdict="wrong", truth="Moray eel", by="Ada").raise_for_status().json()
+    assert {**told["correction"], "at": ""} == {"verdict": "wrong", "label": "Moray eel", "by": "Ada", "at": ""}
+    assert told in listed(server.http, "?source=reef")
+    assert say(server.http, item["id"], verdict="wrong", truth=item["label"]).status_code == 422
+    assert say(server.http, item["id"], verdict="maybe").status_code == 422
+    assert say(server.http, "0123456789abcdef", verdict="right").status_code == 404
+    assert "Moray eel" in (folder / "reef" / "corrections.jsonl").read_text(encoding="utf-8")
+    assert say(server.http, item["id"], verdict="undo").json()["correction"] is None
+
+
 @pytest.mark.parametrize(
     "path",
     [
@@ -132,6 +155,19 @@ def test_without_a_folder_sightings_and_small_stills_are_kept_in_memory(toy_mode
         assert server.http.get(found[-1]["still"]).headers["content-type"] == "image/jpeg"
         assert server.http.get(f"api/sightings/{found[0]['id']}/clip.mp4").status_code == 404
         assert server.status()["recording"]["state"] == "off"
+        assert not found[0]["recorded"]
+        refused = say(server.http, found[0]["id"], verdict="right")
+        assert (refused.status_code, refused.json()["cause"]) == (409, "off")
+        assert "--record" in refused.json()["detail"]
+
+
+def test_of_a_recording_that_was_removed_nothing_can_be_said(toy_model: Path, clip: Path, tmp_path: Path) -> None:
+    with running(toy_model, sources={"reef": str(clip)}, record=tmp_path / "rec") as server:
+        (item, *_) = [item for item in some(server.http, "", 1) if not item["ongoing"]]
+        shutil.rmtree(tmp_path / "rec")
+        refused = say(server.http, item["id"], verdict="right")
+        assert (refused.status_code, refused.json()["cause"]) == (409, "gone")
+        assert not (tmp_path / "rec").exists()
 
 
 def test_a_folder_that_cannot_be_written_stops_the_start(toy_model: Path, tmp_path: Path) -> None:
@@ -149,7 +185,9 @@ def test_clips_want_a_folder_and_a_length(settings: dict[str, Any]) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL there")
-def test_what_was_listed_when_the_server_was_killed_is_there_after_a_restart(toy_model: Path, tmp_path: Path) -> None:
+def test_what_was_listed_and_said_when_the_server_was_killed_is_there_after_a_restart_and_becomes_a_photograph(
+    toy_model: Path, tmp_path: Path
+) -> None:
     """SIGKILL while a sighting is under way, on a picture that never changes; then the same folder again, twice."""
     still = np.full((48, 64, 3), (0, 0, 255), np.uint8)
     (tmp_path / "red").mkdir()
@@ -171,6 +209,7 @@ def test_what_was_listed_when_the_server_was_killed_is_there_after_a_restart(toy
                 deadline_s = monotonic() + WAIT_S
                 while not (seen := listed(http)) or seen[0]["frames"] < 2:
                     assert monotonic() < deadline_s
+                say(http, seen[0]["id"], verdict="wrong", truth="Moray eel", by="Ada").raise_for_status()
         finally:
             server.send_signal(signal.SIGKILL)
             server.wait(WAIT_S)
@@ -180,7 +219,11 @@ def test_what_was_listed_when_the_server_was_killed_is_there_after_a_restart(toy
             (kept,) = [item for item in listed(again.http, "?source=reef") if item["id"] == seen[0]["id"]]
             assert (kept["label"], kept["ongoing"], kept["start_utc"]) == ("Fish", False, seen[0]["start_utc"])
             assert kept["frames"] >= seen[0]["frames"]
+            assert kept["correction"]["label"] == "Moray eel"
             assert again.http.get(kept["still"]).status_code == 200
+    assert collect([folder], tmp_path / "photos").problems == []
+    (photo,) = (tmp_path / "photos" / "Moray eel").iterdir()
+    assert cv2.imread(str(photo)).shape == still.shape
     with next((folder / "reef").glob("frames-*.csv")).open(encoding="utf-8", newline="") as file:
         lines = list(csv.DictReader(file))
     assert lines[0]["stable_label"] == "Fish"

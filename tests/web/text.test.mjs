@@ -14,6 +14,7 @@ const read = (name) => readFileSync(new URL(name, WEB), "utf8");
 const scripts = readdirSync(WEB).filter((name) => name.endsWith(".js"));
 const catalogues = Object.fromEntries(Object.keys(LANGUAGES).map((language) => [language, catalogue(language)]));
 const own = Object.fromEntries(Object.keys(LANGUAGES).map((language) => [language, ownOfDives(language)]));
+const closer = Object.fromEntries(Object.keys(LANGUAGES).map((language) => [language, catalogue(`sighting-${language}`)]));
 const door = Object.fromEntries(Object.keys(LANGUAGES).map((language) => [language, catalogue(`login-${language}`)]));
 const texts = (entry) => (typeof entry === "string" ? [entry] : Object.values(entry));
 const placeholders = (text) => [...new Set(text.match(/\{\w+\}/g))].sort();
@@ -23,13 +24,13 @@ after(() => speak("en", catalogues.en));
 test("every language has its catalogues, is known to the early scripts, and there is no other", () => {
   const found = readdirSync(WEB).filter((name) => /\.json$/.test(name) && name !== "package.json");
   const languages = Object.keys(LANGUAGES);
-  assert.deepEqual(found.sort(), languages.flatMap((language) => [`dives-${language}.json`, `login-${language}.json`, `${language}.json`]).sort());
+  assert.deepEqual(found.sort(), languages.flatMap((language) => [`dives-${language}.json`, `login-${language}.json`, `sighting-${language}.json`, `${language}.json`]).sort());
   for (const early of ["early.js", "login.js"]) assert.ok(read(early).includes(JSON.stringify(languages).replaceAll(",", ", ")), early);
 });
 
-for (const of of [catalogues, own, door]) {
+for (const of of [catalogues, own, closer, door]) {
   for (const [language, { labels: _, ...said }] of Object.entries(of)) {
-    const name = `${language}${of === own ? ", the dives" : of === door ? ", the way in" : ""}`;
+    const name = `${language}${of === own ? ", the dives" : of === door ? ", the way in" : of === closer ? ", a sighting" : ""}`;
 
     test(`${name}: the keys of English and no other, none of them empty`, () => {
       assert.deepEqual(Object.keys(said), Object.keys(of.en));
@@ -52,14 +53,24 @@ for (const of of [catalogues, own, door]) {
   }
 }
 
-test("the dives' own words take no word of the live page's away", () => {
-  assert.deepEqual(Object.keys(own.en).filter((key) => key in catalogues.en), []);
+test("the dives' own words take no word of the live page's away, and neither do those that come later", () => {
+  for (const more of [own, closer]) assert.deepEqual(Object.keys(more.en).filter((key) => key in catalogues.en), []);
+});
+
+test("both pages ask with the same words what a sighting was", () => {
+  const pairs = { right: "sighting.right", wrong: "sighting.wrong", nothing: "sighting.nothing", undo: "sighting.undo" };
+  const more = { what: "wrong.title", any: "wrong.hint", keep: "wrong.yes", same: "wrong.same", cancel: "cancel", by: "by" };
+  for (const language of Object.keys(LANGUAGES)) {
+    for (const [one, other] of Object.entries({ ...pairs, ...more, "not-kept": "play.not-kept" })) {
+      assert.equal(closer[language][`say.${one}`], own[language][other], `${language}: ${one}`);
+    }
+  }
 });
 
 const ofDives = (name) => name.startsWith("dives");
 const ofDoor = (name) => name === "login.js";
 const pages = [
-  { page: "index.html", code: scripts.filter((name) => !ofDives(name) && !ofDoor(name)), own: catalogues.en, known: catalogues.en },
+  { page: "index.html", code: scripts.filter((name) => !ofDives(name) && !ofDoor(name)), own: { ...catalogues.en, ...closer.en }, known: { ...catalogues.en, ...closer.en } },
   { page: "dives.html", code: scripts.filter(ofDives), own: own.en, known: { ...catalogues.en, ...own.en } },
   { page: "login.html", code: scripts.filter(ofDoor), own: door.en, known: door.en },
 ];
@@ -115,7 +126,7 @@ test("Turkish: a class by its name, however a folder writes it; one that is not 
 });
 
 test("plurals follow the number", () => {
-  speak("en", catalogues.en);
+  speak("en", closer.en);
   assert.deepEqual([1, 2, 1234].map((n) => t("sighting.frames", { n })), ["1 frame", "2 frames", "1,234 frames"]);
 });
 

@@ -17,6 +17,7 @@ import {
   isPresent,
   linkAnnouncement,
   lossWords,
+  saidWords,
   sightingWords,
   tileWords,
 } from "../../web/words.js";
@@ -189,6 +190,12 @@ test("a sighting's time is media time where no wall clock is known", () => {
   assert.deepEqual(said(entry, false), ["Sea Turtle", "0:04 – 1:05", "1 min 0 s · best 90%"]);
   assert.deepEqual(said(entry, true), ["Sea Turtle", "since 0:04", "1 min 0 s · best 90%"]);
   assert.deepEqual(said({ ...entry, end_s: 4.9 }, false), ["Sea Turtle", "0:04", "0.7 s · best 90%"]);
+});
+
+test("what people say of a sighting is said as on the dives' page", () => {
+  const words = (verdict, label = "") => saidWords({ verdict, label });
+  assert.deepEqual([words("right"), words("wrong", "Sea_Turtle"), words("nothing")], ["right", "it is Sea Turtle", "nothing there"]);
+  assert.deepEqual([saidWords(null), saidWords(undefined)], ["", ""]); // this device's own camera's have no such field
 });
 
 test("a sighting is present only while its source is live and its label is the stable one", () => {
