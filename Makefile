@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: install install-dev demo check lint types test-web test clean
+.PHONY: install install-dev demo check lint types test-web test fuzz clean
 
 install: .venv/installed
 
@@ -41,6 +41,12 @@ test-web:
 
 test: install-dev
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+# Inputs for each of some forty parsers; a quarter of an hour and more on one core.
+FUZZ_INPUTS ?= 40000
+
+fuzz: install-dev
+	FUZZ_INPUTS=$(FUZZ_INPUTS) $(BIN)/python -m pytest -s -q tests/test_fuzz.py
 
 clean:
 	rm -rf .venv build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -47,7 +47,7 @@ def read_settings(app: click.Group, path: Path) -> dict[str, Any]:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise SettingsError(f"{path}: cannot be read ({(error.strerror or str(error)).lower()})") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise SettingsError(f"{path}: not TOML ({error})") from error
     for name, table in tables.items():
         if name not in app.commands or not isinstance(table, dict):

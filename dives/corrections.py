@@ -321,7 +321,7 @@ def _read_lines(folder: Path) -> Iterator[tuple[SightingKey, datetime, Correctio
             raw = json.loads(line)
             key, at = _key_from_json(raw["sighting"]), datetime.fromisoformat(raw["at"])
             word = None if raw["verdict"] == _UNDO else _from_json(key, raw)
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             raise ResultsError(f"{path}: line {number} is no correction ({error}); mend or remove that line") from error
         yield key, at, word
 

@@ -31,6 +31,8 @@ MAX_BYTES = 64 << 20  # decades of diving; an XML tree takes some ten times its 
 HALF_HOUR = timedelta(minutes=30)  # time zones are that far apart
 ZONES = range(-24, 29)  # in half hours: from UTC-12 to UTC+14
 COVERED = 0.9  # of the frames; below that somebody should look at the clocks
+LONGEST_S = 3e9  # a century, more than all dives of a table span; Python's calendar ends in the year 9999
+YEARS = range(1000, 9000)  # so that a shift of clocks stays within it, too
 HOLE_S = 300.0  # dive computers sample every 1 to 60 s; between samples further apart nothing is known
 KELVIN = 273.15
 TIME_NAMES = ("time", "utc", "datetime", "timestamp", "dateandtime")
@@ -158,7 +160,7 @@ class DiveLog:
         """
         if start_utc is None:
             raise DiveLogError(f"{name}: does not say when it was recorded, so no dive log can be joined; give --start")
-        end_utc = start_utc + timedelta(seconds=duration_s or 0.0)
+        end_utc = start_utc + timedelta(seconds=min(duration_s or 0.0, LONGEST_S))
         offset_s = self.offset_s or 0.0
         shifted = [
             replace(profile, start_utc=profile.start_utc - timedelta(seconds=offset_s)) for profile in self.profiles
@@ -255,6 +257,8 @@ def _profile(start: datetime, samples: Iterable[tuple[float, float, float]], *, 
         return None
     if not np.isfinite(table[:, :2]).all():
         raise _UnreadableError("a time or depth in it is not a number")
+    if np.abs(table[:, 0]).max() > LONGEST_S:
+        raise _UnreadableError("a time in it lies more than a century from another")
     seconds, first = np.unique(table[:, 0], return_index=True)
     return Profile(start, seconds, np.maximum(table[first, 1], 0.0), table[first, 2], zoned)
 
@@ -386,6 +390,8 @@ def _moment(text: str) -> tuple[datetime, bool]:
         moment = datetime.fromisoformat(text.strip())
     except ValueError as error:
         raise _UnreadableError(f"expected a date and time such as 2026-05-01T09:30:00Z, received {text!r}") from error
+    if moment.year not in YEARS:
+        raise _UnreadableError(f"expected a date on which somebody can have dived, received {text!r}")
     if moment.tzinfo is None:
         return moment.replace(tzinfo=UTC), False
     return moment.astimezone(UTC), True
@@ -413,7 +419,7 @@ def _metric(text: str | None, unit: str, otherwise: float) -> float:
 
 def _clock(text: str) -> float:
     """ "61:30 min" as 3690 seconds."""
-    found = re.fullmatch(r"\s*(?:(\d+):)?(\d+):(\d+)(?:\s*min)?\s*", text)
+    found = re.fullmatch(r"\s*(?:(\d{1,9}):)?(\d{1,9}):(\d{1,9})(?:\s*min)?\s*", text)
     if found is None:
         raise _UnreadableError(f"expected a time such as '1:30 min', received {text!r}")
     hours, minutes, seconds = (int(part or 0) for part in found.groups())

@@ -110,7 +110,10 @@ class Journal:
     def rows(self, source: str) -> Iterator[RawResult]:
         """The rows in order, as the first pass made them; ``source`` is the name they carry."""
         for chunk in self.chunks():
-            yield from unpack(chunk, source)
+            try:
+                yield from unpack(chunk, source)
+            except (OverflowError, UnicodeDecodeError) as error:  # whole by its CRC, and of no version of ours
+                raise ResultsError(f"{self.path}: holds a row that cannot be read; run without --resume") from error
 
     def moments(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """int64 [n] frame numbers and float64 [n] media times of all rows."""
@@ -257,7 +260,7 @@ def _read_header(file: BinaryIO, path: Path) -> dict[str, Any] | None:
         header = json.loads(line)
         if header["format"] != FORMAT or not isinstance(header["facts"], dict) or not isinstance(header["notes"], dict):
             raise ValueError(header["format"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ResultsError(f"{path}: not a journal of this version of Reeflens ({FORMAT}); run without --resume") from (
             error
         )

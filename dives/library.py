@@ -369,7 +369,7 @@ def read_facts(folder: Path) -> DiveFacts:
         if Path(facts.video).name != facts.video or facts.video in ("", ".", ".."):
             raise ValueError(f"video: {facts.video!r} is no file name")
         return facts
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise LibraryError(f"{folder / FACTS}: cannot be read ({error})") from error
 
 

@@ -95,7 +95,7 @@ def read_probe(folder: Path) -> Probe | None:
             return None
         raw["size_hw"] = (int(raw["size_hw"][0]), int(raw["size_hw"][1]))
         return Probe(**raw)
-    except (OSError, ValueError, KeyError, TypeError, IndexError):
+    except (OSError, ValueError, KeyError, TypeError, IndexError, OverflowError, RecursionError):
         return None
 
 

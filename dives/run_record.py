@@ -87,7 +87,7 @@ def read_run(folder: Path) -> dict[str, Any] | None:
     """The folder's run.json, or None when there is none of this version that can be read."""
     try:
         record = json.loads((folder / NAME).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return record if isinstance(record, dict) and record.get("schema_version") == SCHEMA_VERSION else None
 

@@ -67,7 +67,7 @@ def read_index(folder: Path) -> dict[str, Any] | None:
     """track.json of ``folder``, or None when there is none of this version."""
     try:
         index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return index if isinstance(index, dict) and index.get("version") == VERSION else None
 
@@ -101,6 +101,8 @@ def _chunk(
         raise ResultsError("cams.npy holds fewer maps than frames.csv has lines; process the dive again")
     try:
         media_s = np.array([float(line["media_s"]) for line in lines])
+        if not np.isfinite(media_s).all():
+            raise ValueError("media_s: expected seconds, received no finite number")
         top = [[number.get(line.get(f"label_{k}") or "", NONE) for k in range(1, TOP + 1)] for line in lines]
         best = [[float(line.get(f"probability_{k}") or 0.0) for k in range(1, TOP + 1)] for line in lines]
         columns = [

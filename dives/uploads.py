@@ -128,7 +128,7 @@ class Uploads:
             raw = json.loads((folder / UPLOAD).read_text(encoding="utf-8"))
             raw["offset"] = (folder / DATA).stat().st_size
             return Upload(**raw)
-        except (OSError, ValueError, TypeError) as error:
+        except (OSError, ValueError, TypeError, RecursionError) as error:
             raise UploadError("gone", "this upload is not here any more; begin it again") from error
 
     def open(self) -> list[Upload]:

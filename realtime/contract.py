@@ -132,7 +132,7 @@ class ModelContract:
         """Reads ``to_json``'s text. Raises ContractError naming the first missing, unknown or wrong field."""
         try:
             raw = json.loads(text)
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:  # also a number of 5,000 digits, 2,000 brackets in a row
             raise ContractError(f"{METADATA_KEY}: not JSON ({error})") from error
         if not isinstance(raw, dict):
             raise ContractError(f"{METADATA_KEY}: expected a JSON object, received {type(raw).__name__}")
@@ -185,7 +185,10 @@ def _one_of(name: str, value: object, allowed: tuple[str, ...]) -> None:
 def _number(name: str, value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ContractError(f"{name}: expected a number, received {value!r}")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError as error:  # JSON knows whole numbers of any length
+        raise ContractError(f"{name}: expected a number, received one of {len(str(value))} digits") from error
 
 
 def _positive(name: str, value: object) -> None:

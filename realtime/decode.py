@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import stat
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +16,9 @@ from PIL import Image, ImageOps
 EXTENSIONS = frozenset({".jpg", ".jpeg", ".jpe", ".mpo", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"})
 MIN_SIDE = 16  # pixels; one cell of the Grad-CAM grid. A smaller picture shows nothing that could be recognised.
 MAX_PIXELS = 89_478_485  # where Pillow would warn of a decompression bomb: 268 MB of RGB
+MAX_FILE_BYTES = 256 * 2**20  # read whole into memory, in training by several threads at once
+# Of what Pillow opens: it goes by what a file holds, not by its name, and for EPS it would start Ghostscript.
+FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "BMP", "TIFF", "GIF")
 _DEEP_GREY = ("I;16", "I;16L", "I;16B", "I;16N", "I")
 
 
@@ -33,6 +38,16 @@ def strict_decoding() -> Iterator[None]:
         yield
 
 
+def picture_bytes(path: Path) -> bytes:
+    """What is in a file, for ``decode``. Raises UndecodableError for a pipe, device or enormous file, and OSError."""
+    facts = path.stat()
+    if not stat.S_ISREG(facts.st_mode):
+        raise UndecodableError("not a regular file")  # reading a pipe would wait for ever
+    if facts.st_size > MAX_FILE_BYTES:
+        raise UndecodableError(f"{facts.st_size / 2**20:.0f} MiB; at most {MAX_FILE_BYTES // 2**20} MiB are read")
+    return path.read_bytes()
+
+
 def decode(data: bytes) -> NDArray[np.uint8]:
     """The picture in ``data`` as displayed: uint8 [H, W, 3] RGB, turned by its EXIF orientation.
 
@@ -40,7 +55,7 @@ def decode(data: bytes) -> NDArray[np.uint8]:
     animations) the first is taken. Raises UndecodableError. Call it within ``strict_decoding``.
     """
     try:
-        with Image.open(io.BytesIO(data)) as picture:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
             width, height = picture.size
             if min(width, height) < MIN_SIDE:
                 raise UndecodableError(f"{width} x {height} pixels; at least {MIN_SIDE} x {MIN_SIDE} are needed")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import logging
 import re
+import stat
 import threading
 import time
 from collections import deque
@@ -23,7 +24,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.decode import EXTENSIONS, UndecodableError, decode, strict_decoding
+from realtime.decode import EXTENSIONS, UndecodableError, decode, picture_bytes, strict_decoding
 from realtime.errors import Cause, SourceError
 from realtime.fileclock import FileClock
 from realtime.frames import Frame
@@ -36,7 +37,13 @@ log = logging.getLogger(__name__)
 UNKNOWN_INTERVAL_S = 1.0 / 30.0  # between frames, when a file says nothing of its rate
 MAX_PIXELS = 1 << 26  # of a frame, twice that of 8K; a header may ask for gigabytes
 # Formats that name other files: somebody who hands us one could have us read what is none of his.
-PLAYLISTS = frozenset({"hls", "concat", "dash", "imf", "sdp", "rtsp", "rtp", "webm_dash_manifest"})
+# image2: a picture called p%03d.jpg stands for p000.jpg and so on; vobsub: subtitles that lie in a file beside it.
+PLAYLISTS = frozenset(
+    {"hls", "concat", "dash", "imf", "sdp", "rtsp", "rtp", "sap", "webm_dash_manifest", "image2", "vobsub"}
+)
+SINGLE_FILES = ",".join(sorted(av.formats_available - PLAYLISTS))  # for ffmpeg, before it opens what a list names
+TEXT = frozenset({"tty", "bin", "adf", "idf", "xbin"})  # to ffmpeg any text file is a video of its letters
+_TAGGED = re.compile(r"(\d{1,6}):(\d{1,6}):(\d{1,6}(?:\.\d{1,12})?)")  # how Matroska says how long a track is
 CORRUPT_END = 4  # frames; a picture that was cut off may be shown before some that are whole (B-frames)
 
 
@@ -172,7 +179,7 @@ class VideoFile(_Closing):
                     index=index,
                     media_s=media_s,
                     picture=VideoPicture(decoded, self._aspect),
-                    utc=self.info.start_utc + timedelta(seconds=media_s) if self.info.start_utc else None,
+                    utc=_after(self.info.start_utc, media_s),
                     utc_source=self.info.utc_source,
                 )
                 index += 1
@@ -260,7 +267,7 @@ class VideoFile(_Closing):
     def _duration_s(self) -> float | None:
         if self._stream.duration and self._stream.time_base:
             return float(self._stream.duration * self._stream.time_base)
-        if tagged := re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", self._stream.metadata.get("DURATION", "")):
+        if tagged := _TAGGED.fullmatch(self._stream.metadata.get("DURATION", "")):
             hours, minutes, seconds = tagged.groups()
             return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
         return self._container.duration / av.time_base if self._container.duration else None
@@ -339,7 +346,7 @@ class PictureFolder(_Closing):
     def _read(self, path: Path) -> NDArray[np.uint8] | None:
         try:
             with strict_decoding():
-                return decode(path.read_bytes())
+                return decode(picture_bytes(path))
         except (OSError, UndecodableError) as error:
             reason = _unreadable(self.name, error).reason if isinstance(error, OSError) else str(error)
             self.skipped.append((path.name, reason))
@@ -432,21 +439,28 @@ def natural_order(name: str) -> list[tuple[int, int, str]]:
 
 def _open_container(path: Path, name: str) -> av.container.InputContainer:
     try:
+        mode = path.stat().st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            # A pipe into which nobody writes would keep us for ever, and some devices have no end.
+            raise SourceError(name, "a pipe or device, where a file was expected", Cause.NOT_VIDEO)
         with path.open("rb") as file:  # ffmpeg's own messages for these are less clear
             if not file.read(1):
                 raise SourceError(name, "the file is empty", Cause.NOT_VIDEO)
     except OSError as error:
         raise _unreadable(name, error) from error
     try:
-        # The prefix and the allow-list keep names like "concat:..." and playlists from opening anything else.
-        container = av.open(f"file:{path}", options={"protocol_whitelist": "file"}, metadata_errors="replace")
+        # The prefix and the allow-lists keep names like "concat:..." and playlists from opening anything else.
+        options = {"protocol_whitelist": "file", "format_whitelist": SINGLE_FILES}
+        container = av.open(f"file:{path}", options=options, metadata_errors="replace")
+    except av.error.ArgumentError as error:  # what ffmpeg says of a format that is not on the list, and of some damage
+        why = "a list of other files, or damaged; of a list give the files that it names"
+        raise SourceError(name, why, Cause.NOT_VIDEO) from error
     except (av.error.FFmpegError, OSError) as error:
         why = f"not a video that can be read ({error.strerror or error})"
         raise SourceError(name, why, Cause.NOT_VIDEO) from error
-    if not PLAYLISTS.isdisjoint(container.format.name.split(",")):
+    if container.format.name in TEXT:
         container.close()
-        why = "a list of other files and no video itself; give the files that it names"
-        raise SourceError(name, why, Cause.NOT_VIDEO)
+        raise SourceError(name, "not a video that can be read (it is text)", Cause.NOT_VIDEO)
     return container
 
 
@@ -463,14 +477,20 @@ def _unreadable(name: str, error: OSError) -> SourceError:
     return SourceError(name, (error.strerror or type(error).__name__).lower(), Cause.UNAVAILABLE)
 
 
+def _after(start_utc: datetime | None, media_s: float) -> datetime | None:
+    """The moment; None also where the calendar ends, as a damaged stamp may be of any age."""
+    try:
+        return start_utc + timedelta(seconds=media_s) if start_utc else None
+    except OverflowError:
+        return None
+
+
 def _container_utc(metadata: dict[str, str]) -> datetime | None:
     """When a container says it was made, which cameras set to the start of the recording; None when unset."""
     text = metadata.get("com.apple.quicktime.creationdate") or metadata.get("creation_time") or ""
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):  # the year 1, or 9999, in another zone
         return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    moment = moment.astimezone(UTC)
     return moment if moment.year >= 1990 else None  # 1904 and 1970 are unset clocks

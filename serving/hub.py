@@ -160,7 +160,8 @@ class Hub:
         self._newest = _Item(self.counts.published, frame.picture, result, status, captured_s)
         self.counts.published += 1
         self._update_wanted()
-        self._wake_all()
+        for viewer in self._viewers:
+            viewer._look()
 
     def overtake(self, times: int) -> None:
         """Counts results that a newer one replaced before they could be published."""
@@ -177,7 +178,8 @@ class Hub:
         """Every viewer's ``next`` raises HubClosed from now on."""
         self.closed = True
         self._newest = None
-        self._wake_all()
+        for viewer in self._viewers:
+            viewer._wake.set()
 
     async def wait_empty(self) -> None:
         """Returns when nobody is left. Safe to cancel."""
@@ -200,10 +202,6 @@ class Hub:
         if wanted != self._wanted:
             self._wanted = wanted
             self.on_wanted(wanted)
-
-    def _wake_all(self) -> None:
-        for viewer in self._viewers:
-            viewer._wake.set()
 
     def _encode(self, item: _Item) -> None:
         """Starts on ``item``'s JPEG unless one is being made; whoever waits gets that one, then the newest."""
@@ -275,6 +273,7 @@ class Viewer:
         self._last_seq = newest.seq - 1 if newest is not None else hub.counts.published - 1
         self._handed: _Item | None = None
         self._waits_for_jpeg = False
+        self._asking = False
         self._wake = asyncio.Event()
 
     async def next(self) -> str | bytes:
@@ -296,7 +295,11 @@ class Viewer:
                     self._full_since_s = self._hub._clock()
                 return self._hub._message(item, self)
             self._wake.clear()
-            await self._wake.wait()
+            self._asking = True
+            try:
+                await self._wake.wait()
+            finally:
+                self._asking = False
 
     def handle(self, message: wire.Ack | wire.Ping | wire.Want | wire.Explain) -> None:
         """Takes what the viewer says. Raises WireError for an acknowledgement of what was never sent.
@@ -311,6 +314,8 @@ class Viewer:
                     self._in_flight.popleft()
                     self._full_since_s = None
                 self._hub._update_wanted()
+                self._look()
+                return
             case wire.Ping(t):
                 self._pongs.append(wire.pong(t))
             case wire.Want(picture):
@@ -346,7 +351,9 @@ class Viewer:
     def _next_item(self) -> _Item | None:
         if self._handed is not None:
             item, self._handed = self._handed, None
-            return item
+            newest = self._hub._newest
+            # A text may have gone out first, to a slow reader, and there is a newer one by now.
+            return newest if newest is not None and newest.settled else item
         self._waits_for_jpeg = False
         newest = self._hub._newest
         if newest is None or newest.seq <= self._last_seq or len(self._in_flight) >= MAX_IN_FLIGHT:
@@ -356,6 +363,14 @@ class Viewer:
         self._waits_for_jpeg = True
         self._hub._encode(newest)
         return None
+
+    def _look(self) -> None:
+        """There is a newer result, or room for one: wakes the sender if it can have it now.
+
+        Woken each time it would look three times for each result, twice in vain.
+        """
+        if self._asking and (self._handed is not None or self._next_item() is not None):
+            self._wake.set()
 
     def _hand(self, item: _Item) -> None:
         if self._waits_for_jpeg:

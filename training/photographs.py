@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import hashlib
 import os
-import stat
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.decode import EXTENSIONS, UndecodableError, decode, strict_decoding
+from realtime.decode import EXTENSIONS, UndecodableError, decode, picture_bytes, strict_decoding
 from realtime.errors import DataError
 from realtime.labels import NO_ANIMAL, class_key, label_key
 from realtime.preprocess import resize_rgb
@@ -23,7 +22,6 @@ from training.duplicates import FINGERPRINT_BYTES, fingerprint
 from training.progress import Reporter, Silent
 
 GROUPS_FILE = "pictures.csv"  # beside the class folders: a line per picture that has a group
-MAX_FILE_BYTES = 256 * 2**20  # read whole into memory, by several threads at once
 _SPLIT_NAMES = {"train", "training", "val", "valid", "validation", "test"}
 
 
@@ -170,7 +168,7 @@ def load_photographs(
     def one(row: int) -> tuple[str, str] | Skipped:
         file = files[row]
         try:
-            data = _read(file.full)
+            data = picture_bytes(file.full)
             rgb = decode(data)
         except (OSError, UndecodableError) as error:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
@@ -243,15 +241,6 @@ def _pictures_below(folder: Path, skipped: list[Skipped]) -> list[Path]:
             else:
                 skipped.append(Skipped(str(path), f"not a picture by its name ({path.suffix or 'no ending'})"))
     return pictures
-
-
-def _read(path: Path) -> bytes:
-    facts = path.stat()
-    if not stat.S_ISREG(facts.st_mode):
-        raise UndecodableError("not a regular file")  # reading a pipe would wait for ever
-    if facts.st_size > MAX_FILE_BYTES:
-        raise UndecodableError(f"{facts.st_size / 2**20:.0f} MiB; at most {MAX_FILE_BYTES // 2**20} MiB are read")
-    return path.read_bytes()
 
 
 def _list(names: Iterable[str], most: int = 8) -> str:

@@ -364,6 +364,25 @@ def test_a_viewer_that_joins_while_a_picture_is_made_waits_for_that_one(hub: Hub
     run(test)
 
 
+def test_who_was_handed_a_picture_while_it_took_a_text_gets_a_newer_one_that_is_ready(hub: Hub) -> None:
+    async def test() -> None:
+        async with watching(hub) as slow_reader, watching(hub) as other:
+            publish(hub, 0, slow := SlowPicture())
+            waiting = asyncio.ensure_future(slow_reader.next())
+            await asyncio.to_thread(slow.started.wait, 10)
+            slow_reader.handle(wire.Ping(1.0))
+            assert json.loads(str(await soon(waiting)))["type"] == "pong"
+            first = asyncio.ensure_future(result_for(other))
+            await asyncio.sleep(0)
+            slow.go_on.set()
+            assert (await soon(first)).header["seq"] == 0
+            publish(hub, 1)
+            assert (await result_for(other)).header["seq"] == 1
+            assert (await result_for(slow_reader)).header["seq"] == 1
+
+    run(test)
+
+
 def test_a_viewer_that_joins_after_a_newer_result_is_not_given_the_older_one_in_the_making(hub: Hub) -> None:
     async def test() -> None:
         async with watching(hub) as first:
