@@ -124,8 +124,9 @@ def live_key(row: SightingRow) -> SightingKey:
 def _holds(folder: Path, row: SightingRow) -> bool:
     """Whether the tables have it. One that ends meanwhile is in sightings.csv before it leaves the other."""
     with suppress(OSError):
-        for name, newest in ((ONGOING, 1), ("sightings.csv", None)):
-            if any(row.is_same(other) for other in read_rows(folder / name, newest)):
+        # The newest table first: one of other columns, of another version, is followed by sightings-2.csv.
+        for path in (folder / ONGOING, *sorted(folder.glob("sightings*.csv"), reverse=True)):
+            if any(row.is_same(other) for other in read_rows(path, None)):
                 return True
     return False
 

@@ -508,7 +508,7 @@ def test_what_was_seen_before_the_page_opened_is_listed_and_opens_with_its_map(c
     count = page.locator("#sightings li").count()
     page.wait_for_function("n => document.querySelectorAll('#sightings li').length > n", arg=count)  # goes on by itself
     page.locator("#sightings button").nth(1).press("Enter")
-    page.wait_for_function("() => document.querySelector('#sighting-still').naturalWidth > 0")
+    page.wait_for_function("() => document.querySelector('#sighting-still')?.naturalWidth > 0")
     assert page.locator("#sighting").is_visible()
     assert page.locator("#sighting-clip").is_hidden()
     page.keyboard.press("Escape")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -164,7 +163,7 @@ def test_without_a_folder_sightings_and_small_stills_are_kept_in_memory(toy_mode
 def test_of_a_recording_that_was_removed_nothing_can_be_said(toy_model: Path, clip: Path, tmp_path: Path) -> None:
     with running(toy_model, sources={"reef": str(clip)}, record=tmp_path / "rec") as server:
         (item, *_) = [item for item in some(server.http, "", 1) if not item["ongoing"]]
-        shutil.rmtree(tmp_path / "rec")
+        (tmp_path / "rec").rename(tmp_path / "away")  # at once, while it is written to
         refused = say(server.http, item["id"], verdict="right")
         assert (refused.status_code, refused.json()["cause"]) == (409, "gone")
         assert not (tmp_path / "rec").exists()
