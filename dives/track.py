@@ -87,7 +87,7 @@ def _cams(results: Path) -> NDArray[np.uint8]:
         cams: NDArray[np.uint8] = np.load(results / "cams.npy", mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
         return np.zeros((0, 0, 0), np.uint8)
-    except (OSError, ValueError) as error:
+    except Exception as error:  # of a damaged header numpy raises anything, from EOFError to SyntaxError
         raise ResultsError(f"{results / 'cams.npy'}: cannot be read ({error})") from error
     if cams.ndim != 3 or cams.dtype != np.uint8 or cams.shape[1] != cams.shape[2]:
         raise ResultsError(f"{results / 'cams.npy'}: expected uint8 [n, G, G], found {cams.dtype} {cams.shape}")

@@ -17,8 +17,10 @@ EXTENSIONS = frozenset({".jpg", ".jpeg", ".jpe", ".mpo", ".png", ".webp", ".bmp"
 MIN_SIDE = 16  # pixels; one cell of the Grad-CAM grid. A smaller picture shows nothing that could be recognised.
 MAX_PIXELS = 89_478_485  # where Pillow would warn of a decompression bomb: 268 MB of RGB
 MAX_FILE_BYTES = 256 * 2**20  # read whole into memory, in training by several threads at once
-# Of what Pillow opens: it goes by what a file holds, not by its name, and for EPS it would start Ghostscript.
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "BMP", "TIFF", "GIF")
+# Of what Pillow opens, as which an MPO is a JPEG: it goes by what a file holds, not by its name, and for EPS it would
+# start Ghostscript.
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
+Image.init()  # it knows a format that it is asked for by name only after this
 _DEEP_GREY = ("I;16", "I;16L", "I;16B", "I;16N", "I")
 
 

@@ -13,7 +13,8 @@ def label_key(name: str) -> str:
     """What two spellings of a class have in common: case, ``_``, ``-`` and spaces do not count."""
     # macOS stores accents as separate characters (NFD), everyone else as one (NFC)
     plain = unicodedata.normalize("NFC", name).casefold()
-    return re.sub(r"[\s_-]+", "", plain) or plain
+    joined = re.sub(r"[\s_-]+", "", plain) or plain
+    return unicodedata.normalize("NFC", joined)  # an accent may have stood behind what was taken out
 
 
 def class_key(name: str) -> str:

@@ -133,6 +133,9 @@ class VideoFile(_Closing):
         if not playable:
             self._container.close()
             raise SourceError(self.name, "there is no video in this file", Cause.NOT_VIDEO)
+        if playable[0].codec_context is None:
+            self._container.close()
+            raise SourceError(self.name, "no decoder here reads the video in this file", Cause.NOT_VIDEO)
         self._stream = playable[0]
         if self._stream.width * self._stream.height > MAX_PIXELS:
             self._container.close()

@@ -22,6 +22,7 @@ MEMORY = Path("/dev/shm")  # where there is one, no disk is asked for the millio
 FOLDER = TemporaryDirectory(prefix="reeflens-fuzz-", dir=MEMORY if MEMORY.is_dir() else None)
 TARGETS = targets(Path(FOLDER.name))
 DAMAGES = 9  # of each example
+LONG = "FUZZ_INPUTS" in os.environ
 INPUTS = int(os.environ.get("FUZZ_INPUTS", "300"))
 tried: Counter[str] = Counter()
 
@@ -45,6 +46,7 @@ def test_any_bytes_are_taken_or_refused_in_our_words(name: str) -> None:
     @settings(
         max_examples=max(1, INPUTS // (1 + DAMAGES) // target.slow),
         database=None,
+        derandomize=not LONG,  # the ordinary run is the same every time
         phases=[Phase.generate, Phase.shrink],
         suppress_health_check=list(HealthCheck),
     )

@@ -141,9 +141,9 @@ class TestRefused:
 
     def test_a_playlist_of_files_that_are_there(self, tmp_path):
         write_clip(tmp_path / "inner.ts")
-        for name in ("list.m3u8", "list.mp4"):
+        for name, why in (("list.m3u8", "a list of other files"), ("list.mp4", "not a video")):
             (tmp_path / name).write_text("#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\ninner.ts\n#EXT-X-ENDLIST\n")
-            with pytest.raises(SourceError, match="a list of other files"):
+            with pytest.raises(SourceError, match=why):
                 VideoFile(tmp_path / name)
 
     def test_frames_that_are_too_large_by_the_header_or_in_the_middle(self, tmp_path, monkeypatch):
