@@ -323,7 +323,7 @@ def _logs(add: Add, folder: Path) -> None:
     def dive_log(data: bytes) -> None:
         log.write_bytes(data)
         read = DiveLog.read(log, offset_s=3600.0)
-        profile = read.during("dive.mp4", start, 60.0)
+        profile = read.during("dive.mp4", start, 60.0).profile
         depth_m = profile.at(start).depth_m
         assert depth_m is None or (math.isfinite(depth_m) and depth_m >= 0)
         profile.depths(start, start)
