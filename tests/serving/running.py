@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import queue
 import ssl
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -81,6 +83,9 @@ def running(model: Path, **settings: Any) -> Iterator[Running]:
         server = Running(ready, client, stop, thread)
         try:
             yield server
+        except (TimeoutError, httpx.TimeoutException):
+            faulthandler.dump_traceback(sys.__stderr__)  # where every thread of the server stands
+            raise
         finally:
             server.stop()
 

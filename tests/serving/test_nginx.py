@@ -62,7 +62,9 @@ class Browser:
 
 
 @contextmanager
-def nginx(folder: Path, server_port: int) -> Iterator[Browser]:
+def nginx(folder: Path, authority: str, *, keeps_host: bool = True) -> Iterator[Browser]:
+    """In front of the server at ``authority``; without ``keeps_host`` the server is asked by that, not by NAME."""
+    folder.mkdir()
     cert, key = write_pair(folder, "reef")
     (server,) = re.findall(r"```nginx\n(.*?)```", (ROOT / "docs/network.md").read_text(encoding="utf-8"), re.DOTALL)
     with socket.create_server(("127.0.0.1", 0)) as free:
@@ -71,7 +73,8 @@ def nginx(folder: Path, server_port: int) -> Iterator[Browser]:
         ("listen 443 ssl;", f"listen 127.0.0.1:{port} ssl;"),
         ("/etc/ssl/reef.example.org.crt", str(cert)),
         ("/etc/ssl/reef.example.org.key", str(key)),
-        ("127.0.0.1:8000", f"127.0.0.1:{server_port}"),
+        ("127.0.0.1:8000", authority),
+        *([] if keeps_host else [("proxy_set_header Host $http_host;", "")]),
     ):
         assert written in server
         server = server.replace(written, here)
@@ -102,7 +105,6 @@ def nginx(folder: Path, server_port: int) -> Iterator[Browser]:
 
 
 def test_through_nginx_one_logs_in_watches_and_sends_a_recording(toy_model: Path, tmp_path: Path) -> None:
-    (tmp_path / "nginx").mkdir()
     with (
         running(
             toy_model,
@@ -111,7 +113,7 @@ def test_through_nginx_one_logs_in_watches_and_sends_a_recording(toy_model: Path
             public_origins=[ORIGIN],
             token=TOKEN,
         ) as server,
-        nginx(tmp_path / "nginx", int(server.authority.rpartition(":")[2])) as browser,
+        nginx(tmp_path / "nginx", server.authority) as browser,
     ):
         answer, _ = browser.ask("GET", "/")
         assert (answer.status, answer.headers["location"]) == (303, "login?to=live")
@@ -146,3 +148,26 @@ def test_through_nginx_one_logs_in_watches_and_sends_a_recording(toy_model: Path
         assert (answer.status, json.loads(content)["bytes"]) == (200, len(recording))
         answer, content = browser.ask("GET", f"/api/dives/{upload}/original", range="bytes=256-511")
         assert (answer.status, content) == (206, recording[256:512])
+
+
+@pytest.mark.parametrize("keeps_host", [True, False])
+def test_a_page_behind_a_proxy_that_was_named_watches(toy_model: Path, tmp_path: Path, keeps_host: bool) -> None:
+    with (
+        running(toy_model, public_origins=[ORIGIN], insecure=True) as server,
+        nginx(tmp_path / "nginx", server.authority, keeps_host=keeps_host) as browser,
+    ):
+        assert browser.ask("GET", "/")[0].status == 200
+        assert browser.ask("GET", "/api/sources")[0].status == 200
+        with browser.watch("/ws/live/scene") as socket_:
+            assert text(socket_)["type"] == "hello"
+            assert result(socket_).header["source"] == "scene"
+        assert browser.ask("GET", "/api/sources", origin="https://evil.example")[0].status == 403
+        with browser.watch("/ws/live/scene", origin="https://evil.example") as socket_:
+            assert closing(socket_)[0] == 1008
+
+
+def test_a_proxy_that_nobody_named_is_refused(toy_model: Path, tmp_path: Path) -> None:
+    with running(toy_model) as server, nginx(tmp_path / "nginx", server.authority) as browser:
+        assert browser.ask("GET", "/")[0].status == 403
+        with browser.watch("/ws/live/scene") as socket_:
+            assert closing(socket_)[0] == 1008
