@@ -43,9 +43,11 @@ from serving.answers import problem
 from serving.bodies import Bodies
 from serving.bridge import Bridge, Outlet
 from serving.camera import Cameras
+from serving.crowd import Crowd
 from serving.desk import Desk
 from serving.guard import Gate, Guard
 from serving.hub import Hub
+from serving.later import retry_after
 from serving.lean import Lean
 from serving.logbook import Logbook
 from serving.page import page_router
@@ -216,7 +218,8 @@ def create_app(settings: ServerSettings) -> FastAPI:
             401: problem("A token is needed."),
             403: problem("This page, this host name or this token may not do that."),
             413: problem("The request is too long."),
-            429: problem("Too many wrong tokens came from this address."),
+            429: retry_after("Too many wrong tokens came from this address."),
+            503: retry_after("As many requests as can be are being answered."),
         },
     )
     public = [*map(public_origin, settings.public_origins)]
@@ -224,6 +227,7 @@ def create_app(settings: ServerSettings) -> FastAPI:
     app.add_middleware(Lean)  # the last is asked first
     app.add_middleware(Bodies)
     app.add_middleware(Gate, guard=app.state.guard)
+    app.add_middleware(Crowd, max_viewers=settings.max_viewers)
     app.add_middleware(Access, bound_host=settings.host, public=public)
     app.include_router(live.router)
     app.include_router(webcam.router)

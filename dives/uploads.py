@@ -39,7 +39,7 @@ _DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)", re.IGNORECASE)  # names 
 
 
 class UploadError(ReeflensError):
-    """An upload cannot go on like this. kind: "too-big", "full", "offset", "busy" or "gone"."""
+    """An upload cannot go on like this. kind: "too-big", "full", "crowded", "offset", "busy" or "gone"."""
 
     def __init__(self, kind: str, reason: str, *, offset: int = 0) -> None:
         super().__init__(reason)
@@ -102,7 +102,7 @@ class Uploads:
             self._expire()
             waiting = self.open()
             if len(waiting) >= MAX_OPEN:
-                raise UploadError("full", f"{len(waiting)} uploads are open; finish or cancel one first")
+                raise UploadError("crowded", f"{len(waiting)} uploads are open; finish or cancel one first")
             self._check_room(size, sum(upload.size - upload.offset for upload in waiting))
             upload = Upload(
                 id=new_id(),

@@ -41,6 +41,7 @@ from realtime.errors import LibraryError, ResultsError
 from serving.answers import problem
 from serving.desk import Desk, DeskDep
 from serving.files import send_file, whole_or_part
+from serving.later import no_room, retry_after
 
 CANCEL_S = 12.0
 VIDEO_TYPES = {".mp4": "video/mp4", ".m4v": "video/mp4", ".mov": "video/mp4"}
@@ -340,7 +341,7 @@ def left_over(desk: DeskDep, dive_id: str) -> list[LeftOver]:
     ]
 
 
-@router.post("/{dive_id}/corrections", responses={409: CONFLICT, 507: problem("The disk does not take it.")})
+@router.post("/{dive_id}/corrections", responses={409: CONFLICT, 507: retry_after("The disk does not take it.")})
 def correct(desk: DeskDep, dive_id: str, said: Said) -> SightingRow:
     """Keeps a word on a sighting, or takes the last one back; on the disk when this answers."""
     desk.dive(dive_id)
@@ -363,7 +364,7 @@ def correct(desk: DeskDep, dive_id: str, said: Said) -> SightingRow:
     except ValueError as error:
         raise HTTPException(422, str(error)) from error
     except ResultsError as error:
-        raise HTTPException(507, "the correction is not kept: the disk does not take it") from error
+        raise no_room("the correction is not kept: the disk does not take it") from error
     return _sightings(results)[said.number]
 
 
