@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import re
 import signal
@@ -36,7 +37,7 @@ from realtime.live import LiveRunner, LiveStatus
 from realtime.reconnecting import Reconnecting
 from realtime.scene import TestScene
 from realtime.sources import Paced, Source, open_recorded
-from serving import dives, downloads, live, metrics, missed, session, sightings, status, uploads, webcam, wire
+from serving import dives, downloads, hush, live, metrics, missed, session, sightings, status, uploads, webcam, wire
 from serving.access import WILDCARDS, Access, is_loopback, public_origin
 from serving.ages import FrameAges
 from serving.answers import problem
@@ -272,6 +273,7 @@ def serve(
             proxy_headers=False,
             timeout_graceful_shutdown=DRAIN_S,
         )
+        logging.getLogger(hush.LOGGER).addFilter(hush.HUSH)
         url = _url(settings.host, listener.getsockname()[1], "http" if settings.tls_cert is None else "https")
         server = _Server(config, app, stop or threading.Event(), partial(on_ready, url))
         asyncio.run(_serve(app, server, listener))

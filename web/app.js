@@ -26,6 +26,7 @@ const now = () => performance.now();
 
 const world = {
   openSocket: (url) => new WebSocket(url),
+  refusal: (url) => import("./refused.js").then((found) => found.refusal(url), () => null),
   now,
   setTimer: (callback, ms) => setTimeout(callback, ms),
   clearTimer: (id) => clearTimeout(id),
@@ -261,7 +262,8 @@ async function loadSources(early) {
 
 async function loadServer() {
   try {
-    dispatch({ type: "server", server: await fetchJson("api/status") });
+    const [server, { role }] = await Promise.all([fetchJson("api/status"), fetchJson("api/session")]);
+    dispatch({ type: "server", server: { ...server, role } });
   } catch {
     // The hello already named the provider; this only adds details to the facts.
   }
@@ -368,7 +370,7 @@ async function fullScreen() {
 function help() {
   if ($("dialog").open) return;
   $("dialog").showModal();
-  renderer.render(state, now());
+  import("./facts.js").then(({ factRows }) => renderer.tell(factRows, state, now()), () => {}); // the keys are there
 }
 
 function parsed(text) {
