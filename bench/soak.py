@@ -66,8 +66,8 @@ COLOURS = ("red", "green", "blue")
 class Soak:
     """What the actors share: where the server is, what it acknowledged, and what nobody expected."""
 
-    def __init__(self, url: str, folder: Path, camera: RtspCamera) -> None:
-        self.url, self.folder, self.camera = url, folder, camera
+    def __init__(self, url: str, folder: Path, camera: RtspCamera, videos: list[Path]) -> None:
+        self.url, self.folder, self.camera, self.videos = url, folder, camera, videos
         self.ws = url.replace("http://", "ws://")
         self.over = threading.Event()
         self.counts: Counter[str] = Counter()
@@ -281,7 +281,7 @@ def fill(soak: Soak, disk: Path) -> None:
 
 def send(soak: Soak) -> None:
     """A recording, in parts, one of them broken off; waits until it is classified, says a word of it, fetches all."""
-    video = random.choice(soak.videos).read_bytes()  # type: ignore[attr-defined]
+    video = random.choice(soak.videos).read_bytes()
     with soak.client() as client:
         begun = client.post("api/uploads", json={"name": "dive.mp4", "size": len(video), "every_s": 0.2})
         if not taken(soak, begun):
@@ -470,10 +470,8 @@ def main() -> None:
         command += ["--source", f"steady={steady}", "--source", f"lost={camera.url}", "--record", str(disk / "record")]
         command += ["--record-clips", "2", "--library", str(disk / "library")]
         server, url = stack.enter_context(started(command, aside / "server.log"))
-        soak = Soak(url, disk, camera)
-        soak.videos = [  # type: ignore[attr-defined]
-            write_clip(aside / f"{n}.mp4", frames=n, rate=10, size_hw=(180, 320)) for n in (40, 90, 200)
-        ]
+        videos = [write_clip(aside / f"{n}.mp4", frames=n, rate=10, size_hw=(180, 320)) for n in (40, 90, 200)]
+        soak = Soak(url, disk, camera, videos)
         lines = run(soak, server, options.minutes, disk if may_fill else None, aside / "server.log")
         if options.json:
             options.json.with_suffix(".log").write_text((aside / "server.log").read_text())
