@@ -42,6 +42,7 @@ _SHORT = {"learning_rate": "rate", "fine_tune_rate": "fine rate", "dense_units":
 @click.option("--mixed-precision", is_flag=True, help="Compute in bfloat16 where it trains.")
 @click.option("--limit", type=int, help="At most so many pictures per class.")
 @click.option("--val-share", type=float, default=0.15, help="Share of DATA to validate on without --val.")
+@click.option("--ema", type=float, default=0.0, help="Average the weights over the steps, say 0.99; 0 does not.")
 @click.option("--patience", type=int, default=6, help="Epochs without progress until a stage stops.")
 @click.option("--seed", type=int, default=0, help="Of the split, the search and the training.")
 @click.pass_context

@@ -35,6 +35,8 @@ class TrainOptions:
     mixed_precision: the trained part computes in bfloat16 and keeps its weights in float32.
     label_smoothing: the share of probability taken from the true label and given to all.
     balance: 0 counts every picture alike, 1 counts every class alike, 0.5 is half-way.
+    ema: 0 takes the weights as the last step left them; otherwise the share that a running average of them keeps at
+    every step (0.99 averages over some hundred), and it is the average that is validated and taken.
     patience: epochs without a better validation accuracy until a stage stops.
     """
 
@@ -61,6 +63,7 @@ class TrainOptions:
     val_share: float = 0.15
     label_smoothing: float = 0.1
     balance: float = 0.0
+    ema: float = 0.0
     patience: int = 6
     seed: int = 0
 
@@ -78,7 +81,7 @@ class TrainOptions:
         _check(self.epochs >= 0, "epochs", "a number from 0 up", self.epochs)
         for name in ("learning_rate", "fine_tune_rate"):
             _check(0.0 < getattr(self, name) < 1.0, name, "a number between 0 and 1", getattr(self, name))
-        for name in ("dropout", "label_smoothing"):
+        for name in ("dropout", "label_smoothing", "ema"):
             _check(0.0 <= getattr(self, name) < 1.0, name, "a number from 0 to below 1", getattr(self, name))
         _check(self.optimizer in OPTIMIZERS, "optimizer", f"one of {', '.join(OPTIMIZERS)}", self.optimizer)
         _check(self.unfreeze in UNFREEZE, "unfreeze", f"one of {', '.join(UNFREEZE)}", self.unfreeze)
