@@ -46,6 +46,12 @@ from training.weights import load_kernels, set_kernels
 
 FEATURE_BATCH = 32  # views per forward pass of the frozen part; more gains nothing on a CPU
 VERIFIED_PICTURES = 16
+# by key of data_report.json
+LEFT_OUT = {
+    "skipped": "unreadable or no picture",
+    "contradictory": "one photograph under two labels",
+    "duplicates_of_validation": "in validation too",
+}
 AGREEMENT = 0.01  # of the largest logit: features kept in half precision change logits by about 0.001 of it
 CHECKPOINT = ".checkpoint.npz"
 TUNING = "tuning"  # what a search leaves in the folder of the run it ends with
@@ -243,7 +249,11 @@ def run_config(options: TrainOptions, data: Dataset) -> dict[str, Any]:
     return {
         "options": options.to_dict(),
         "labels": list(data.labels),
-        "counts": {"training": len(data.train), "validation": len(data.validation)},
+        "counts": {
+            "training": len(data.train),
+            "validation": len(data.validation),
+            "left_out": {reason: len(data.report[reason]) for reason in LEFT_OUT},
+        },
         "split_hash": data.split_hash,
         "data_hash": data.data_hash,
         "backend": keras.backend.backend(),
@@ -354,12 +364,7 @@ def _calibrate(seen: Observed, held: Observed, seed: int) -> _Calibration:
 
 
 def _left_out(data: Dataset) -> str:
-    names = {
-        "skipped": "unreadable or no picture",
-        "contradictory": "one picture with two labels",
-        "duplicates_of_validation": "in validation too",
-    }
-    found = [f"{len(data.report[key])} ({name})" for key, name in names.items() if data.report[key]]
+    found = [f"{len(data.report[key])} ({name})" for key, name in LEFT_OUT.items() if data.report[key]]
     return ", ".join(found) or "none"
 
 
