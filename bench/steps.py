@@ -66,7 +66,7 @@ STEPS = (
     Step("… and EMA of the weights", VARIED, {"views": VIEWS, "ema": 0.99}),
     Step("… and balanced classes", VARIED, {"views": VIEWS, "balance": 1.0}),
     Step("last two blocks, augmented views", VARIED, {"views": VIEWS, "unfreeze": "block4"}),
-    Step("last block, without distilled weights", LAST, {"weights": "none"}),
+    Step("last block, from random weights", LAST, {"weights": "none"}),
     Step("… and water in a third of the views", VARIED, {"views": VIEWS, "water": 0.33}),
     Step("… and views made anew every epoch", VARIED, {"views": VIEWS, "fresh_views": True}),
 )
