@@ -39,7 +39,7 @@ from realtime.sources import Paced, Source, open_recorded
 from serving import dives, downloads, live, metrics, missed, session, sightings, status, uploads, webcam, wire
 from serving.access import WILDCARDS, Access, is_loopback, public_origin
 from serving.ages import FrameAges
-from serving.answers import problem
+from serving.answers import problem, tell_of_the_disk
 from serving.bodies import Bodies
 from serving.bridge import Bridge, Outlet
 from serving.camera import Cameras
@@ -225,6 +225,7 @@ def create_app(settings: ServerSettings) -> FastAPI:
     app.add_middleware(Bodies)
     app.add_middleware(Gate, guard=app.state.guard)
     app.add_middleware(Access, bound_host=settings.host, public=public)
+    tell_of_the_disk(app)
     app.include_router(live.router)
     app.include_router(webcam.router)
     app.include_router(session.router)

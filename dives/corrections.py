@@ -12,6 +12,7 @@ import json
 import logging
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -20,6 +21,7 @@ from typing import Any, BinaryIO, cast
 
 from dives import run_record
 from dives.locking import lock
+from dives.partial import sync_names
 from dives.recorded import parts_of
 from realtime.errors import ResultsError
 from realtime.frames import iso_utc
@@ -333,30 +335,32 @@ def _append(folder: Path, line: bytes) -> None:
         # Unbuffered: the line goes to the system in one piece.
         with cast(BinaryIO, path.open("a+b", buffering=0)) as file:
             lock(file, wait=True)
-            _cut_torn_line(file)
-            rest = memoryview(line + b"\n")
-            while rest:
-                rest = rest[file.write(rest) :]
-            os.fsync(file.fileno())
-        if new and os.name == "posix":  # elsewhere a folder cannot be opened, and its names are journalled
-            handle = os.open(folder, os.O_RDONLY)
+            before = _cut_torn_line(file)
             try:
-                os.fsync(handle)
-            finally:
-                os.close(handle)
+                rest = memoryview(line + b"\n")
+                while rest:
+                    rest = rest[file.write(rest) :]
+                os.fsync(file.fileno())
+                if new:
+                    sync_names(folder)
+            except OSError:
+                with suppress(OSError):  # what is refused must not be read later on; a full disk lets a file shrink
+                    file.truncate(before)
+                raise
     except OSError as error:
         raise ResultsError(
             f"{path}: the correction is not kept ({(error.strerror or str(error)).lower()}); say it again"
         ) from error
 
 
-def _cut_torn_line(file: BinaryIO) -> None:
+def _cut_torn_line(file: BinaryIO) -> int:
+    """The size that is left."""
     size = file.seek(0, os.SEEK_END)
     file.seek(max(0, size - MAX_LINE_BYTES))
     tail = file.read(MAX_LINE_BYTES)
     if tail and not tail.endswith(b"\n"):
         file.truncate(size - len(tail) + tail.rfind(b"\n") + 1)
-    file.seek(0, os.SEEK_END)
+    return file.seek(0, os.SEEK_END)
 
 
 def _to_json(key: SightingKey, verdict: str, label: str, by: str, note: str, at: datetime) -> bytes:

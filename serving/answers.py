@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from typing import Any
 
-from fastapi import Response
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel
+
+from dives.library import TableError
+from realtime.errors import ResultsError
+
+log = logging.getLogger(__name__)
+
+
+NOT_TAKEN = "this cannot be done now: the disk does not take it"
 
 
 class Problem(BaseModel):
@@ -33,6 +43,17 @@ def takes_gzip(accepted: str) -> bool:
         if name.strip() in ("gzip", "*"):
             return not re.fullmatch(r"\s*q\s*=\s*0(\.0*)?\s*", weight)
     return False
+
+
+def tell_of_the_disk(app: FastAPI) -> None:
+    """Has every route answer 507 where the disk does not take something, or give it; the log says why, with paths."""
+    for kind in (ResultsError, TableError):
+        app.add_exception_handler(kind, _disk)
+
+
+async def _disk(request: Request, error: Exception) -> Response:
+    log.warning("%s %s: %s", request.method, request.url.path, error)
+    return JSONResponse({"detail": NOT_TAKEN}, 507)
 
 
 def problem(description: str) -> dict[str, Any]:

@@ -114,7 +114,8 @@ async def append(
 
 
 @router.post(
-    "/{upload_id}/finish", responses={409: problem("Not all of it is here."), 423: problem("Somebody else is sending.")}
+    "/{upload_id}/finish",
+    responses={409: problem("Not all of it is here."), 423: problem("Somebody else is sending."), 507: FULL},
 )
 def finish(desk: DeskDep, upload_id: str) -> DiveSummary:
     """The whole file is here: it becomes a dive and is queued."""
