@@ -14,7 +14,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -149,11 +149,13 @@ def add_correction(
 ) -> Correction:
     """Adds a word on ``sighting`` to the dive in ``folder``; on return it is on the disk.
 
-    label, by, note: spaces and line breaks in and around them become single spaces. at: now when not given. Safe
-    to call from several threads and processes. Raises ValueError (see Correction), and ResultsError when it
-    cannot be written.
+    label, by, note: spaces and line breaks in and around them become single spaces. at: now when not given, and later
+    than what was said of the sighting before, also if the clock was set back: whoever takes words over goes by it. Safe
+    to call from several threads and processes. Raises ValueError (see Correction), and ResultsError when it cannot be
+    written.
     """
-    said = Correction(sighting, verdict, plain(label), plain(by), plain(note), _moment(at))
+    moment = _moment(at) if at is not None else _after_what_was_said(folder, sighting)
+    said = Correction(sighting, verdict, plain(label), plain(by), plain(note), moment)
     _append(folder, _to_json(said.sighting, verdict.value, said.label, said.by, said.note, said.at))
     return said
 
@@ -164,7 +166,8 @@ def undo_correction(folder: Path, sighting: SightingKey, *, by: str = "", at: da
     sighting: as the correction names it. Does nothing where no word stands. Safe as ``add_correction`` is.
     Raises ResultsError.
     """
-    _append(folder, _to_json(sighting, _UNDO, "", plain(by)[:MAX_BY], "", _moment(at)))
+    moment = _moment(at) if at is not None else _after_what_was_said(folder, sighting)
+    _append(folder, _to_json(sighting, _UNDO, "", plain(by)[:MAX_BY], "", moment))
 
 
 def read_corrections(folder: Path) -> list[Correction]:
@@ -396,6 +399,16 @@ def _moment(at: datetime | None) -> datetime:
     """In UTC, to the millisecond: as the file keeps it."""
     moment = datetime.now(UTC) if at is None else at.astimezone(UTC)
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+def _after_what_was_said(folder: Path, sighting: SightingKey) -> datetime:
+    moment = _moment(None)
+    # A line that cannot be read is told by whoever reads them; an undo may have been written without a zone.
+    with suppress(ResultsError, OverflowError, TypeError):
+        for key, at, _ in _read_lines(folder):
+            if key.identity == sighting.identity:
+                moment = max(moment, at + timedelta(milliseconds=1))
+    return moment
 
 
 def plain(text: str) -> str:

@@ -103,6 +103,18 @@ class SourceFolder:
             self._sightings.append(row.texts(), sync=True)
             (self.folder / ONGOING).unlink(missing_ok=True)
 
+    def stem(self, row: SightingRow) -> str:
+        """What the files of a sighting are called, and no other's: a clock that was set back tells a time twice."""
+        if row.still or row.clip:
+            return Path(row.still or row.clip).stem
+        first = stem = stem_of(row)
+        number = 1
+        with writing_to(self.folder):
+            while any((self.folder / name).exists() for name in (f"{stills.FOLDER}/{stem}.jpg", f"{CLIPS}/{stem}.mp4")):
+                number += 1
+                stem = f"{first}-{number}"
+        return stem
+
     def still(self, stem: str, rgb: NDArray[np.uint8], cam: NDArray[np.uint8]) -> tuple[str, str]:
         """Saves the peak frame, plain and with its map; both paths relative to the folder."""
         with writing_to(self.folder):
