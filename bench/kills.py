@@ -3,9 +3,9 @@
     python bench/kills.py [--moments 50] [--seed 1] [process upload record correct]
 
 Acknowledged is what was printed, what was answered with 2xx, and what a list or a counter of the server has shown. Each
-moment is one SIGKILL of a process at work (the command `process`, or a server to which somebody sends, which records, or
-to which somebody says what was seen), drawn from a seed; after it everything is looked at, on the disk and over HTTP,
-and the work goes on from there. The model is a toy, so that most of the time goes into what is tested here: writing.
+moment is one SIGKILL, drawn from a seed, of a process at work: the command `process`, or a server to which somebody
+sends, which records, or to which somebody says what was seen. After it everything is looked at, on the disk and over
+HTTP, and the work goes on from there. The model is a toy, so that the time goes into what is tested here: writing.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import csv
 import hashlib
+import itertools
 import json
 import random
 import subprocess
@@ -22,7 +23,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,9 @@ from sending import send, settled  # noqa: E402
 from toy_onnx import write_toy_model  # noqa: E402
 
 PIECE_BYTES = 64 << 10
-
+# Of a dive's folder: what grows while it is classified, and what is there before.
+GROWING = {"raw.journal", "frames.csv.partial", "sightings.csv.partial"}
+AT_ONCE = {"run.json", "run.json.partial", ".lock", "stills"}
 
 
 class LostError(AssertionError):
@@ -58,32 +61,32 @@ class Tally:
 
     def __str__(self) -> str:
         fell = ", ".join(f"{phase} {count}" for phase, count in sorted(self.fell.items()))
-        return f"{self.kind:8} {self.moments:4} kills  {self.acknowledged:6} acknowledged  {self.seconds:5.0f} s  ({fell})"
+        known = f"{self.kind:8} {self.moments:4} kills  {self.acknowledged:6} acknowledged  {self.seconds:5.0f} s"
+        return f"{known}  ({fell})"
 
 
 def kill_process(model: Path, folder: Path, moments: int, rng: random.Random) -> Tally:
     """`reeflens process --overlay --resume` on one dive after another, each killed until it gets through."""
     tally = Tally("process")
-    clip = write_noise(folder / "dive.mp4", frames=2500)
-    whole, longest_s = folder / "whole", 0.0
+    clip = write_noise(folder / "dive.mp4", frames=1000)
     for _ in range(2):  # the first starts with cold files
-        began_s = time.monotonic()
-        _process(clip, folder / "whole", model).wait()
-        longest_s = time.monotonic() - began_s
-    expected = results(whole / "dive")
+        phases = _phases(_process(clip, folder / "whole", model), folder / "whole" / "dive")
+    expected = results(folder / "whole" / "dive")
     dive, done = 0, False
     while tally.moments < moments:
         out = folder / f"out-{dive}"
         running = _process(clip, out, model)
+        began_s = time.time()
         try:
-            running.wait(rng.uniform(0.3, 1.02) * longest_s)
+            # Any phase is as likely as another, however short: most of the time goes into drawing the overlay.
+            running.wait(rng.uniform(*rng.choice(phases)))
             if running.returncode:
                 raise LostError(f"process ended with {running.returncode}")
             done = True  # it said so; another run over the same folder must not harm it
         except subprocess.TimeoutExpired:
-            tally.fell[_phase(out / "dive")] += 1
             running.kill()
             running.wait()
+            tally.fell[_phase(out / "dive", began_s)] += 1
             tally.moments += 1
         if done:
             if _process(clip, out, model).wait():
@@ -296,14 +299,30 @@ def _process(clip: Path, out: Path, model: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, "-c", COMMAND, "process", str(clip), *options], cwd=ROOT, **quiet)
 
 
-def _phase(dive: Path) -> str:
-    """What `process` is doing, by what it has left on the disk."""
-    if not (dive / "raw.journal").exists():
-        return "start"
-    if (dive / "overlay.mp4.partial").exists():
+def _phases(running: subprocess.Popen[bytes], dive: Path) -> list[tuple[float, float]]:
+    """Waits for a `process` to end; from when to when each of its phases went, in seconds, but for the start."""
+    began_s, began_utc_s = time.monotonic(), time.time()
+    changes, phase = [0.0], "start"
+    while running.poll() is None:
+        if (now := _phase(dive, began_utc_s)) != phase:
+            phase = now
+            changes.append(time.monotonic() - began_s)
+        time.sleep(0.01)
+    return list(itertools.pairwise([*changes[1:], 1.02 * (time.monotonic() - began_s)]))
+
+
+def _phase(dive: Path, began_s: float) -> str:
+    """What `process`, which began at this time, is doing, by what it has written since."""
+    since: dict[str, float] = {}
+    for path in dive.iterdir() if dive.exists() else ():
+        with suppress(FileNotFoundError):
+            if (written_s := path.stat().st_mtime) >= began_s:
+                since[path.name] = written_s
+    if max(since, key=lambda name: since[name], default="") == "overlay.mp4.partial":
         return "overlay"
-    names = {path.name for path in dive.iterdir()}
-    return "write" if "coco.json.partial" in names or "coco.json" in names else "classify"
+    if since.keys() - GROWING - AT_ONCE:
+        return "write"
+    return "classify" if since.keys() & GROWING else "start"
 
 
 def _same(found: dict[str, bytes], expected: dict[str, bytes]) -> None:
