@@ -48,7 +48,7 @@ from serving.crowd import Crowd
 from serving.desk import Desk
 from serving.guard import Gate, Guard
 from serving.hub import Hub
-from serving.later import retry_after
+from serving.later import retry_after, tell_of_the_disk
 from serving.lean import Lean
 from serving.logbook import Logbook
 from serving.page import page_router
@@ -230,6 +230,7 @@ def create_app(settings: ServerSettings) -> FastAPI:
     app.add_middleware(Gate, guard=app.state.guard)
     app.add_middleware(Crowd, max_viewers=settings.max_viewers)
     app.add_middleware(Access, bound_host=settings.host, public=public)
+    tell_of_the_disk(app)
     app.include_router(live.router)
     app.include_router(webcam.router)
     app.include_router(session.router)

@@ -116,7 +116,10 @@ async def append(
     return Response(status_code=204, headers={"upload-offset": str(to.offset)})
 
 
-@router.post("/{upload_id}/finish", responses={409: problem("Not all of it is here."), 423: BUSY})
+@router.post(
+    "/{upload_id}/finish",
+    responses={409: problem("Not all of it is here."), 423: BUSY, 507: FULL},
+)
 def finish(desk: DeskDep, upload_id: str) -> DiveSummary:
     """The whole file is here: it becomes a dive and is queued."""
     try:
