@@ -91,6 +91,11 @@ class Soak:
         """For one actor."""
         return httpx.Client(base_url=self.url, timeout=30.0)
 
+    def trouble(self, what: str) -> None:
+        """Notes what nobody expected, and says it while it is fresh."""
+        self.troubles.append(what)
+        print(f"  ! {time.strftime('%X')} {what}", flush=True)
+
     def word(self) -> str:
         """One that nobody said before."""
         return f"word {next(self._number)}"
@@ -105,7 +110,7 @@ class Soak:
                 except Exception as error:
                     if self.over.is_set():
                         return
-                    self.troubles.append(f"{actor.__name__}: {''.join(traceback.format_exception(error))}")
+                    self.trouble(f"{actor.__name__}: {''.join(traceback.format_exception(error))}")
                     self.rest(2.0)
 
         thread = threading.Thread(target=run, name=actor.__name__, daemon=True)
@@ -199,7 +204,7 @@ def insult(soak: Soak) -> None:
                     raise TimeoutError
         except TimeoutError:
             if path not in STRAIGHT:
-                soak.troubles.append(f"insult: {name} was not answered with an end")
+                soak.trouble(f"insult: {name} was not answered with an end")
         except OSError:
             pass  # that is an end, too
         soak.counts["insults"] += 1
@@ -212,7 +217,7 @@ def push(soak: Soak) -> None:
         try:
             for _ in range(PLACES + 1):
                 stack.enter_context(connect(f"{soak.ws}ws/live/steady", max_size=None))
-            soak.troubles.append(f"push: more than {PLACES} were let in")
+            soak.trouble(f"push: more than {PLACES} were let in")
         except InvalidStatus as error:
             turned_away(soak, error)
         soak.rest(1.0)
@@ -224,7 +229,7 @@ def turned_away(soak: Soak, error: InvalidStatus) -> None:
     soak.counts["turned away"] += 1
     answer = error.response
     if answer.status_code != 503 or int(answer.headers.get("retry-after", "0")) < 1 or b"detail" not in answer.body:
-        soak.troubles.append(f"turned away with {answer.status_code} {dict(answer.headers)}")
+        soak.trouble(f"turned away with {answer.status_code} {dict(answer.headers)}")
 
 
 def header_of(message: bytes) -> dict[str, Any]:
@@ -344,7 +349,7 @@ def taken(soak: Soak, answer: httpx.Response) -> bool:
     if answer.status_code in (423, 503, 507):
         soak.rest(min(5.0, float(answer.headers.get("retry-after", "nan"))))
     elif answer.status_code not in (404, 409):
-        soak.troubles.append(f"{answer.request.method} {answer.request.url}: {answer.status_code} {answer.text[:200]}")
+        soak.trouble(f"{answer.request.method} {answer.request.url}: {answer.status_code} {answer.text[:200]}")
     return False
 
 
@@ -478,8 +483,6 @@ def main() -> None:
     width = max(len(name) for name, *_ in lines)
     for name, figure, bar, good in lines:
         print(f"{'   ok' if good else 'FAILS' if good is False else '    -'}  {name:{width}}  {figure}  ({bar})")
-    for trouble in soak.troubles[:5]:
-        print(trouble)
     if options.json:
         keys = ("promise", "figure", "bar", "holds")
         options.json.write_text(json.dumps([dict(zip(keys, line, strict=True)) for line in lines], indent=1))
