@@ -40,7 +40,7 @@ from typing import Any
 import httpx
 import numpy as np
 from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.sync.client import connect
+from websockets.sync.client import ClientConnection, connect
 
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "bench"), str(ROOT / "tests"), str(ROOT / "tests" / "realtime")]
@@ -91,6 +91,10 @@ class Soak:
         """For one actor."""
         return httpx.Client(base_url=self.url, timeout=30.0)
 
+    def look_at(self, source: str) -> ClientConnection:
+        """A viewer, who has more patience than an hour of load takes. Raises InvalidStatus when turned away."""
+        return connect(f"{self.ws}ws/live/{source}", max_size=None, open_timeout=60.0)
+
     def trouble(self, what: str) -> None:
         """Notes what nobody expected, and says it while it is fresh."""
         self.troubles.append(what)
@@ -123,15 +127,21 @@ class Soak:
 
 def watcher(soak: Soak, source: str) -> None:
     """Stays as long as it can, and notes how old what it gets is."""
-    with suppress(ConnectionClosed, TimeoutError), connect(f"{soak.ws}ws/live/{source}", max_size=None) as viewer:
-        while not soak.over.is_set():
-            message = viewer.recv(timeout=30.0)
-            if isinstance(message, bytes):
-                header = header_of(message)
-                viewer.send(json.dumps({"type": "ack", "seq": header["seq"]}))
-                soak.last_s[source] = time.monotonic()
-                if source == "steady":
-                    soak.ages.append((time.monotonic(), header["age_ms"]))
+    try:
+        with soak.look_at(source) as viewer:
+            while not soak.over.is_set():
+                message = viewer.recv(timeout=30.0)
+                if isinstance(message, bytes):
+                    header = header_of(message)
+                    viewer.send(json.dumps({"type": "ack", "seq": header["seq"]}))
+                    soak.last_s[source] = time.monotonic()
+                    if source == "steady":
+                        soak.ages.append((time.monotonic(), header["age_ms"]))
+    except (ConnectionClosed, TimeoutError):
+        soak.counts["watchers lost"] += not soak.over.is_set()
+    except InvalidStatus as error:
+        turned_away(soak, error)
+        soak.rest(1.0)
 
 
 def watch_steady(soak: Soak) -> None:
@@ -148,7 +158,7 @@ def visit(soak: Soak, *, ack_s: float = 0.0) -> None:
     """Somebody who looks for some seconds; now and then without saying good-bye."""
     source, until_s = random.choice(("steady", "lost")), time.monotonic() + random.uniform(2.0, 20.0)
     try:
-        with connect(f"{soak.ws}ws/live/{source}", max_size=None) as viewer:
+        with soak.look_at(source) as viewer:
             if random.random() < 0.3:
                 viewer.send(json.dumps({"type": "explain", "class": random.randrange(3)}))
             if random.random() < 0.3:
@@ -216,7 +226,7 @@ def push(soak: Soak) -> None:
     with ExitStack() as stack:
         try:
             for _ in range(PLACES + 1):
-                stack.enter_context(connect(f"{soak.ws}ws/live/steady", max_size=None))
+                stack.enter_context(soak.look_at("steady"))
             soak.trouble(f"push: more than {PLACES} were let in")
         except InvalidStatus as error:
             turned_away(soak, error)
@@ -524,7 +534,7 @@ def run(soak: Soak, server: subprocess.Popen[str], minutes: float, disk: Path | 
     after, jobs = look(server.pid, sampler.now_s), soak.client().get("api/status").json()
     with ExitStack() as stack:
         for _ in range(3):
-            stack.enter_context(connect(f"{soak.ws}ws/live/steady", max_size=None))
+            stack.enter_context(soak.look_at("steady"))
         began_s = time.monotonic()
         server.send_signal(signal.SIGTERM)
         code = server.wait(30)
