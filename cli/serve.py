@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from cli.heap import few_arenas
 from cli.notes import notes
 from cli.options import PATH, gpu_option, model_option, provider_option
 from realtime.addresses import redact
@@ -83,6 +84,7 @@ def serve(
     require_gpu: bool,
 ) -> None:
     """Show live sources, and a library of recorded dives, with label and heat map in the browser."""
+    few_arenas()
     import server
     from realtime.engine import bundled_model
 

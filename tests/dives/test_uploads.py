@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dives.library import DIVES, FACTS, ORIGINAL, Library, read_facts
-from dives.uploads import DATA, KEPT_S, MIN_FREE_BYTES, UPLOADS, Limits, UploadError, Uploads, video_name
+from dives.uploads import DATA, KEPT_S, MAX_OPEN, MIN_FREE_BYTES, UPLOADS, Limits, UploadError, Uploads, video_name
 
 MB = 1_000_000
 HOSTILE = [
@@ -65,6 +65,18 @@ def test_a_whole_file_becomes_a_dive_that_waits(uploads, library):
     assert library.video(row.id).read_bytes() == b"abcdef"
     assert list((library.root / UPLOADS).iterdir()) == []
     assert uploads.finish(upload.id) == row  # its answer was lost
+
+
+def test_only_so_many_are_open_and_one_that_is_finished_makes_room(uploads):
+    first = uploads.begin("a.mp4", 1)
+    for _ in range(MAX_OPEN - 1):
+        uploads.begin("a.mp4", 1)
+    with pytest.raises(UploadError, match="finish or cancel one first") as refused:
+        uploads.begin("a.mp4", 1)
+    assert refused.value.kind == "crowded"
+    send(uploads, first.id, b"a")
+    uploads.finish(first.id)
+    uploads.begin("a.mp4", 1)
 
 
 def test_an_offset_that_is_not_where_it_stands_is_refused_with_the_place(uploads):
