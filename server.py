@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import faulthandler
+import logging
 import os
 import re
 import signal
@@ -12,7 +14,6 @@ import ssl
 import threading
 from collections import ChainMap
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
@@ -30,13 +31,26 @@ from dives.uploads import Limits, Uploads
 from realtime.addresses import check_camera, is_camera, redact, usb_device
 from realtime.cameras import NetworkStream, UsbCamera
 from realtime.engine import Engine
-from realtime.errors import SettingsError, SourceError
+from realtime.errors import HungError, SettingsError, SourceError
 from realtime.frames import Frame, FrameResult
 from realtime.live import LiveRunner, LiveStatus
 from realtime.reconnecting import Reconnecting
 from realtime.scene import TestScene
 from realtime.sources import Paced, Source, open_recorded
-from serving import dives, downloads, live, metrics, missed, session, sightings, status, uploads, webcam, wire
+from serving import (
+    dives,
+    downloads,
+    live,
+    metrics,
+    missed,
+    session,
+    sightings,
+    status,
+    systemd,
+    uploads,
+    webcam,
+    wire,
+)
 from serving.access import WILDCARDS, Access, is_loopback, public_origin
 from serving.ages import FrameAges
 from serving.answers import problem
@@ -53,6 +67,10 @@ from serving.recorder import Recorder
 from serving.station import Station
 from serving.thumbnails import Thumbnails
 from serving.tokens import Tokens, new_token
+from serving.watchdog import EventLoop, Watchdog, Watched
+from serving.workbench import Workbench
+
+log = logging.getLogger(__name__)
 
 SCENE = "scene"
 
@@ -60,6 +78,7 @@ SCENE = "scene"
 DISMISS_S = 0.5
 DRAIN_S = 1
 STOP_S = 1.2
+LEAVE_S = 5.0  # for a stop in which something hangs
 LAST_WORDS_S = 2.0  # for the disk to take what was seen last; a few milliseconds as a rule
 MOST_CLIP_S = 60.0
 
@@ -136,9 +155,16 @@ class ServerSettings:
         return Tokens(self.token, self.view_token) if self.token is not None else None
 
 
-def create_app(settings: ServerSettings) -> FastAPI:
+def create_app(
+    settings: ServerSettings,
+    *,
+    on_lost: Callable[[str], None] = log.critical,
+    on_well: Callable[[], None] = lambda: None,
+) -> FastAPI:
     """The application. Its lifespan opens the model and the sources, and stops them within STOP_S seconds.
 
+    on_lost: told, on a thread that waits for nobody, which part hangs for good; the process is of no use any more.
+    on_well: called about every second while none does.
     Entering the lifespan raises ContractError or ProviderError when the model does not run, LibraryError when the
     library cannot be used, ResultsError when the folder to record to cannot be.
     """
@@ -151,17 +177,26 @@ def create_app(settings: ServerSettings) -> FastAPI:
                 library = stack.enter_context(await asyncio.to_thread(Library.open, settings.library.expanduser()))
             opening = partial(Engine.open, settings.model, provider=settings.provider, require_gpu=settings.require_gpu)
             engine = stack.enter_context(await asyncio.to_thread(opening))
-            encoder = ThreadPoolExecutor(1, "jpeg")
+            encoder = Workbench("jpeg")
             stack.callback(encoder.shutdown, wait=False, cancel_futures=True)
-            small_encoder = ThreadPoolExecutor(1, "thumbnail")  # its own: a tile must not hold up a viewer's JPEG
+            small_encoder = Workbench("thumbnail")  # its own: a tile must not hold up a viewer's JPEG
             stack.callback(small_encoder.shutdown, wait=False, cancel_futures=True)
-            hubs = {
-                name: Hub(name, wire.hello(name, engine.contract, engine.provider.name, engine.path.name), encoder)
-                for name in settings.sources
-            }
-            cameras = Cameras(wire.hello(wire.CAMERA, engine.contract, engine.provider.name, engine.path.name))
+
+            def greeting(name: str) -> str:
+                return wire.hello(name, engine.contract, engine.provider.name, engine.path.name)
+
+            hubs = {name: Hub(name, greeting(name), encoder) for name in settings.sources}
+            cameras = Cameras(greeting(wire.CAMERA))
             outlets: ChainMap[str, Outlet] = ChainMap(hubs, cameras.connected)  # type: ignore[arg-type]  # only read
-            bridge = Bridge(asyncio.get_running_loop(), outlets)
+            loop = asyncio.get_running_loop()
+            bridge = Bridge(loop, outlets)
+
+            def greet_anew() -> None:
+                for name, hub in hubs.items():
+                    hub.greet(greeting(name))
+                cameras.greet(greeting(wire.CAMERA))
+
+            engine.on_fallback = partial(loop.call_soon_threadsafe, greet_anew)
             openers = {name: partial(_open, name, place, settings.loop) for name, place in settings.sources.items()}
             recorder = await asyncio.to_thread(_recorder, settings, engine.contract.labels)
             registry = metrics.new_registry()
@@ -176,11 +211,22 @@ def create_app(settings: ServerSettings) -> FastAPI:
             runner = LiveRunner(engine, openers, on_result, bridge.on_status)
             for name, hub in hubs.items():
                 hub.on_wanted = partial(runner.explain, name)
+            heart = EventLoop(loop)
+
+            def parts() -> list[Watched]:
+                jobs = [app.state.desk.jobs.part] if app.state.desk is not None else []
+                return [heart, *runner.parts(), logbook.part, encoder.part, small_encoder.part, *jobs]
+
+            def waiting() -> dict[str, int]:
+                queues = {"logbook": logbook.waiting, "jpeg": encoder.waiting, "thumbnail": small_encoder.waiting}
+                if app.state.desk is not None:
+                    with contextlib.suppress(Exception):  # a disk that fails is told elsewhere
+                        queues["jobs"] = app.state.desk.library.waiting()
+                return queues
+
             app.state.station = Station(
                 version=_version(),
-                model=engine.path.name,
-                contract=engine.contract,
-                provider=engine.provider,
+                engine=engine,
                 hubs=hubs,
                 thumbnails=Thumbnails(hubs, small_encoder),
                 cameras=cameras,
@@ -188,6 +234,9 @@ def create_app(settings: ServerSettings) -> FastAPI:
                 logbook=logbook,
                 registry=registry,
                 status=lambda: {name: found for name, found in runner.status().items() if name in hubs},
+                trouble=runner.trouble,
+                watchdog=Watchdog(parts, on_lost, on_well),
+                waiting=waiting,
                 max_viewers=settings.max_viewers,
                 max_webcams=settings.max_webcams,
             )
@@ -197,6 +246,8 @@ def create_app(settings: ServerSettings) -> FastAPI:
             stack.push_async_callback(asyncio.to_thread, runner.stop, STOP_S)
             stack.push_async_callback(app.state.station.dismiss_viewers, DISMISS_S)
             app.state.desk = await asyncio.to_thread(_open_desk, library, settings, engine, runner) if library else None
+            app.state.station.watchdog.start()
+            stack.callback(app.state.station.watchdog.stop)
             if app.state.desk is not None:
                 stack.push_async_callback(asyncio.to_thread, app.state.desk.jobs.stop, STOP_S)
                 app.state.desk.jobs.start()
@@ -245,14 +296,27 @@ def serve(
     *,
     log_level: str = "warning",
     stop: threading.Event | None = None,
+    manager: str = "",
 ) -> None:
     """Serves until SIGINT or SIGTERM, or until ``stop`` is set from another thread; then returns.
 
     on_ready: called once with the page's address when it can be opened. log_level: of uvicorn's own loggers, whose
-    handlers are the caller's affair. Raises SettingsError when the address cannot be listened on, ContractError or
-    ProviderError when the model does not run, ResultsError when the folder to record to cannot be used.
+    handlers are the caller's affair. manager: the socket of a service manager to tell (serving/systemd.py), "" for
+    none. Raises SettingsError when the address cannot be listened on, ContractError or ProviderError when the model
+    does not run, ResultsError when the folder to record to cannot be used, and HungError when a part hangs for good:
+    then the process ends within LEAVE_S seconds with code 1, also where something keeps the caller from it.
     """
-    app = create_app(settings)
+    ended, lost = stop or threading.Event(), []
+
+    def on_lost(reason: str) -> None:
+        log.critical("%s; only a new start helps, and this process ends", reason)
+        lost.append(f"{reason}; start it again")
+        last = threading.Timer(LEAVE_S, _leave)
+        last.daemon = True
+        last.start()
+        ended.set()
+
+    app = create_app(settings, on_lost=on_lost, on_well=partial(systemd.tell, manager, systemd.WELL))
     with _listen(settings.host, settings.port) as listener:
         config = uvicorn.Config(
             app,
@@ -269,8 +333,22 @@ def serve(
             timeout_graceful_shutdown=DRAIN_S,
         )
         url = _url(settings.host, listener.getsockname()[1], "http" if settings.tls_cert is None else "https")
-        server = _Server(config, app, stop or threading.Event(), partial(on_ready, url))
+        tell = partial(systemd.tell, manager)
+
+        def ready() -> None:
+            on_ready(url)
+            tell(systemd.READY, f"at {url}")
+
+        server = _Server(config, app, ended, ready, partial(tell, systemd.STOPPING))
         asyncio.run(_serve(app, server, listener))
+    if lost:
+        raise HungError(lost[0])
+
+
+def _leave() -> None:
+    """The last resort: something hung keeps the process from its end."""
+    faulthandler.dump_traceback()
+    os._exit(1)
 
 
 async def _serve(app: FastAPI, server: uvicorn.Server, listener: socket.socket) -> None:
@@ -282,12 +360,18 @@ class _Server(uvicorn.Server):
     """Uvicorn with a start that is told, a stop that tells the viewers, and signals that only stop it."""
 
     def __init__(
-        self, config: uvicorn.Config, app: FastAPI, stop: threading.Event, on_ready: Callable[[], None]
+        self,
+        config: uvicorn.Config,
+        app: FastAPI,
+        stop: threading.Event,
+        on_ready: Callable[[], None],
+        on_stop: Callable[[], None],
     ) -> None:
         super().__init__(config)
         self._fastapi = app
         self._stop = stop
         self._on_ready = on_ready
+        self._on_stop = on_stop
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -297,6 +381,7 @@ class _Server(uvicorn.Server):
         return await super().on_tick(counter) or self._stop.is_set()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._on_stop()
         # Uvicorn would close them with 1012, "restarting", and browsers would come back at once.
         await self._fastapi.state.station.dismiss_viewers(DISMISS_S)
         await super().shutdown(sockets)
