@@ -22,7 +22,6 @@ from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI
-from uvicorn.config import WS_PROTOCOLS
 
 from dives.jobs import JobQueue, JobSettings
 from dives.library import Library
@@ -38,6 +37,7 @@ from realtime.reconnecting import Reconnecting
 from realtime.scene import TestScene
 from realtime.sources import Paced, Source, open_recorded
 from serving import (
+    connections,
     dives,
     downloads,
     live,
@@ -53,7 +53,7 @@ from serving import (
 )
 from serving.access import WILDCARDS, Access, is_loopback, public_origin
 from serving.ages import FrameAges
-from serving.answers import problem
+from serving.answers import INVALID, UNREADABLE, problem
 from serving.bodies import Bodies
 from serving.bridge import Bridge, Outlet
 from serving.camera import Cameras
@@ -79,7 +79,7 @@ DISMISS_S = 0.5
 DRAIN_S = 1
 STOP_S = 1.2
 LEAVE_S = 5.0  # for a stop in which something hangs
-LAST_WORDS_S = 2.0  # for the disk to take what was seen last; a few milliseconds as a rule
+LAST_WORDS_S = 1.5  # for the disk to take what was seen last; a few milliseconds as a rule
 MOST_CLIP_S = 60.0
 
 
@@ -224,6 +224,7 @@ def create_app(
                         queues["jobs"] = app.state.desk.library.waiting()
                 return queues
 
+            watchdog = Watchdog(parts, on_lost, on_well)
             app.state.station = Station(
                 version=_version(),
                 engine=engine,
@@ -235,21 +236,32 @@ def create_app(
                 registry=registry,
                 status=lambda: {name: found for name, found in runner.status().items() if name in hubs},
                 trouble=runner.trouble,
-                watchdog=Watchdog(parts, on_lost, on_well),
+                watchdog=watchdog,
                 waiting=waiting,
                 max_viewers=settings.max_viewers,
                 max_webcams=settings.max_webcams,
             )
             registry.register(metrics.StationCollector(app.state.station))
-            await asyncio.to_thread(logbook.start)
-            stack.push_async_callback(asyncio.to_thread, logbook.stop, LAST_WORDS_S)
-            stack.push_async_callback(asyncio.to_thread, runner.stop, STOP_S)
-            stack.push_async_callback(app.state.station.dismiss_viewers, DISMISS_S)
             app.state.desk = await asyncio.to_thread(_open_desk, library, settings, engine, runner) if library else None
-            app.state.station.watchdog.start()
-            stack.callback(app.state.station.watchdog.stop)
+
+            async def end_work() -> None:
+                stops = [app.state.desk.jobs.stop] if app.state.desk is not None else []
+                await asyncio.gather(*(asyncio.to_thread(stop, STOP_S) for stop in [*stops, runner.stop]))
+                await asyncio.to_thread(logbook.stop, LAST_WORDS_S)
+                await asyncio.to_thread(watchdog.stop)
+
+            async def halt() -> None:
+                if not halting:
+                    halting.append(asyncio.create_task(end_work()))
+                await asyncio.shield(halting[0])
+
+            halting: list[asyncio.Task[None]] = []
+            app.state.halt = halt
+            stack.push_async_callback(halt)
+            stack.push_async_callback(app.state.station.dismiss_viewers, DISMISS_S)
+            await asyncio.to_thread(logbook.start)
+            watchdog.start()
             if app.state.desk is not None:
-                stack.push_async_callback(asyncio.to_thread, app.state.desk.jobs.stop, STOP_S)
                 app.state.desk.jobs.start()
             runner.start()
             yield
@@ -264,9 +276,11 @@ def create_app(
         openapi_url="/api/openapi.json",
         description="How a Reeflens server is doing, and what it has seen. Live pictures come over a websocket.",
         responses={
+            400: UNREADABLE,
             401: problem("A token is needed."),
             403: problem("This page, this host name or this token may not do that."),
             413: problem("The request is too long."),
+            422: INVALID,
             429: problem("Too many wrong tokens came from this address."),
         },
     )
@@ -320,7 +334,7 @@ def serve(
     with _listen(settings.host, settings.port) as listener:
         config = uvicorn.Config(
             app,
-            ws="websockets-sansio" if "websockets-sansio" in WS_PROTOCOLS else "websockets",
+            **connections.PROTOCOLS,
             ws_max_size=wire.CUT_OFF_BYTES,
             ws_per_message_deflate=False,  # JPEGs do not shrink, and trying takes time on the event loop
             lifespan="off",  # ours is around the server below, where its errors can be caught
@@ -382,9 +396,11 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._on_stop()
+        halting = asyncio.create_task(self._fastapi.state.halt())  # while connections come to their ends
         # Uvicorn would close them with 1012, "restarting", and browsers would come back at once.
         await self._fastapi.state.station.dismiss_viewers(DISMISS_S)
         await super().shutdown(sockets)
+        await halting
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -104,7 +104,8 @@ class Watchdog:
     def stop(self) -> None:
         """Looks no more."""
         self._stopping.set()
-        self._thread.join(LOOK_S)
+        if self._thread.is_alive():
+            self._thread.join(LOOK_S)
 
     def status(self) -> dict[str, PartStatus]:
         """How every part is doing, by name."""
