@@ -285,6 +285,10 @@ class Library:
 
     # The queue
 
+    def waiting(self) -> int:
+        """How many dives are queued, or want a copy."""
+        return len(self._rows("WHERE state = ? OR (copy = ? AND state != ?)", QUEUED, COPY_WANTED, FAILED))
+
     def next_job(self) -> Job | None:
         """What to work on now, oldest first, dives before copies; None when there is nothing."""
         if waiting := self._rows("WHERE state = ? ORDER BY turn, id LIMIT 1", QUEUED):

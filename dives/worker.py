@@ -49,11 +49,12 @@ def main() -> None:
     parser.add_argument("--require-gpu", action="store_true")
     parser.add_argument("--threads", type=int)
     parser.add_argument("--memory-bytes", type=int)
+    parser.add_argument("--processor-s", type=int)
     parser.add_argument("--anew", action="store_true")
     given = parser.parse_args()
     threading.Thread(target=_end_with_stdin, name="stdin", daemon=True).start()
     signal.signal(signal.SIGTERM, _interrupt)
-    _be_modest(given.memory_bytes)
+    _be_modest(given.memory_bytes, given.processor_s)
     tell = _Teller()
     try:
         with (given.folder / LOCK).open("ab") as held:
@@ -140,7 +141,7 @@ def _interrupt(number: int, frame: object) -> None:
     raise KeyboardInterrupt
 
 
-def _be_modest(memory_bytes: int | None) -> None:
+def _be_modest(memory_bytes: int | None, processor_s: int | None) -> None:
     if sys.platform == "win32":
         return
     with suppress(OSError):
@@ -148,9 +149,10 @@ def _be_modest(memory_bytes: int | None) -> None:
     import resource
 
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash would write gigabytes beside the library
-    if memory_bytes:
-        with suppress(ValueError, OSError):  # an outer limit may be lower already
-            resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+    for kind, limit in ((resource.RLIMIT_AS, memory_bytes), (resource.RLIMIT_CPU, processor_s)):
+        if limit:
+            with suppress(ValueError, OSError):  # an outer limit may be lower already
+                resource.setrlimit(kind, (limit, limit + 1))  # the second is of the processor's, and is SIGKILL
 
 
 def _cause(error: Exception | None) -> str:

@@ -165,6 +165,22 @@ class TestAJobThatGoesWrong:
         assert row.reason
         assert queue.stop()
 
+    @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
+    def test_one_that_takes_too_much_of_the_processor_is_ended_by_the_system(self, library, toy_model):
+        dive_id = add(library)
+        spins = """
+            import sys
+            from dives.worker import _be_modest
+            _be_modest(None, int(sys.argv[sys.argv.index("--processor-s") + 1]))
+            while True:
+                pass
+        """
+        queue = stubborn(library, toy_model, spins, processor_s=1)
+        queue.start()
+        row = done(library, dive_id)
+        assert (row.state, row.cause) == ("failed", "too-long"), row.reason
+        assert queue.stop()
+
     def test_one_that_takes_the_server_with_it_is_not_tried_for_ever(self, library, toy_model):
         dive_id = add(library)
         for _ in range(3):
