@@ -6,9 +6,9 @@ import csv
 import math
 import os
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi import APIRouter, HTTPException, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from dives.corrections import (
@@ -114,9 +114,13 @@ class DiveSummary(BaseModel):
 
 
 class LibraryList(BaseModel):
-    """The library. used_bytes: of the videos; upload_limit, quota: bytes, quota 0 for none; labels: of the model."""
+    """The library. count: of all dives, also where fewer were asked for; used_bytes: of their videos.
+
+    upload_limit, quota: bytes, quota 0 for none. labels: of the model.
+    """
 
     dives: list[DiveSummary]
+    count: int
     used_bytes: int
     upload_limit: int
     quota: int
@@ -192,11 +196,12 @@ class LeftOver(BaseModel):
 
 
 @router.get("", response_model=LibraryList)
-def dives(desk: DeskDep, request: Request) -> Response:
-    """Every dive, the last added first."""
+def dives(desk: DeskDep, request: Request, limit: Annotated[int | None, Query(ge=1)] = None) -> Response:
+    """Every dive, the last added first. limit: no more than so many of them, as for a first screen."""
     progress, rows = desk.jobs.progress(), desk.library.dives()
     library = LibraryList(
-        dives=[summary(row, progress) for row in rows],
+        dives=[summary(row, progress) for row in rows[:limit]],
+        count=len(rows),
         used_bytes=sum(row.bytes for row in rows),
         upload_limit=desk.uploads.limits.upload,
         quota=desk.uploads.limits.quota,

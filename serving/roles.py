@@ -25,6 +25,7 @@ NEEDS: dict[tuple[str, str], Role] = {
     # Code that is public anyway, the way in, and a word for whoever restarts containers.
     ("GET", "/login"): Role.NOBODY,
     ("GET", "/assets/{name}"): Role.NOBODY,
+    ("GET", "/assets/{of}/{name}"): Role.NOBODY,
     ("GET", "/api/session"): Role.NOBODY,
     ("POST", "/api/session"): Role.NOBODY,
     ("DELETE", "/api/session"): Role.NOBODY,

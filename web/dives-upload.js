@@ -3,7 +3,7 @@
 //
 // States: waiting -> sending <-> retrying -> done; paused, failed and cancelled from any of them.
 
-import { phrase } from "./text.js";
+import { refusal } from "./dives-words.js";
 
 export const SLICE_BYTES = 8 * 1024 * 1024; // some seconds on a slow line: what a loss costs at most
 const FIRST_PAUSE_MS = 1_000;
@@ -186,9 +186,3 @@ export class Sending {
 
 class Refused extends Error {}
 class Busy extends Error {}
-
-/** What the server said no with, in words. */
-export function refusal(code, detail) {
-  const key = [403, 404, 413, 507].includes(code) ? `refused.${code}` : "refused.other";
-  return phrase({ key, code, detail: typeof detail === "string" ? detail : "" });
-}

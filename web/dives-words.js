@@ -35,6 +35,12 @@ function leftOf({ wallS }, share) {
 /** Why: the server's own words, or where these are not read what their cause means. */
 export const why = (cause, reason) => (cause ? phrase({ key: `why.${cause}`, detail: reason }) : reason);
 
+/** What the server said no with, in words. */
+export function refusal(code, detail) {
+  const key = [403, 404, 413, 507].includes(code) ? `refused.${code}` : "refused.other";
+  return phrase({ key, code, detail: typeof detail === "string" ? detail : "" });
+}
+
 /** One line under a dive's picture. */
 export function stateWords(dive) {
   if (dive.work !== null && dive.work.step === "dive") return workWords(dive.work);

@@ -67,6 +67,14 @@ def test_a_dive_that_was_sent_is_listed_with_what_was_seen(http: httpx.Client, d
     assert (thumbnail.headers["content-type"], thumbnail.content[:2]) == ("image/jpeg", b"\xff\xd8")
 
 
+def test_a_first_screen_of_them_is_the_newest_and_says_how_many_there_are(http: httpx.Client, dive: str) -> None:
+    everything = http.get("api/dives").json()
+    first = http.get("api/dives", params={"limit": 1}).json()
+    assert first["dives"] == everything["dives"][:1]
+    assert first["count"] == everything["count"] == len(everything["dives"])
+    assert http.get("api/dives", params={"limit": 0}).status_code == 422
+
+
 class TestUploads:
     def begin(self, http: httpx.Client, size: int = 6, name: str = "a.mp4") -> str:
         return str(http.post("api/uploads", json={"name": name, "size": size}).json()["id"])
