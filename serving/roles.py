@@ -51,6 +51,7 @@ NEEDS: dict[tuple[str, str], Role] = {
     ("GET", "/api/dives/{dive_id}/thumbnail"): Role.VIEW,
     ("GET", "/api/dives/{dive_id}/video"): Role.VIEW,
     ("GET", "/api/dives/{dive_id}/original"): Role.VIEW,
+    ("GET", "/api/dives/{dive_id}/originals"): Role.VIEW,
     ("GET", "/api/dives/{dive_id}/track"): Role.VIEW,
     ("GET", "/api/dives/{dive_id}/track/{edition}"): Role.VIEW,
     ("GET", "/api/dives/{dive_id}/sightings"): Role.VIEW,
