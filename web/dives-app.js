@@ -88,8 +88,8 @@ async function loadLibrary() {
   return sending || library.dives.some(isBusy);
 }
 
-function isBusy({ state, copy_state: copy, work }) {
-  return state === "queued" || state === "running" || copy === "wanted" || work !== null;
+function isBusy({ state, copy_state: copy, overlay_state: overlay, work }) {
+  return state === "queued" || state === "running" || copy === "wanted" || overlay === "wanted" || work !== null;
 }
 
 /** Adds how long this page has watched the job, which is what the time left is made of. */
@@ -170,10 +170,7 @@ for (const id of ["search", "by-species", "by-state"]) $(id).addEventListener("i
 
 // Files that are chosen or dropped
 
-const take = (files) => theIntake().then(
-  (intake) => intake.take(files),
-  () => say(t("play.lost")),
-);
+const take = (files) => theIntake().then((intake) => intake.take(files)).catch(() => say(t("play.lost")));
 
 $("choose").addEventListener("click", () => $("file").click());
 $("file").addEventListener("change", () => {

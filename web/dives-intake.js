@@ -1,5 +1,6 @@
 // Recordings on their way in: of this page, and those on the server that no page sends.
 
+import { Gathering, isLog } from "./dives-gathering.js";
 import { ask, tell } from "./dives-server.js";
 import { Sending, isSame } from "./dives-upload.js";
 import { Uploads } from "./dives-uploads.js";
@@ -18,13 +19,14 @@ export class Intake {
   #page;
   #uploads = new Uploads($("uploads"), (does, key) => this.#onUpload(does, key));
   #sendings = []; // of this page
+  #gatherings = []; // of these
   #interrupted = []; // on the server, of no page that we know of
 
   /** @param {{poll: () => void, say: (text: string) => void}} page */
   constructor(page) {
     this.#page = page;
     addEventListener("beforeunload", (event) => {
-      if (this.#are("sending", "retrying", "waiting")) event.preventDefault();
+      if (this.#are("sending", "retrying", "waiting", "here")) event.preventDefault();
     });
     addEventListener("online", () => {
       for (const sending of this.#sendings) sending.hurry();
@@ -48,20 +50,39 @@ export class Intake {
     this.#show();
   }
 
-  /** @param {File[]} files */
-  take(files) {
-    for (const file of files) {
-      if (file.size === 0) {
-        this.#page.say(t("upload.empty", { name: file.name }));
-        continue;
-      }
-      const upload = this.#interrupted.find((one) => isSame(file, one)) ?? null;
-      this.#interrupted = this.#interrupted.filter((one) => one !== upload);
-      const everyS = $("every").value === "" ? null : Number($("every").value);
-      this.#sendings.push(new Sending(file, { everyS, upload }, world, () => this.#show()));
+  /** @param {File[]} files recordings, and with them at most one dive log; several are asked about */
+  async take(files) {
+    const { say } = this.#page;
+    const empty = files.find(({ size }) => size === 0);
+    if (empty) say(t("upload.empty", { name: empty.name }));
+    const whole = files.filter(({ size }) => size > 0);
+    const [videos, logs] = [whole.filter((file) => !isLog(file)), whole.filter(isLog)];
+    if (videos.length === 0) return void (logs.length > 0 && say(t("upload.log-alone")));
+    let wanted = { one: false, startUtc: null, log: null, offsetS: null };
+    if (videos.length > 1 || logs.length > 0 || $("ask").checked) {
+      const { askJoining } = await import("./dives-joining.js");
+      wanted = await askJoining(videos, logs[0] ?? null);
+      if (wanted === null) return;
     }
+    const everyS = $("every").value === "" ? null : Number($("every").value);
+    for (const together of wanted.one ? [videos] : videos.map((video) => [video])) this.#gather(together, everyS, wanted);
     this.#show();
     this.#sendNext();
+  }
+
+  /** Files of one dive. */
+  #gather(files, everyS, { log, startUtc, offsetS }) {
+    const gathering = new Gathering({ startUtc, offsetS });
+    const belongs = (sending) => gathering.belongs(sending);
+    const sending = (file) => {
+      const upload = this.#interrupted.find((one) => isSame(file, one)) ?? null;
+      this.#interrupted = this.#interrupted.filter((one) => one !== upload);
+      return new Sending(file, { everyS, upload, belongs }, world, () => this.#show());
+    };
+    gathering.log = log && sending(log);
+    gathering.recordings = files.map(sending);
+    this.#gatherings.push(gathering);
+    this.#sendings.push(...[gathering.log].filter(Boolean), ...gathering.recordings);
   }
 
   #are(...states) {
@@ -88,7 +109,9 @@ export class Intake {
   /** One at a time: two would only share the line. */
   #sendNext() {
     if (this.#are("sending", "retrying")) return;
-    const next = this.#sendings.find(({ state }) => state === "waiting");
+    for (const gathering of this.#gatherings) gathering.settle();
+    const whole = this.#gatherings.map((gathering) => gathering.next()).find(Boolean);
+    const next = whole ?? this.#sendings.find(({ state }) => state === "waiting");
     if (next !== undefined) this.#send(next);
   }
 
@@ -112,6 +135,7 @@ export class Intake {
       this.#send(sending);
     } else {
       sending.cancel().then(poll);
+      for (const { orphan } of this.#gatherings) orphan?.cancel();
       this.#show();
       this.#sendNext();
     }

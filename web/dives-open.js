@@ -3,9 +3,10 @@
 // Comes after the library's first screen, or when the address names a dive (dives-app.js).
 
 import { COLOURS } from "./colourmap.js";
-import { showFiles } from "./dives-files.js";
+import { Files } from "./dives-files.js";
 import { dealHues, filtered, placeAt, speciesOf } from "./dives-found.js";
 import { HELP, commandFor } from "./dives-keys.js";
+import { Legend } from "./dives-legend.js";
 import { Line } from "./dives-line.js";
 import { Player } from "./dives-player.js";
 import { Rows } from "./dives-rows.js";
@@ -29,7 +30,8 @@ const NOTHING = {
   dive: null,
   sightings: [],
   leftOver: [], // corrections of none of them; or {unread}, why they cannot be read
-  files: [],
+  files: [], // of the results
+  originals: [], // of the recording
   labels: [], // of the model that saw it
   shown: [], // those of the sightings that the filter leaves
   hasTrack: false, // it was looked for
@@ -70,6 +72,10 @@ const line = new Line(
     words: (sighting, at) => [at, sighting && labelText(sighting.label), sighting && percent(sighting.peak_probability)].filter(Boolean).join("  "),
   },
 );
+const legend = new Legend($("legend"), (label) => {
+  $("found-species").value = $("found-species").value === label ? "" : label;
+  showSightings();
+});
 const rows = new Rows(
   $("found"),
   $("found-room"),
@@ -127,8 +133,11 @@ export async function load() {
   $("announce").textContent = before === null ? dive.title : "";
   openVideo(dive);
   const settled = !["queued", "running"].includes(dive.state);
-  if (settled && (before === null || before.state !== dive.state || !state.hasTrack)) await loadResults(id);
+  const drawn = before !== null && before.overlay_state === "wanted" && dive.overlay_state === "ready";
+  if (settled && (before === null || before.state !== dive.state || drawn || !state.hasTrack)) await loadResults(id);
   else if (settled && performance.now() - state.askedMs > HEAR_MS) await hearOthers(id);
+  if (id !== state.open) return false;
+  showDownloads();
   showDive();
   return page.isBusy(dive);
 }
@@ -154,13 +163,17 @@ function openVideo(dive) {
 }
 
 async function loadResults(id) {
-  const [index, sightings, files, leftOver] = await Promise.all([
+  const [index, sightings, files, originals, leftOver] = await Promise.all([
     ask(`api/dives/${id}/track`).catch((error) => {
       if (error.status !== 404) throw error;
       return null;
     }),
     askSightings(id),
     ask(`api/dives/${id}/files`),
+    ask(`api/dives/${id}/originals`).catch((error) => {
+      if (error.status !== 404) throw error;
+      return []; // its video is not there
+    }),
     ask(`api/dives/${id}/corrections/left-over`).catch((error) => {
       if (error.status !== 409) throw error;
       return { unread: error.message };
@@ -180,8 +193,7 @@ async function loadResults(id) {
   state.hasTrack = true; // looked for
   state.askedMs = performance.now();
   state.tracked = index !== null;
-  Object.assign(state, { sightings, files, leftOver });
-  showFiles($("file-list"), state.dive, files);
+  Object.assign(state, { sightings, files, originals, leftOver });
   showSightings();
 }
 
@@ -233,7 +245,9 @@ function noticeOf(dive) {
   if (dive.state === "failed") return { text: t("play.failed", values), ...again("dive") };
   if (dive.state === "cancelled") return { text: t("play.cancelled"), ...again("dive"), label: t("dive.go-on") };
   if (!state.tracked) return { text: t("play.no-track"), ...again("dive") };
-  if (dive.state === "incomplete" && !state.readNotice) return { text: t("play.incomplete", values), label: t("close"), act: () => (state.readNotice = true) };
+  const read = { label: t("close"), act: () => (state.readNotice = true) };
+  if (dive.state === "complete" && dive.reason && !state.readNotice) return { text: why(dive.cause, dive.reason), ...read };
+  if (dive.state === "incomplete" && !state.readNotice) return { text: t("play.incomplete", values), ...read };
   if (state.videoFailed === dive.id) return { text: t("play.no-video") };
   return null;
 }
@@ -276,6 +290,7 @@ function showSightings() {
   $("left-over").textContent = unread ? t("sightings.unread", { reason: unread }) : t("sightings.left-over", { n: lost.length, which: which.join(", ") });
   document.querySelector(".found-tools").classList.toggle("bare", all === 0);
   line.show(state.sightings, state.lengthS, state.hues);
+  legend.show(state.sightings, state.hues, $("found-species").value);
   const known = [...new Set([...state.labels, ...speciesOf(state.sightings).map(([label]) => label)].map(labelText))];
   known.sort((a, b) => a.localeCompare(b, language()));
   if ($("labels").dataset.told !== known.join()) $("labels").replaceChildren(...known.map((words) => new Option(words)));
@@ -366,6 +381,16 @@ async function fullScreen() {
   }
 }
 
+const downloads = new Files($("file-list"), async () => {
+  try {
+    await tell(`api/dives/${state.open}/again`, "POST", { what: "overlay" });
+  } catch (error) {
+    page.say(error.message);
+  }
+  page.poll();
+});
+const showDownloads = () => downloads.show(state.dive, state.files, state.originals);
+
 /** The list of keys. */
 export function help() {
   $("keys").replaceChildren(
@@ -445,11 +470,13 @@ export function translate() {
   for (const option of $("speed").options) option.text = t("speed.times", { n: Number(option.value) });
   setView({});
   rows.clear();
+  legend.clear();
   written = { answer: "", clock: "" };
   if (state.open === null) return;
   if (state.dive !== null) {
     titled();
-    showFiles($("file-list"), state.dive, state.files);
+    downloads.clear();
+    showDownloads();
     showDive();
   }
   showSightings();

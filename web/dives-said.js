@@ -22,13 +22,13 @@ export async function askSightings(id) {
       return []; // what was said cannot be read, which left-over tells
     }),
   ]);
-  const seen = missed.map(({ label, by: who, ...when }) => ({
+  const seen = missed.map(({ label, by: who, note, ...when }) => ({
     ...when,
     label,
     number: `${label} ${when.file} ${when.peak_frame}`,
     peak_probability: 1,
     still: "",
-    correction: { verdict: "missed", label, by: who },
+    correction: { verdict: "missed", label, by: who, note },
   }));
   return [...found, ...seen].sort((a, b) => a.start_s - b.start_s);
 }
@@ -47,8 +47,9 @@ export class Saying {
     this.#say = say;
   }
 
-  /** does: "right", "wrong", "nothing" or "undo" */
+  /** does: "right", "wrong", "nothing", "note" or "undo" */
   async of(sighting, does) {
+    if (does === "note") return this.#note(sighting);
     if (does !== "wrong") return this.#correct(sighting, does, "");
     return askName({
       title: t("wrong.title"),
@@ -57,10 +58,11 @@ export class Saying {
       yes: t("wrong.yes"),
       value: "",
       list: true,
-      take: async (truth) => {
+      note: "",
+      take: async (truth, note) => {
         const label = labelMeant(truth, this.#dive.labels);
         if (label === sighting.label) throw new Error(t("wrong.same"));
-        await this.#correct(sighting, "wrong", label);
+        await this.#correct(sighting, "wrong", label, note);
       },
     });
   }
@@ -75,24 +77,46 @@ export class Saying {
       yes: t("wrong.yes"),
       value: "",
       list: true,
-      take: async (words) => {
+      note: "",
+      take: async (words, note) => {
         const label = labelMeant(words, this.#dive.labels);
-        await tell(`api/dives/${id}/missed`, "POST", { label, media_s: mediaS, by: by() });
+        await tell(`api/dives/${id}/missed`, "POST", { label, media_s: mediaS, by: by(), note });
         await this.#dive.hear();
       },
     });
   }
 
-  async #correct(sighting, verdict, truth) {
+  /** A note beside the word that stands on a sighting; the word is said again with it. */
+  #note(sighting) {
+    const { verdict, label, note } = sighting.correction;
+    return askName({
+      title: t("note.title"),
+      was: t("note.was", { label: labelText(sighting.label), at: mediaTime(sighting.peak_s) }),
+      hint: "",
+      yes: t("wrong.yes"),
+      value: null,
+      list: false,
+      note,
+      take: async (_, words) => {
+        if (verdict !== "missed") return this.#correct(sighting, verdict, verdict === "wrong" ? label : "", words);
+        const { start_s: from, end_s: to, peak_s: at } = sighting;
+        const seen = { label, media_s: at, start_s: from, end_s: to, by: by(), note: words };
+        await tell(`api/dives/${this.#dive.id}/missed`, "POST", seen);
+        return this.#dive.hear();
+      },
+    });
+  }
+
+  async #correct(sighting, verdict, truth, note = null) {
     if (sighting.correction?.verdict === "missed") return this.#takeBack(sighting);
     const { id } = this.#dive;
     const { number, peak_frame: frame, label } = sighting;
     try {
-      const words = { number, peak_frame: frame, label, verdict, truth, by: by() };
+      const words = { number, peak_frame: frame, label, verdict, truth, by: by(), note: note ?? "" };
       const now = await tell(`api/dives/${id}/corrections`, "POST", words);
       if (id === this.#dive.id) this.#dive.said(now);
     } catch (error) {
-      if (verdict === "wrong") throw error;
+      if (note !== null) throw error; // the question is still open
       this.#say(t("play.not-kept", { reason: error.message }));
     }
   }

@@ -4,6 +4,14 @@ import { button, make, put } from "./dives-shelf.js";
 import { uploadWords } from "./dives-words.js";
 import { t } from "./text.js";
 
+const ACTIONS = {
+  sending: ["pause", "cancel"],
+  retrying: ["pause", "cancel"],
+  waiting: ["cancel"],
+  here: ["cancel"],
+  paused: ["resume", "cancel"],
+};
+
 export class Uploads {
   #rows = new Map(); // key -> its elements
   #list;
@@ -38,9 +46,7 @@ export class Uploads {
       put(name, upload.name);
       put(words, uploadWords(upload, nowMs));
       bar.value = upload.size > 0 ? upload.offset / upload.size : 0;
-      const actions = { sending: ["pause", "cancel"], retrying: ["pause", "cancel"], waiting: ["cancel"], paused: ["resume", "cancel"] }[
-        upload.state
-      ] ?? ["remove"];
+      const actions = ACTIONS[upload.state] ?? ["remove"];
       if (tools.dataset.actions !== actions.join()) {
         tools.dataset.actions = actions.join();
         tools.replaceChildren(...actions.map((does) => button(does, t(`upload.${does}`))));
