@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: install install-dev demo check lint types test-web test fuzz clean
+.PHONY: install install-dev demo check lint types test-web test fuzz kills soak clean
 
 install: .venv/installed
 
@@ -47,6 +47,18 @@ FUZZ_INPUTS ?= 32000
 
 fuzz: install-dev
 	FUZZ_INPUTS=$(FUZZ_INPUTS) $(BIN)/python -m pytest -s -q tests/test_fuzz.py
+
+# Everything that goes wrong, at once, and what the server makes of it; needs GStreamer, and root for the full disk.
+SOAK_MINUTES ?= 60
+
+soak: install-dev
+	$(BIN)/python bench/soak.py --minutes $(SOAK_MINUTES) --json soak.json
+
+# kill -9 at so many random moments of each of four kinds of work; takes a while.
+KILLS ?= 50
+
+kills: install-dev
+	$(BIN)/python bench/kills.py --moments $(KILLS)
 
 clean:
 	rm -rf .venv build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import re
 import signal
@@ -36,16 +37,18 @@ from realtime.live import LiveRunner, LiveStatus
 from realtime.reconnecting import Reconnecting
 from realtime.scene import TestScene
 from realtime.sources import Paced, Source, open_recorded
-from serving import dives, downloads, live, metrics, missed, session, sightings, status, uploads, webcam, wire
+from serving import dives, downloads, hush, live, metrics, missed, session, sightings, status, uploads, webcam, wire
 from serving.access import WILDCARDS, Access, is_loopback, public_origin
 from serving.ages import FrameAges
 from serving.answers import problem
 from serving.bodies import Bodies
 from serving.bridge import Bridge, Outlet
 from serving.camera import Cameras
+from serving.crowd import Crowd
 from serving.desk import Desk
 from serving.guard import Gate, Guard
 from serving.hub import Hub
+from serving.later import retry_after, tell_of_the_disk
 from serving.lean import Lean
 from serving.logbook import Logbook
 from serving.page import page_router
@@ -216,7 +219,8 @@ def create_app(settings: ServerSettings) -> FastAPI:
             401: problem("A token is needed."),
             403: problem("This page, this host name or this token may not do that."),
             413: problem("The request is too long."),
-            429: problem("Too many wrong tokens came from this address."),
+            429: retry_after("Too many wrong tokens came from this address."),
+            503: retry_after("As many requests as can be are being answered."),
         },
     )
     public = [*map(public_origin, settings.public_origins)]
@@ -224,7 +228,9 @@ def create_app(settings: ServerSettings) -> FastAPI:
     app.add_middleware(Lean)  # the last is asked first
     app.add_middleware(Bodies)
     app.add_middleware(Gate, guard=app.state.guard)
+    app.add_middleware(Crowd, max_viewers=settings.max_viewers)
     app.add_middleware(Access, bound_host=settings.host, public=public)
+    tell_of_the_disk(app)
     app.include_router(live.router)
     app.include_router(webcam.router)
     app.include_router(session.router)
@@ -268,6 +274,7 @@ def serve(
             proxy_headers=False,
             timeout_graceful_shutdown=DRAIN_S,
         )
+        logging.getLogger(hush.LOGGER).addFilter(hush.HUSH)
         url = _url(settings.host, listener.getsockname()[1], "http" if settings.tls_cert is None else "https")
         server = _Server(config, app, stop or threading.Event(), partial(on_ready, url))
         asyncio.run(_serve(app, server, listener))

@@ -24,9 +24,10 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -44,8 +45,11 @@ DISCARD = socket.MSG_TRUNC if sys.platform == "linux" else 0  # the kernel throw
 SCRAP = bytearray(1 << 20)
 
 
-def watch(connection: socket.socket) -> Iterator[None]:
-    """A viewer on a websocket, as cheap as can be: yields whenever there is nothing more to read."""
+def watch(connection: socket.socket, on_result: Callable[[dict[str, Any]], None] | None = None) -> Iterator[None]:
+    """A viewer on a websocket, as cheap as can be: yields whenever there is nothing more to read.
+
+    on_result: told the header of each result when all of it is here. Raises OSError when the server ends it.
+    """
 
     def exactly(size: int) -> Generator[None, None, bytes]:
         data = b""
@@ -56,7 +60,7 @@ def watch(connection: socket.socket) -> Iterator[None]:
                 yield
                 continue
             if not piece:
-                raise SystemExit("the server closed the connection")
+                raise ConnectionError("the server closed the connection")
             data += piece
         return data
 
@@ -67,7 +71,7 @@ def watch(connection: socket.socket) -> Iterator[None]:
         if opcode == PING:
             connection.send(bytes((PONG, MASKED | size)) + NO_MASK + (yield from exactly(size)))
             continue
-        answer = b""
+        answer, header = b"", None
         if opcode == BINARY:
             length = int.from_bytes((yield from exactly(4)), "big")
             header = json.loads((yield from exactly(length)))
@@ -79,8 +83,10 @@ def watch(connection: socket.socket) -> Iterator[None]:
                 size -= connection.recv_into(SCRAP, min(size, len(SCRAP)), DISCARD)
             except BlockingIOError:
                 yield
-        if answer:
+        if header is not None:
             connection.send(answer)
+            if on_result is not None:
+                on_result(header)
 
 
 def watch_all(url: str, viewers: int) -> None:

@@ -19,6 +19,7 @@ import click
 
 from cli.add import add
 from cli.bench import bench
+from cli.calibrate import calibrate
 from cli.data import data
 from cli.doctor import doctor
 from cli.models import evaluate, export, train
@@ -58,7 +59,7 @@ def app(context: click.Context, config: Path | None, verbose: bool) -> None:
 
 for command in (
     *(process, add, collect, serve),
-    *(data, train, tune, slim, export, evaluate),
+    *(data, train, tune, slim, export, calibrate, evaluate),
     *(bench, doctor),
 ):
     app.add_command(command)

@@ -15,13 +15,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import dives
 from dives.causes import JobCause, Outcome
-from dives.library import CANCELLED, COPY, COPY_FAILED, COPY_READY, COPY_WANTED, Job, Library
+from dives.library import CANCELLED, COPY, COPY_FAILED, COPY_READY, COPY_WANTED, Job, Library, TableError
 from dives.run_record import COMPLETE, FAILED, INCOMPLETE
 
 log = logging.getLogger(__name__)
@@ -78,6 +79,7 @@ class JobQueue:
         self._wake = threading.Condition()
         self._stopping = False
         self._current: _Running | None = None
+        self._trouble = ""  # what was told last of a disk that fails
         self._thread = threading.Thread(target=self._work, name="jobs", daemon=True)
 
     def start(self) -> None:
@@ -133,8 +135,6 @@ class JobQueue:
                     self._wake.wait(IDLE_S)
                     continue
                 self._current = running = _Running(job, self._settings, self._command, self._library)
-                if job.step == "dive":
-                    self._library.begin(job.dive.id)
             try:
                 self._record(job, running, running.run())
             except Exception:  # a bug must not end the queue for all that wait
@@ -147,38 +147,60 @@ class JobQueue:
                     self._wake.notify_all()
 
     def _next(self) -> Job | None:
+        """What to work on now, which has begun; None when there is nothing, or the disk does not let us."""
         try:
             while (job := self._library.next_job()) is not None:
                 if job.step == "dive" and job.dive.attempts >= ATTEMPTS:
                     reason = f"the server stopped {job.dive.attempts} times while it worked on this; try again by hand"
                     self._library.end(job.dive.id, FAILED, reason, JobCause.ATTEMPTS)
                     continue
+                if job.step == "dive":
+                    self._library.begin(job.dive.id)
+                self._trouble = ""
                 return job
-        except Exception:  # the disk with the library may come back
-            log.exception("the queue cannot be read")
+        except Exception as error:  # the disk with the library may come back
+            self._tell("the queue waits", error)
         return None
 
+    def _tell(self, what: str, error: Exception) -> None:
+        """Once, however often it is tried."""
+        if str(error) != self._trouble:
+            log.warning("%s: %s", what, error)
+        self._trouble = str(error)
+
     def _record(self, job: Job, running: _Running, outcome: Outcome) -> None:
+        """Keeps how it went; a table that cannot be written is waited for, or the dive would be at work for ever."""
+        while True:
+            try:
+                self._keep(job, running, outcome)
+                return
+            except TableError as error:
+                self._tell(f"the outcome of dive {job.dive.id} waits", error)
+                with self._wake:
+                    if self._wake.wait_for(lambda: self._stopping, IDLE_S):
+                        return  # the next start goes on with this dive, and finds it done
+            except Exception:
+                log.exception("the outcome of dive %s cannot be kept", job.dive.id)
+                return
+
+    def _keep(self, job: Job, running: _Running, outcome: Outcome) -> None:
         dive_id, state = job.dive.id, outcome.state
-        try:
-            if job.step != "dive":
-                if self._stopping and state != COMPLETE:
-                    return
-                stands = self._library.set_copy if job.step == "copy" else self._library.set_overlay
-                if state == COMPLETE:
-                    stands(dive_id, COPY_READY)
-                else:
-                    reason, cause = outcome.reason or "stopped on request", outcome.cause or JobCause.STOPPED
-                    stands(dive_id, COPY_FAILED, reason, cause)
-                self._library.refresh(dive_id)
-            elif self._stopping and running.killed:
-                self._library.put_back(dive_id)
-            elif running.cancelled:
-                self._library.end(dive_id, state if state == COMPLETE else CANCELLED)
+        if job.step != "dive":
+            if self._stopping and state != COMPLETE:
+                return
+            stands = self._library.set_copy if job.step == "copy" else self._library.set_overlay
+            if state == COMPLETE:
+                stands(dive_id, COPY_READY)
             else:
-                self._library.end(dive_id, state, outcome.reason, outcome.cause)
-        except Exception:
-            log.exception("the outcome of dive %s cannot be kept", dive_id)
+                reason, cause = outcome.reason or "stopped on request", outcome.cause or JobCause.STOPPED
+                stands(dive_id, COPY_FAILED, reason, cause)
+            self._library.refresh(dive_id)
+        elif self._stopping and running.killed:
+            self._library.put_back(dive_id)
+        elif running.cancelled:
+            self._library.end(dive_id, state if state == COMPLETE else CANCELLED)
+        else:
+            self._library.end(dive_id, state, outcome.reason, outcome.cause)
 
 
 class _Running:
@@ -263,7 +285,8 @@ class _Running:
         if not isinstance(message, dict):
             return None
         if "seen" in message:
-            self._library.refresh(self.job.dive.id)
+            with suppress(TableError):  # the end of the job tells it again
+                self._library.refresh(self.job.dive.id)
         elif "phase" in message:
             known = {name: message[name] for name in JobProgress.__dataclass_fields__ if name in message}
             self.progress = JobProgress(self.job.dive.id, self.job.step, **known)
@@ -294,7 +317,8 @@ class _Running:
             line += ["--threads", str(threads)] if threads else []
             line += ["--anew"] if dive.anew and self.job.step == "dive" else []
         else:
-            (self._library.folder(dive.id) / f"{COPY}.partial").unlink(missing_ok=True)
+            with suppress(OSError):  # the job itself says what is wrong with the disk
+                (self._library.folder(dive.id) / f"{COPY}.partial").unlink(missing_ok=True)
         if settings.memory_bytes:
             line += ["--memory-bytes", str(settings.memory_bytes)]
         return line

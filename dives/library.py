@@ -1,6 +1,7 @@
 """A library of dives: one folder that can be copied or moved, and a table of what is in it.
 
-    DIR/library.db      the table, SQLite; made anew from the folders when it is lost or broken
+    DIR/library.db      the table, SQLite; made anew from the folders when it is lost or damaged
+        library.db.damaged  what was in its place then
         library.lock    held by the server that uses the library
         dives/ID/       dive.json, original/<the video>, probe.json, thumbnail.jpg, results/, track.*, copy.mp4
         uploads/ID/     what is still being uploaded (dives/uploads.py)
@@ -23,7 +24,8 @@ import threading
 import time
 import zlib
 from collections import Counter
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,7 +33,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from dives.locking import lock
-from dives.partial import write_whole
+from dives.partial import sync_names, write_whole, writing
 from dives.probe import read_probe
 from dives.process import JOURNAL
 from dives.run_record import COMPLETE, FAILED, INCOMPLETE, read_run
@@ -41,6 +43,7 @@ from realtime.frames import iso_utc
 log = logging.getLogger(__name__)
 
 DATABASE, LOCK, DIVES, TRASH = "library.db", "library.lock", "dives", "trash"
+DAMAGED = ".damaged"  # a table that could not be read is kept under its name and this
 FACTS, ORIGINAL, RESULTS, THUMBNAIL, COPY = "dive.json", "original", "results", "thumbnail.jpg", "copy.mp4"
 DIVELOG = "divelog"  # the folder of the dive log that was sent with the recording
 FACTS_VERSION = 1  # of dive.json
@@ -49,6 +52,7 @@ CLOCK_S = 4.0  # a disk may write the time of a change to two seconds
 HIDDEN_S = 24 * 3600.0  # older than this, whoever made it is gone
 MAX_TITLE = 200
 QUEUED, RUNNING, CANCELLED = "queued", "running", "cancelled"
+STATES = frozenset((QUEUED, RUNNING, CANCELLED, COMPLETE, INCOMPLETE, FAILED))
 COPY_WANTED, COPY_READY, COPY_FAILED = "wanted", "ready", "failed"
 _ID = re.compile(r"[0-9a-f]{16}")
 
@@ -66,6 +70,17 @@ CREATE TABLE dives (
 )
 """
 TABLE_VERSION = zlib.crc32(_TABLE.encode()) >> 1  # one with other columns is another one, and is made anew
+# What SQLite says of a disk, and not of the table on it: a table is not made anew because there is no room for it.
+_OF_THE_DISK = frozenset(
+    (
+        *(sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN),
+        *(sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM),
+    )
+)
+
+
+class TableError(LibraryError):
+    """The table of a library cannot be read or written now; it is as it was, and so are the folders."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,7 +159,10 @@ class Job:
 
 
 class Library:
-    """An open library; a context manager. All methods may be called from any thread and block only on the disk."""
+    """An open library; a context manager. All methods may be called from any thread and block only on the disk.
+
+    Every one may raise TableError.
+    """
 
     def __init__(self, root: Path, database: sqlite3.Connection, held: Any) -> None:
         self.root = root
@@ -165,9 +183,7 @@ class Library:
             (root / DIVES).mkdir(parents=True, exist_ok=True)
             held = (root / LOCK).open("a+b")
         except OSError as error:
-            raise LibraryError(f"{root}: no library can be kept here ({(error.strerror or str(error)).lower()})") from (
-                error
-            )
+            raise _no_library(root, error) from error
         try:
             lock(held, wait=False)
         except OSError as error:
@@ -176,6 +192,9 @@ class Library:
         try:
             library = cls(root, _open_database(root / DATABASE), held)
             library._take_stock()
+        except OSError as error:
+            held.close()
+            raise _no_library(root, error) from error
         except BaseException:
             held.close()
             raise
@@ -192,7 +211,7 @@ class Library:
     def dives(self) -> list[DiveRow]:
         """All dives, the last added first, with those that somebody else put here (dives/adding.py)."""
         with self._guard:
-            with suppress(OSError):  # a disk that is away for a while is told by those who need it
+            with suppress(OSError, TableError):  # a disk that is away or full is told by those who need it
                 self._take_in()
             if self._listed is None:
                 self._listed = self._rows("ORDER BY added_utc DESC, id")
@@ -222,17 +241,21 @@ class Library:
     # What changes
 
     def adopt(self, staged: Path, dive_id: str) -> DiveRow:
-        """Takes in a folder of this library that holds a dive.json and its video, and queues it. Safe to repeat."""
+        """Takes in a folder of this library that holds a dive.json and its video, and queues it. Safe to repeat.
+
+        On return it stays, also past a loss of power. Raises OSError when it cannot be moved.
+        """
         folder = self.folder(dive_id)
         if not folder.exists():
             staged.replace(folder)
+            sync_names(folder.parent)
         with self._guard:
             if not self._rows("WHERE id = ?", dive_id):
                 self._insert(folder)
             return self.dive(dive_id)
 
     def rename(self, dive_id: str, title: str) -> DiveRow:
-        """Gives a dive another title. Raises KeyError, and ValueError for a text that is none."""
+        """Gives a dive another title. Raises KeyError, ValueError for a text that is none, and ResultsError."""
         title = clean_title(title)
         if not title:
             raise ValueError("title: expected some text")
@@ -240,29 +263,38 @@ class Library:
         with self._guard:
             self.dive(dive_id)
             facts = asdict(read_facts(folder)) | {"title": title}
-            write_whole(folder / FACTS, json.dumps(facts, ensure_ascii=False, indent=1) + "\n")
-            self._set(dive_id, title=title)
+            with self._changing() as table:  # which fails before the folder has changed, if it does
+                table.execute("UPDATE dives SET title = ? WHERE id = ?", (title, dive_id))
+                write_whole(folder / FACTS, json.dumps(facts, ensure_ascii=False, indent=1) + "\n")
+            with writing(folder / FACTS):
+                sync_names(folder)
             return self.dive(dive_id)
 
     def delete(self, dive_id: str) -> None:
-        """Removes a dive with all its files, for good. Nothing may be working on it. Raises KeyError."""
+        """Removes a dive with all its files, for good. Nothing may be working on it. Raises KeyError and OSError."""
         folder = self.folder(dive_id)
-        with self._guard, self._database:
+        with self._guard:
             self.dive(dive_id)
             # In one step: a server that is killed half-way leaves a dive, or something in the trash, never half a dive.
-            trash = self.root / TRASH
-            trash.mkdir(exist_ok=True)
-            gone = trash / f"{dive_id}-{secrets.token_hex(4)}"
+            gone = self.root / TRASH / f"{dive_id}-{secrets.token_hex(4)}"
             with suppress(FileNotFoundError):
                 folder.replace(gone)
-            self._database.execute("DELETE FROM dives WHERE id = ?", (dive_id,))
-            self._listed = None
+            try:
+                self._forget(dive_id)
+            except TableError:  # a disk that is full has room once the files are gone
+                shutil.rmtree(gone, ignore_errors=True)
+                self._forget(dive_id)
         shutil.rmtree(gone, ignore_errors=True)
 
     def refresh(self, dive_id: str) -> None:
         """Reads a dive's folder again into its row; how it stands in the queue is kept. A dive that is gone is none."""
-        with self._guard, suppress(KeyError, LibraryError):
-            row, seen = self.dive(dive_id), _summary(self.folder(dive_id))
+        with self._guard:
+            try:
+                row, seen = self.dive(dive_id), _summary(self.folder(dive_id))
+            except TableError:
+                raise
+            except (KeyError, LibraryError):
+                return
             if row.copy == COPY_FAILED and seen["copy"] == COPY_WANTED:
                 del seen["copy"], seen["copy_reason"], seen["copy_cause"]  # it stays failed until somebody asks again
             if row.overlay in (COPY_WANTED, COPY_FAILED) and not seen["overlay"]:
@@ -322,38 +354,54 @@ class Library:
     def _rows(self, where: str, *values: object) -> list[DiveRow]:
         columns = ", ".join(DiveRow.__dataclass_fields__)
         with self._guard:
-            found = self._database.execute(f"SELECT {columns} FROM dives {where}", values).fetchall()
-        return [_row(dict(zip(DiveRow.__dataclass_fields__, values, strict=True))) for values in found]
+            try:
+                found = self._database.execute(f"SELECT {columns} FROM dives {where}", values).fetchall()
+            except sqlite3.Error as error:
+                raise TableError(f"{self.root / DATABASE}: cannot be read ({error})") from error
+        return [_row(values) for values in found]
+
+    @contextmanager
+    def _changing(self) -> Iterator[sqlite3.Connection]:
+        """One change of the table, whole or not at all."""
+        with self._guard:
+            try:
+                with self._database:
+                    yield self._database
+            except sqlite3.Error as error:
+                raise TableError(f"{self.root / DATABASE}: cannot be written ({error})") from error
+            finally:
+                self._listed = None
 
     def _set(self, dive_id: str, **columns: object) -> None:
         names = ", ".join(f"{name} = ?" for name in columns)
-        with self._guard, self._database:
-            self._database.execute(f"UPDATE dives SET {names} WHERE id = ?", (*columns.values(), dive_id))
-            self._listed = None
+        with self._changing() as table:
+            table.execute(f"UPDATE dives SET {names} WHERE id = ?", (*columns.values(), dive_id))
+
+    def _forget(self, *dive_ids: str) -> None:
+        with self._changing() as table:
+            table.executemany("DELETE FROM dives WHERE id = ?", [(one,) for one in dive_ids])
 
     def _turn(self) -> int:
         return int(self._database.execute("SELECT COALESCE(MAX(turn), 0) + 1 FROM dives").fetchone()[0])
 
     def _insert(self, folder: Path) -> None:
         columns = _summary(folder) | _standing(folder)
-        with self._guard, self._database:
+        with self._changing() as table:
             columns |= {"id": folder.name, "turn": self._turn()}
             marks = ", ".join("?" * len(columns))
-            self._database.execute(f"INSERT INTO dives ({', '.join(columns)}) VALUES ({marks})", (*columns.values(),))
-            self._listed = None
+            table.execute(f"INSERT INTO dives ({', '.join(columns)}) VALUES ({marks})", (*columns.values(),))
 
     def _take_stock(self) -> None:
         """Makes the table agree with the folders, and takes up what a killed server left."""
         shutil.rmtree(self.root / TRASH, ignore_errors=True)
+        (self.root / TRASH).mkdir(exist_ok=True)  # now: a disk that is full may have no room for it when it is needed
         for entry in (self.root / DIVES).glob(f"{HIDDEN}*"):
             if time.time() - entry.stat().st_mtime > HIDDEN_S:
                 shutil.rmtree(entry, ignore_errors=True)
         with self._guard:
-            gone = {row.id for row in self._rows("")} - {entry.name for entry in self._folders()}
-            with self._database:
-                self._database.executemany("DELETE FROM dives WHERE id = ?", [(one,) for one in gone])
-                self._database.execute("UPDATE dives SET state = ? WHERE state = ?", (QUEUED, RUNNING))
-            self._listed = None
+            self._forget(*({row.id for row in self._rows("")} - {entry.name for entry in self._folders()}))
+            with self._changing() as table:
+                table.execute("UPDATE dives SET state = ? WHERE state = ?", (QUEUED, RUNNING))
             self._take_in()
 
     def _take_in(self) -> None:
@@ -361,15 +409,17 @@ class Library:
         changed_s = (self.root / DIVES).stat().st_mtime
         if changed_s == self._looked_s and time.time() - changed_s > CLOCK_S:
             return
-        self._looked_s = changed_s
         listed = {row.id for row in self._rows("")}
         newcomers = [entry for entry in self._folders() if entry.name not in listed | self._refused]
         for folder in sorted(newcomers, key=lambda folder: (_age_s(folder), folder.name)):
             try:
                 self._insert(folder)
+            except TableError:
+                raise
             except LibraryError as error:  # one folder that is none of ours keeps nobody from the others
                 log.warning("left out of the library: %s", error)
                 self._refused.add(folder.name)
+        self._looked_s = changed_s
 
     def _folders(self) -> list[Path]:
         return [entry for entry in (self.root / DIVES).iterdir() if _ID.fullmatch(entry.name)]
@@ -430,35 +480,62 @@ def now_utc() -> str:
     return iso_utc(datetime.now(UTC))
 
 
+def _no_library(root: Path, error: OSError) -> LibraryError:
+    return LibraryError(f"{root}: no library can be kept here ({(error.strerror or str(error)).lower()})")
+
+
 def _open_database(path: Path) -> sqlite3.Connection:
-    """The table; one that is broken, or of another version, is put aside and made anew from the folders."""
+    """The table; one that is damaged, or of another version, is put aside and made anew from the folders.
+
+    Raises LibraryError when the disk does not let it be used.
+    """
     for attempt in (1, 2):
-        database = sqlite3.connect(path, check_same_thread=False)
         try:
-            # One file, whole after every change: write-ahead files would be left behind by whoever copies the folder.
-            database.execute("PRAGMA journal_mode = DELETE")
-            database.execute("PRAGMA synchronous = FULL")
-            version = int(database.execute("PRAGMA user_version").fetchone()[0])
-            if version == 0 and not database.execute("SELECT name FROM sqlite_master").fetchall():
-                with database:
-                    database.execute(_TABLE)
-                    database.execute(f"PRAGMA user_version = {TABLE_VERSION}")
-            elif version != TABLE_VERSION:
-                raise sqlite3.DatabaseError(f"version {version}, expected {TABLE_VERSION}")
-            elif (found := database.execute("PRAGMA quick_check").fetchone()[0]) != "ok":
-                raise sqlite3.DatabaseError(found)
-            return database
-        except sqlite3.DatabaseError as error:
-            database.close()
-            if attempt == 2:
+            return _connect(path)
+        except sqlite3.Error as error:
+            of_the_disk = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF in _OF_THE_DISK
+            if of_the_disk or attempt == 2:
                 raise LibraryError(f"{path}: cannot be used ({error})") from error
-            log.warning("%s: %s; made anew from the folders", path, error)
-            for leftover in (path, path.with_name(path.name + "-journal")):
-                leftover.unlink(missing_ok=True)
+            aside = path.with_name(path.name + DAMAGED)
+            path.replace(aside)
+            log.warning("%s: %s; made anew from the folders, and kept as %s", path, error, aside.name)
+            for leftover in ("-journal", "-wal", "-shm"):  # they would be taken for the new one's
+                path.with_name(path.name + leftover).unlink(missing_ok=True)
     raise AssertionError("unreachable")
 
 
-def _row(values: dict[str, Any]) -> DiveRow:
+def _connect(path: Path) -> sqlite3.Connection:
+    """Raises sqlite3.Error for a table that is damaged, as far as that can be told."""
+    existed = path.exists()
+    database = sqlite3.connect(path, check_same_thread=False)
+    try:
+        # One file, whole after every change: write-ahead files would be left behind by whoever copies the folder.
+        database.execute("PRAGMA journal_mode = DELETE")
+        database.execute("PRAGMA synchronous = FULL")
+        version = int(database.execute("PRAGMA user_version").fetchone()[0])
+        if not existed:
+            with database:
+                database.execute(_TABLE)
+                database.execute(f"PRAGMA user_version = {TABLE_VERSION}")
+        elif version != TABLE_VERSION:
+            raise sqlite3.DatabaseError(f"version {version}, expected {TABLE_VERSION}")
+        # Not quick_check, which takes an index at its word: a dive that the index lacks could be there twice.
+        elif (found := database.execute("PRAGMA integrity_check").fetchone()[0]) != "ok":
+            raise sqlite3.DatabaseError(found)
+        for values in database.execute(f"SELECT {', '.join(DiveRow.__dataclass_fields__)} FROM dives"):
+            if (row := _row(values)).state not in STATES:
+                raise sqlite3.DatabaseError(f"dive {row.id!r} is {row.state!r}")
+    except (ValueError, TypeError) as error:
+        database.close()
+        raise sqlite3.DatabaseError(f"a row cannot be read ({error})") from error
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def _row(found: tuple[Any, ...]) -> DiveRow:
+    values = dict(zip(DiveRow.__dataclass_fields__, found, strict=True))
     for name in ("thumbnail", "has_results", "anew"):
         values[name] = bool(values[name])
     values["playable"] = None if values["playable"] is None else bool(values["playable"])

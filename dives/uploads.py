@@ -9,13 +9,14 @@ people and stay text; what things are called on the disk is ours.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from itertools import count
@@ -29,20 +30,24 @@ from dives.library import (
     DiveFacts,
     DiveRow,
     Library,
+    TableError,
     clean_title,
     new_id,
     now_utc,
     write_facts,
 )
-from dives.partial import write_whole
-from realtime.errors import ReeflensError
+from dives.partial import sync_names, write_whole
+from realtime.errors import LibraryError, ReeflensError, ResultsError
 from realtime.frames import iso_utc
 from realtime.sources import natural_order
+
+log = logging.getLogger(__name__)
 
 UPLOADS, UPLOAD, DATA = "uploads", "upload.json", "data.part"
 OTHERS = "others.json"  # of an upload that becomes a dive: id of another upload -> its place in the dive's folder
 MAX_NAME = 255  # characters of a file's name that are kept
 KEPT_S = 7 * 24 * 3600.0  # an upload that nobody touched for a week is given up
+CLOCK_SET_S = 3600.0  # no clock goes wrong by so much on its own between two uploads; summer time does not move it
 MIN_FREE_BYTES = 1_000_000_000  # a full disk stops databases, logs and other people's work
 MAX_OPEN = 100
 SUFFIXES = frozenset(
@@ -56,7 +61,7 @@ _DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)", re.IGNORECASE)  # names 
 
 
 class UploadError(ReeflensError):
-    """An upload cannot go on like this. kind: "too-big", "full", "offset", "busy" or "gone"."""
+    """An upload cannot go on like this. kind: "too-big", "full", "crowded", "offset", "busy" or "gone"."""
 
     def __init__(self, kind: str, reason: str, *, offset: int = 0) -> None:
         super().__init__(reason)
@@ -101,7 +106,10 @@ class With:
 
 
 class Uploads:
-    """The open uploads of a library. All methods may be called from any thread and block only on the disk."""
+    """The open uploads of a library. All methods may be called from any thread and block only on the disk.
+
+    Raises LibraryError when the library has no place for them.
+    """
 
     def __init__(
         self,
@@ -110,16 +118,22 @@ class Uploads:
         *,
         free_bytes: Callable[[Path], int] = lambda path: shutil.disk_usage(path).free,
         clock: Callable[[], float] = time.time,
+        steady: Callable[[], float] = time.monotonic,
     ) -> None:
         self._library = library
         self._limits = limits
         self._free_bytes = free_bytes
         self._clock = clock
+        self._steady = steady
+        self._ahead_s = clock() - steady()  # changes when somebody sets the clock
         self._root = library.root / UPLOADS
         self._guard = threading.Lock()
         self._writing: set[str] = set()
-        self._root.mkdir(exist_ok=True)
-        self._tidy()
+        try:
+            self._root.mkdir(exist_ok=True)
+            self._tidy()
+        except OSError as error:
+            raise LibraryError(f"{self._root}: cannot be used ({_words(error)})") from error
 
     @property
     def limits(self) -> Limits:
@@ -134,7 +148,7 @@ class Uploads:
             self._expire()
             waiting = self.open()
             if len(waiting) >= MAX_OPEN:
-                raise UploadError("full", f"{len(waiting)} uploads are open; finish or cancel one first")
+                raise UploadError("crowded", f"{len(waiting)} uploads are open; finish or cancel one first")
             self._check_room(size, sum(upload.size - upload.offset for upload in waiting))
             upload = Upload(
                 id=new_id(),
@@ -148,9 +162,12 @@ class Uploads:
             try:
                 folder.mkdir()
                 (folder / DATA).touch()
-            except OSError as error:
-                raise UploadError("full", f"the library cannot take it ({(error.strerror or '').lower()})") from error
-            write_whole(folder / UPLOAD, json.dumps(asdict(upload), ensure_ascii=False))
+                write_whole(folder / UPLOAD, json.dumps(asdict(upload), ensure_ascii=False))
+                sync_names(folder)
+                sync_names(self._root)
+            except (OSError, ResultsError) as error:
+                shutil.rmtree(folder, ignore_errors=True)
+                raise UploadError("full", f"the library cannot take it ({_words(error)})") from error
         return upload
 
     def get(self, upload_id: str) -> Upload:
@@ -190,12 +207,20 @@ class Uploads:
                 raise UploadError(
                     "offset", f"expected bytes from {upload.offset} on, received from {offset}", offset=upload.offset
                 )
-            path = self._folder(upload_id) / DATA
-            with path.open("ab", buffering=0) as file:
+            try:
+                file = (self._folder(upload_id) / DATA).open("ab", buffering=0)
+            except OSError as error:
+                raise UploadError("full", f"the library cannot take it ({_words(error)})") from error
+            with file:
                 try:
                     yield Appending(file, upload, self)
                 finally:
-                    os.fsync(file.fileno())
+                    try:
+                        os.fsync(file.fileno())
+                    except OSError as error:
+                        with suppress(OSError):  # nobody knows which of these bytes are there
+                            file.truncate(offset)
+                        raise UploadError("full", f"the disk does not take it ({_words(error)})") from error
         finally:
             with self._guard:
                 self._writing.discard(upload_id)
@@ -216,23 +241,31 @@ class Uploads:
             raise ValueError("more, divelog: expected each upload once")
         if with_.start_utc is not None and with_.start_utc.tzinfo is None:
             raise ValueError("start_utc: expected a time with its zone")
-        uploads = [self.get(one) for one in ids]
-        for upload in uploads:
-            if upload.offset != upload.size:
-                raise UploadError(
-                    "offset",
-                    f"{upload.offset} of {upload.size} bytes are here; send the rest of {upload.name}",
-                    offset=upload.offset,
-                )
-        with self._guard:
-            if self._writing.intersection(ids):
-                raise UploadError("busy", "another page is sending this file")
-            folder = self._folder(upload_id)
-            (folder / ORIGINAL).mkdir(exist_ok=True)
-            facts, others = _facts(uploads, with_)
-            write_whole(folder / OTHERS, json.dumps(others))
-            write_facts(folder, facts)
-            return self._adopt(folder)
+        folder = self._folder(upload_id)
+        try:
+            if self._library.folder(upload_id).exists():  # moved, and then there was no room in the table
+                return self._library.adopt(folder, upload_id)
+            with self._guard:
+                if (folder / FACTS).exists():  # begun, and then there was no room on the disk
+                    return self._adopt(folder)
+                if self._writing.intersection(ids):
+                    raise UploadError("busy", "another page is sending this file")
+                uploads = [self.get(one) for one in ids]
+                for upload in uploads:
+                    if upload.offset != upload.size:
+                        raise UploadError(
+                            "offset",
+                            f"{upload.offset} of {upload.size} bytes are here; send the rest of {upload.name}",
+                            offset=upload.offset,
+                        )
+                (folder / ORIGINAL).mkdir(exist_ok=True)
+                facts, others = _facts(uploads, with_)
+                if others:
+                    write_whole(folder / OTHERS, json.dumps(others))
+                write_facts(folder, facts)
+                return self._adopt(folder)
+        except (OSError, ResultsError, TableError) as error:
+            raise UploadError("full", f"all of it is here, and the library cannot take it ({_words(error)})") from error
 
     def cancel(self, upload_id: str) -> None:
         """Gives an upload up and removes what came of it. Raises UploadError "gone" or "busy"."""
@@ -274,10 +307,15 @@ class Uploads:
                 (folder / place).parent.mkdir(exist_ok=True)
                 (self._root / upload_id / DATA).replace(folder / place)
             shutil.rmtree(self._root / upload_id, ignore_errors=True)
-        (folder / OTHERS).unlink(missing_ok=True)
+        if others:
+            sync_names(folder / ORIGINAL)
+            sync_names(folder)
+            (folder / OTHERS).unlink()
         if (folder / DATA).exists():
             facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
             (folder / DATA).replace(folder / ORIGINAL / facts["video"])
+            sync_names(folder / ORIGINAL)
+            sync_names(folder)
         (folder / UPLOAD).unlink(missing_ok=True)
         return self._library.adopt(folder, folder.name)
 
@@ -285,12 +323,20 @@ class Uploads:
         """After a start: completes what was about to be a dive, and gives up what is old."""
         for entry in list(self._root.iterdir()):
             if (entry / FACTS).exists():
-                self._adopt(entry)
+                try:
+                    self._adopt(entry)
+                except (OSError, ValueError, LibraryError) as error:  # it stays, and keeps nobody from the rest
+                    log.warning("%s: cannot become a dive now (%s)", entry, error)
         self._expire()
 
     def _expire(self) -> None:
+        """Gives up what nobody touched for a week; a clock that was set forward is no week."""
+        ahead_s = self._clock() - self._steady()
+        was_set, self._ahead_s = ahead_s - self._ahead_s > CLOCK_SET_S, ahead_s
         for entry in list(self._root.iterdir()):
             try:
+                if was_set:
+                    os.utime(entry, (self._clock(), self._clock()))
                 touched_s = max(part.stat().st_mtime for part in (entry, *entry.iterdir()))
             except OSError:
                 continue
@@ -320,8 +366,7 @@ class Appending:
                 self.offset += written
                 rest = rest[written:]
         except OSError as error:
-            reason = (error.strerror or str(error)).lower()
-            raise UploadError("full", f"the disk does not take it ({reason})", offset=self.offset) from error
+            raise UploadError("full", f"the disk does not take it ({_words(error)})", offset=self.offset) from error
 
 
 def video_name(name: str) -> str:
@@ -382,3 +427,9 @@ def _size(count: int) -> str:
     if count < 1_000_000:
         return f"{count / 1000:.1f} kB"
     return f"{count / 1e6:.1f} MB" if count < 1_000_000_000 else f"{count / 1e9:.1f} GB"
+
+
+def _words(error: Exception) -> str:
+    """Why, without a path."""
+    cause = error.__cause__ if isinstance(error, ReeflensError) and error.__cause__ is not None else error
+    return (getattr(cause, "strerror", None) or str(cause)).lower()

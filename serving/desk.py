@@ -11,9 +11,11 @@ from fastapi.requests import HTTPConnection
 from dives.jobs import JobQueue
 from dives.library import DiveRow, Library
 from dives.uploads import UploadError, Uploads
+from serving.later import PLACE_S, ROOM_S, TURN_S, Later
 
 NO_LIBRARY = "this server keeps no library of dives; start it with --library DIR"
-_STATUS = {"too-big": 413, "full": 507, "offset": 409, "busy": 423, "gone": 404}
+_STATUS = {"too-big": 413, "offset": 409, "gone": 404}
+_LATER = {"full": (507, ROOM_S), "crowded": (503, PLACE_S), "busy": (423, TURN_S)}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,7 +35,10 @@ class Desk:
 
 
 def refused(error: UploadError) -> HTTPException:
-    """The answer to an upload that cannot go on; its header says from where it can."""
+    """The answer to an upload that cannot go on; its headers say from where or when it can."""
+    if error.kind in _LATER:
+        status, retry_s = _LATER[error.kind]
+        return Later(status, str(error), retry_s).error()
     headers = {"upload-offset": str(error.offset)} if error.kind == "offset" else None
     return HTTPException(_STATUS[error.kind], str(error), headers)
 

@@ -43,6 +43,7 @@ from realtime.errors import LibraryError, ResultsError
 from serving.answers import problem
 from serving.desk import Desk, DeskDep
 from serving.files import send_file, whole_or_part
+from serving.later import no_room, retry_after
 
 CANCEL_S = 12.0
 VIDEO_TYPES = {".mp4": "video/mp4", ".m4v": "video/mp4", ".mov": "video/mp4"}
@@ -67,6 +68,7 @@ class _Bytes(Response):
 
 
 CONFLICT = problem("Not now, or not as it stands: the detail says why.")
+FULL = retry_after("The disk does not take it.")
 
 
 class Work(BaseModel):
@@ -234,7 +236,7 @@ def dive(desk: DeskDep, dive_id: str) -> DiveSummary:
     return summary(desk.dive(dive_id), desk.jobs.progress())
 
 
-@router.patch("/{dive_id}")
+@router.patch("/{dive_id}", responses={507: FULL})
 def rename(desk: DeskDep, dive_id: str, wanted: Rename) -> DiveSummary:
     """Gives it another title."""
     desk.dive(dive_id)
@@ -244,7 +246,7 @@ def rename(desk: DeskDep, dive_id: str, wanted: Rename) -> DiveSummary:
         raise HTTPException(422, str(error)) from error
 
 
-@router.delete("/{dive_id}", status_code=204, responses={409: CONFLICT})
+@router.delete("/{dive_id}", status_code=204, responses={409: CONFLICT, 507: FULL})
 def delete(desk: DeskDep, dive_id: str) -> None:
     """Removes the video, its results and its corrections, for good."""
     desk.dive(dive_id)
@@ -259,7 +261,7 @@ def delete(desk: DeskDep, dive_id: str) -> None:
         raise HTTPException(409, f"it cannot be deleted now ({(error.strerror or str(error)).lower()})") from error
 
 
-@router.post("/{dive_id}/cancel")
+@router.post("/{dive_id}/cancel", responses={507: FULL})
 def cancel(desk: DeskDep, dive_id: str) -> DiveSummary:
     """Takes it out of the queue, or stops the work on it."""
     desk.dive(dive_id)
@@ -267,7 +269,7 @@ def cancel(desk: DeskDep, dive_id: str) -> DiveSummary:
     return summary(desk.dive(dive_id), desk.jobs.progress())
 
 
-@router.post("/{dive_id}/again", responses={409: CONFLICT})
+@router.post("/{dive_id}/again", responses={409: CONFLICT, 507: FULL})
 def again(desk: DeskDep, dive_id: str, wanted: Again) -> DiveSummary:
     """Queues it again, to go on where it stopped, or anew."""
     row = desk.dive(dive_id)
@@ -377,7 +379,7 @@ def left_over(desk: DeskDep, dive_id: str) -> list[LeftOver]:
     ]
 
 
-@router.post("/{dive_id}/corrections", responses={409: CONFLICT, 507: problem("The disk does not take it.")})
+@router.post("/{dive_id}/corrections", responses={409: CONFLICT, 507: FULL})
 def correct(desk: DeskDep, dive_id: str, said: Said) -> SightingRow:
     """Keeps a word on a sighting, or takes the last one back; on the disk when this answers."""
     desk.dive(dive_id)
@@ -400,7 +402,7 @@ def correct(desk: DeskDep, dive_id: str, said: Said) -> SightingRow:
     except ValueError as error:
         raise HTTPException(422, str(error)) from error
     except ResultsError as error:
-        raise HTTPException(507, "the correction is not kept: the disk does not take it") from error
+        raise no_room("the correction is not kept: the disk does not take it") from error
     return _sightings(results)[said.number]
 
 

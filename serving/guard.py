@@ -7,7 +7,6 @@ history is without it. A server without tokens lets everyone do everything, as o
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -20,9 +19,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.access import DEFAULT_PORTS, Origin, is_public_tls, parse_authority, refuse_websocket
 from serving.attempts import Attempts
+from serving.later import Later
 from serving.roles import SOCKET, Role, needed
 from serving.tokens import LIFE_S, Tokens
-from serving.wire import CLOSE_FORBIDDEN, CLOSE_TRY_LATER, CLOSE_UNKNOWN
+from serving.wire import CLOSE_FORBIDDEN, CLOSE_UNKNOWN
 
 # path -> how to name it beside itself, as a proxy may serve us under a prefix; and what web/login.js calls it
 PAGES = {"/": ("./", "live"), "/dives": ("dives", "dives")}
@@ -118,7 +118,7 @@ class Gate:
             return
         known, wanted = self._guard.who(scope), needed(method, scope["path"])
         if known.role < wanted:
-            if socket:
+            if socket and not known.retry_s:
                 code, why = _closing(known)
                 await refuse_websocket(receive, send, code, why)
             else:
@@ -153,23 +153,16 @@ class Gate:
 def refused(known: Known) -> JSONResponse:
     """The answer to who may not, for programs and scripts: 401, 403 or 429."""
     if known.retry_s:
-        wait_s = math.ceil(known.retry_s)
-        return JSONResponse({"detail": _later(known)}, 429, {"retry-after": str(wait_s)})
+        return Later(429, "too many wrong tokens came from this address", known.retry_s).answer()
     if known.role is not Role.NOBODY:
         return JSONResponse({"detail": TOO_LITTLE}, 403)
     return JSONResponse({"detail": WRONG if known.wrong else UNKNOWN}, 401, {"www-authenticate": "Bearer"})
 
 
 def _closing(known: Known) -> tuple[int, str]:
-    if known.retry_s:
-        return CLOSE_TRY_LATER, _later(known)
     if known.role is not Role.NOBODY:
         return CLOSE_FORBIDDEN, TOO_LITTLE
     return CLOSE_UNKNOWN, WRONG if known.wrong else UNKNOWN
-
-
-def _later(known: Known) -> str:
-    return f"too many wrong tokens came from this address; try again in {math.ceil(known.retry_s)} s"
 
 
 def _in_address(scope: Scope) -> str | None:

@@ -58,12 +58,16 @@ class SmallStill:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A sighting in the list. still: in memory, of the newest ones. past: read from the disk, not in memory."""
+    """A sighting in the list. still: in memory, of the newest ones. past: read from the disk, not in memory.
+
+    since: when it began, or when the latest before it did, if the clock was set back; what the list is sorted by.
+    """
 
     id: str
     source: str
     row: SightingRow
     ongoing: bool
+    since: str
     still: SmallStill | None = None
     past: bool = False
 
@@ -82,6 +86,7 @@ class _Source:
         self.ended: deque[Entry] = deque(maxlen=KEPT)  # oldest first
         self.ongoing: Entry | None = None
         self.peak: tuple[int, Picture, NDArray[np.uint8]] | None = None  # frame, picture and map, not yet a still
+        self.latest = ""  # Entry.since of the newest
         self.noted_s = 0.0
         self.result_s = 0.0
 
@@ -120,7 +125,8 @@ class Logbook:
         """Reads what earlier runs recorded, and starts the thread."""
         for name, source in self._sources.items():
             rows = self._recorder.rows(name, KEPT) if self._recorder is not None else []
-            source.ended.extend(Entry(_id(name, row), name, row, ongoing=False) for row in rows)
+            source.ended.extend(_in_order(name, rows))
+            source.latest = source.ended[-1].since if source.ended else ""
         self._look()
         self._thread.start()
 
@@ -267,7 +273,9 @@ class Logbook:
         row = SightingRow.of(current, self._labels)
         if self._recorder is not None:
             row = self._recorder.begin(name, row)
-        self._note(Entry(_id(name, row), name, row, ongoing=True), current)
+        source = self._sources[name]
+        source.latest = max(source.latest, row.start_utc)
+        self._note(Entry(_id(name, row), name, row, ongoing=True, since=source.latest), current)
 
     def _note(self, before: Entry, sighting: Sighting) -> None:
         """Brings the disk and the list up to date, the disk first: what was listed once is never lost."""
@@ -339,8 +347,8 @@ class Logbook:
     def _past(self, name: str) -> Iterator[Entry]:
         """All that is recorded of a source, oldest first."""
         assert self._recorder is not None
-        for row in self._recorder.past(name):
-            yield Entry(_id(name, row), name, row, ongoing=False, past=True)
+        for entry in _in_order(name, self._recorder.past(name)):
+            yield replace(entry, past=True)
 
     def _finish(self, name: str) -> None:
         ended = self._sources[name].tracker.finish()
@@ -354,9 +362,18 @@ def _entries(source: _Source) -> Iterable[Entry]:
         yield source.ongoing
 
 
-def _order(entry: Entry) -> tuple[str, float, str]:
+def _in_order(source: str, rows: Iterable[SightingRow]) -> Iterator[Entry]:
+    """What was recorded, as it was written: one after another."""
+    since = ""
+    for row in rows:
+        since = max(since, row.start_utc)
+        yield Entry(_id(source, row), source, row, ongoing=False, since=since)
+
+
+def _order(entry: Entry) -> tuple[str, bool, str, float, str]:
     """What the list is sorted by; no two are alike."""
-    return entry.row.start_utc, entry.row.start_s, entry.id
+    row = entry.row
+    return entry.since, row.start_utc != entry.since, row.start_utc, row.start_s, entry.id
 
 
 def _page(entries: Iterable[Entry], limit: int, last: Entry | None) -> list[Entry]:

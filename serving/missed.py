@@ -24,6 +24,7 @@ from realtime.errors import ResultsError
 from realtime.frames import iso_utc
 from serving.answers import problem
 from serving.desk import DeskDep
+from serving.later import no_room, retry_after
 
 router = APIRouter(
     prefix="/api/dives",
@@ -31,7 +32,7 @@ router = APIRouter(
     responses={404: problem("There is no such dive, it has no such thing (yet), or this server has no library.")},
 )
 CONFLICT = problem("The dive has no results yet, or what was said of it cannot be read: the detail says why.")
-FULL = problem("The disk does not take it.")
+FULL = retry_after("The disk does not take it.")
 
 
 class Missed(BaseModel):
@@ -90,7 +91,7 @@ def add(desk: DeskDep, dive_id: str, seen: Seen) -> Missed:
     except ValueError as error:
         raise HTTPException(422, str(error)) from error
     except ResultsError as error:
-        raise HTTPException(507, "it is not kept: the disk does not take it") from error
+        raise no_room("it is not kept: the disk does not take it") from error
     return _row(word)
 
 
@@ -105,7 +106,7 @@ def take_back(desk: DeskDep, dive_id: str, label: str, file: str, peak_frame: in
             try:
                 undo_correction(results, key, by=by)
             except ResultsError as error:
-                raise HTTPException(507, "it is not kept: the disk does not take it") from error
+                raise no_room("it is not kept: the disk does not take it") from error
             return
     raise HTTPException(404, "nobody says that there is such an animal")
 

@@ -5,7 +5,8 @@
          ▲                                                    │
          └────────────────────────────────────────────────────┘  every RETRY_S the folder is opened again
 
-While retrying, lines of frames and stills are lost; sightings that end wait in memory, up to MAX_WAITING.
+While retrying, lines of frames and stills are lost; sightings that end wait in memory, up to MAX_WAITING. The log says
+that it stopped, and that it goes on once the disk has taken everything for RETRY_S.
 Everything here is called on the logbook's one thread, except ``status``.
 """
 
@@ -22,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dives.clips import MAX_SIDE, SourceClips
-from dives.recording import Recording, reason_of, stem_of
+from dives.recording import Recording, reason_of
 from dives.sighting_rows import SightingRow
 from realtime.errors import ResultsError
 from realtime.frames import FrameResult, Picture
@@ -68,6 +69,8 @@ class Recorder:
         self._lost: Counter[str] = Counter({"disk": 0, "clips": 0})
         self._reason = ""
         self._retry_s: float | None = None  # when to try again; None while all is well
+        # When to say that it goes on. A full disk can be opened, and may take a line.
+        self._goes_on_s: float | None = None
         self._check_s = clock() + CHECK_S
         self._waiting: deque[tuple[str, SightingRow]] = deque(maxlen=MAX_WAITING)
         self._ongoing: dict[str, SightingRow] = {}
@@ -138,7 +141,8 @@ class Recorder:
         begun: list[str] = []
 
         def begin() -> list[Path]:
-            path, name = self._recording.sources[source].clip(stem_of(row))
+            folder = self._recording.sources[source]
+            path, name = folder.clip(folder.stem(row))
             self._under_way[source].add(name)
             if clips.begin(path):
                 begun.append(name)
@@ -156,7 +160,7 @@ class Recorder:
         """Saves the peak of a sighting; the names of the files, or None."""
         folder = self._recording.sources[source]
         saved: list[tuple[str, str]] = []
-        if self._attempt(lambda: saved.append(folder.still(stem_of(row), rgb, cam))):
+        if self._attempt(lambda: saved.append(folder.still(folder.stem(row), rgb, cam))):
             self._counts["stills"] += 1
             return saved[0]
         self._lost["disk"] += 1
@@ -185,6 +189,9 @@ class Recorder:
         elif now_s >= self._check_s:
             self._check_s = now_s + CHECK_S
             self._attempt(self._recording.check)
+        if self._retry_s is None and self._goes_on_s is not None and now_s >= self._goes_on_s:
+            log.warning("recording to %s goes on", self._recording.folder)
+            self._goes_on_s = None
 
     def close(self) -> None:
         """Completes the clips and closes the folder."""
@@ -211,8 +218,7 @@ class Recorder:
             known.setdefault(source, []).append(row)
         self._recording.reopen(known)
         self._write_waiting()
-        log.warning("recording to %s goes on", self._recording.folder)
-        self._reason, self._retry_s = "", None
+        self._reason, self._retry_s, self._goes_on_s = "", None, self._clock() + RETRY_S
 
     def _write_waiting(self) -> None:
         while self._waiting:
@@ -223,7 +229,8 @@ class Recorder:
 
     def _failed(self, error: ResultsError) -> None:
         if self._retry_s is None:
-            log.warning("recording has stopped and is tried again every %.0f s: %s", RETRY_S, error)
+            if self._goes_on_s is None:
+                log.warning("recording has stopped and is tried again every %.0f s: %s", RETRY_S, error)
             self._counts["errors"] += 1
             for source, clips in self._clips.items():
                 clips.abandon()

@@ -34,6 +34,8 @@ NEEDS: dict[tuple[str, str], Role] = {
     ("GET", "/"): Role.VIEW,
     ("GET", "/dives"): Role.VIEW,
     (SOCKET, "/ws/live/{source}"): Role.VIEW,
+    ("GET", "/ws/live/{source}"): Role.VIEW,  # whether there is a place
+    ("GET", "/ws/webcam"): Role.VIEW,
     ("GET", "/readyz"): Role.VIEW,  # it names sources and what is wrong with them
     ("GET", "/metrics"): Role.VIEW,
     ("GET", "/api/openapi.json"): Role.VIEW,

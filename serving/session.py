@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 
 from serving.answers import problem
 from serving.guard import Guard, Known, refused
+from serving.later import retry_after
 from serving.roles import Role
 
 router = APIRouter(prefix="/api/session", tags=["session"])
@@ -45,7 +46,7 @@ async def session(request: Request, guard: GuardDep) -> Session:
     "",
     responses={
         401: problem("This is no token of this server."),
-        429: problem("Too many wrong ones came; Retry-After says when to try again."),
+        429: retry_after("Too many wrong ones came from this address."),
     },
     response_model=Session,
 )

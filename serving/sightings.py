@@ -13,6 +13,7 @@ from dives.corrections import MAX_BY, MAX_LABEL, Verdict
 from realtime.errors import ResultsError
 from serving.answers import Jpeg, Problem, problem
 from serving.dives import CorrectionWord
+from serving.later import no_room, retry_after
 from serving.logbook import KEPT, Entry, Logbook
 from serving.said import NotSayableError
 from serving.station import StationDep
@@ -108,7 +109,7 @@ def sighting(station: StationDep, sighting: str) -> SightingItem:
     responses={
         **NO_SUCH,
         409: {"model": NotSaid, "description": "There is nothing to keep it with, for this cause."},
-        507: problem("The disk does not take it."),
+        507: retry_after("The disk does not take it."),
     },
     response_model=SightingItem,
 )
@@ -123,7 +124,7 @@ def correct(station: StationDep, sighting: str, word: Word) -> SightingItem | Re
     except NotSayableError as error:
         return JSONResponse({"detail": str(error), "cause": error.cause}, 409)
     except ResultsError as error:
-        raise HTTPException(507, "the correction is not kept: the disk does not take it") from error
+        raise no_room("the correction is not kept: the disk does not take it") from error
     return _item(entry, station.logbook)
 
 

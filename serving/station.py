@@ -6,17 +6,19 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, cast
+from typing import Annotated, Self, cast
 
 from fastapi import Depends
 from fastapi.requests import HTTPConnection
 from prometheus_client import CollectorRegistry
+from pydantic import BaseModel
 
 from realtime.contract import ModelContract
 from realtime.engine import ProviderReport
 from realtime.live import LiveStatus
 from serving.camera import Cameras, Runner
 from serving.hub import Hub
+from serving.later import PLACE_S, Later
 from serving.logbook import Logbook
 from serving.thumbnails import Thumbnails
 
@@ -50,10 +52,11 @@ class Station:
         """How many are watching, over all sources; a page with its own camera is one."""
         return sum(hub.viewers for hub in self.hubs.values()) + len(self.cameras.connected)
 
-    @property
-    def full(self) -> bool:
-        """Whether no more can watch."""
-        return self.viewers >= self.max_viewers
+    def no_place(self) -> Later | None:
+        """Why no more can watch; None while they can."""
+        if self.viewers < self.max_viewers:
+            return None
+        return Later(503, f"{self.max_viewers} are watching, no more can", PLACE_S)
 
     async def dismiss_viewers(self, timeout_s: float) -> None:
         """Tells every viewer that the server is going away and waits, at most ``timeout_s``, until they left."""
@@ -66,6 +69,18 @@ class Station:
                     await group.wait_empty()
         except TimeoutError:
             pass  # one whose connection takes no byte; its socket is closed with the server's
+
+
+class Places(BaseModel):
+    """How many are watching now, over all sources, and how many can."""
+
+    taken: int
+    most: int
+
+    @classmethod
+    def of(cls, station: Station) -> Self:
+        """Now."""
+        return cls(taken=station.viewers, most=station.max_viewers)
 
 
 def _of(connection: HTTPConnection) -> Station:

@@ -14,6 +14,7 @@ from dives.uploads import MAX_OPEN, Upload, UploadError, With
 from serving.answers import problem
 from serving.desk import DeskDep, refused
 from serving.dives import DiveSummary, summary
+from serving.later import retry_after
 
 LONGEST_OFFSET_S = 366 * 86_400.0  # a clock that was never set
 WRITE_BYTES = 1 << 20  # to the disk at a time: a hop to a thread per 64 kB would cost more than the writing
@@ -23,7 +24,9 @@ router = APIRouter(
     tags=["uploads"],
     responses={404: problem("There is no such upload, or this server has no library.")},
 )
-FULL = problem("The library's quota or the disk is full.")
+FULL = retry_after("The library's quota or the disk is full.")
+MANY = retry_after("As many uploads as may be are open.")
+BUSY = retry_after("Somebody else is sending.")
 
 
 class NewUpload(BaseModel):
@@ -74,9 +77,9 @@ def open_uploads(desk: DeskDep) -> list[OpenUpload]:
     return [_told(upload) for upload in desk.uploads.open()]
 
 
-@router.post("", status_code=201, responses={413: problem("One file may not be so big."), 507: FULL})
+@router.post("", status_code=201, responses={413: problem("One file may not be so big."), 503: MANY, 507: FULL})
 def begin(desk: DeskDep, wanted: NewUpload, response: Response) -> OpenUpload:
-    """Makes room: 413 when one file may not be so big, 507 when the library or the disk is full."""
+    """Makes room: 413 when one file may not be so big, 503 or 507 when there are too many, or the disk is full."""
     try:
         upload = desk.uploads.begin(wanted.name, wanted.size, modified_ms=wanted.modified_ms, every_s=wanted.every_s)
     except UploadError as error:
@@ -102,7 +105,7 @@ def stands(desk: DeskDep, upload_id: str) -> OpenUpload:
     responses={
         409: problem("The upload does not stand at Upload-Offset; the header of the answer says where it does."),
         413: problem("More came than was announced."),
-        423: problem("Somebody else is sending."),
+        423: BUSY,
         507: FULL,
     },
     openapi_extra={"requestBody": {"required": True, "content": {"application/octet-stream": {}}}},
@@ -137,7 +140,8 @@ async def append(
 
 
 @router.post(
-    "/{upload_id}/finish", responses={409: problem("Not all of it is here."), 423: problem("Somebody else is sending.")}
+    "/{upload_id}/finish",
+    responses={409: problem("Not all of it is here."), 423: BUSY, 507: FULL},
 )
 def finish(desk: DeskDep, upload_id: str, belongs: Belongs | None = None) -> DiveSummary:
     """The whole file is here: it becomes a dive, with what belongs to it, and is queued."""

@@ -16,6 +16,7 @@ import { speak, t } from "./text.js";
 import { isPresent } from "./words.js";
 
 const READ_MS = 250; // figures change four times a second: faster cannot be read
+const SERVER_MS = 15_000; // whether it can record
 const LIST_MS = 5_000; // the source's state, and the sightings' newer peaks
 const GLANCE_MS = 2_000; // all sources at a glance, where there are several
 const GONE_MS = 2_500; // an animal that is away for longer than the server waits has ended its sighting
@@ -26,6 +27,7 @@ const now = () => performance.now();
 
 const world = {
   openSocket: (url) => new WebSocket(url),
+  refusal: (url) => import("./refused.js").then((found) => found.refusal(url), () => null),
   now,
   setTimer: (callback, ms) => setTimeout(callback, ms),
   clearTimer: (id) => clearTimeout(id),
@@ -261,7 +263,8 @@ async function loadSources(early) {
 
 async function loadServer() {
   try {
-    dispatch({ type: "server", server: await fetchJson("api/status") });
+    const [server, { role }] = await Promise.all([fetchJson("api/status"), fetchJson("api/session")]);
+    dispatch({ type: "server", server: { ...server, role } });
   } catch {
     // The hello already named the provider; this only adds details to the facts.
   }
@@ -368,7 +371,7 @@ async function fullScreen() {
 function help() {
   if ($("dialog").open) return;
   $("dialog").showModal();
-  renderer.render(state, now());
+  import("./facts.js").then(({ factRows }) => renderer.tell(factRows, state, now()), () => {}); // the keys are there
 }
 
 function parsed(text) {
@@ -527,6 +530,7 @@ dispatch({ type: "language", language: document.documentElement.lang });
 titled();
 setInterval(() => renderer.render(state, now()), READ_MS);
 every(LIST_MS, loadSightings);
+every(SERVER_MS, loadServer);
 every(LIST_MS, () => state.sources?.length > 1 || loadSources());
 every(GLANCE_MS, () => state.sources?.length > 1 && loadSources());
 

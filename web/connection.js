@@ -13,7 +13,7 @@
 // "lost" is: the socket closed or failed, no hello within HELLO_MS, a ping unanswered for PONG_MS, or a message
 // that cannot be read. The wait doubles from WAIT_FIRST_MS to WAIT_MAX_MS, with jitter so that many pages do not come
 // back at the same moment, and starts over only after SETTLED_MS of being live: a server that accepts and then
-// dies must not be asked twice a second.
+// dies must not be asked twice a second. A server without a place says itself how long to wait.
 
 import { duration } from "./format.js";
 import { decodeResult, decodeText, encodeFrame, WireError } from "./wire.js";
@@ -27,7 +27,7 @@ export const SETTLED_MS = 10_000;
 
 // Close codes for good, and those that pass: closed.CODE says what they mean.
 export const REFUSALS = new Set([1008, 1009, 4400, 4403, 4404]);
-const LOSSES = new Set([1001, 1006, 1011, 1012, 1013]);
+const LOSSES = new Set([1001, 1006, 1011, 1012]);
 
 const RTT_WEIGHT = 0.3; // of the newest measurement: calm enough to read, quick enough to follow a link that fills up
 const OURS = 4000; // close code for "I give this one up", from the range that pages may use
@@ -37,7 +37,7 @@ const OURS = 4000; // close code for "I give this one up", from the range that p
  * notice(message) of a request that was refused, rtt(milliseconds), result({header, cam, jpeg, receivedMs}),
  * skipped(message) of a picture that was sent and never classified.
  *
- * World: openSocket(url) -> WebSocket, now() -> milliseconds, monotonic, setTimer(callback, ms) -> id,
+ * World: openSocket(url) -> WebSocket, refusal(url) -> Promise of what refused.js says, never rejected, now() -> milliseconds, monotonic, setTimer(callback, ms) -> id,
  * clearTimer(id), random() -> [0, 1).
  */
 export class Connection {
@@ -48,6 +48,7 @@ export class Connection {
   #socket = null;
   #timers = new Set();
   #attempt = 0;
+  #reason = "";
   #liveSinceMs = 0;
   #unansweredMs = null; // when the oldest unanswered ping was sent
   #rttMs = null;
@@ -100,7 +101,7 @@ export class Connection {
   #connect() {
     this.#release(OURS, "");
     this.#rttMs = null;
-    this.#enter("connecting", "");
+    this.#enter("connecting", this.#reason);
     let socket;
     try {
       socket = this.#world.openSocket(this.#url);
@@ -117,7 +118,7 @@ export class Connection {
     };
     socket.onmessage = current((event) => this.#receive(event.data));
     socket.onclose = current((event) => this.#closed(event.code, event.reason));
-    socket.onerror = current(() => this.#lost(closing(1006)));
+    socket.onerror = current(() => this.#closed(1006));
     this.#after(HELLO_MS, () => this.#lost({ key: "lost.hello", time: duration(HELLO_MS / 1000) }));
   }
 
@@ -159,6 +160,7 @@ export class Connection {
     this.#clearTimers();
     this.#liveSinceMs = nowMs;
     this.#unansweredMs = null;
+    this.#reason = "";
     this.#enter("live", "");
     this.#ping();
   }
@@ -184,17 +186,30 @@ export class Connection {
     if (REFUSALS.has(code)) {
       this.#release(OURS, "");
       this.#enter("closed", closing(code, reason));
+    } else if (code === 1006 && this.#phase === "connecting") {
+      this.#refused(closing(code, reason));
     } else {
       this.#lost(closing(code, reason));
     }
   }
 
-  #lost(reason) {
+  /** The handshake failed, and browsers do not tell why. */
+  async #refused(reason) {
+    this.#release(OURS, "");
+    const full = await this.#world.refusal(this.#url);
+    if (this.#phase !== "connecting") return;
+    if (full === null) this.#lost(reason);
+    else this.#lost({ key: "closed.503", detail: full.why }, full.retryMs);
+  }
+
+  #lost(reason, retryMs = 0) {
     const settled = this.#phase === "live" && this.#world.now() - this.#liveSinceMs >= SETTLED_MS;
     this.#attempt = settled ? 1 : this.#attempt + 1;
     this.#release(OURS, "given-up");
     const ceiling = Math.min(WAIT_MAX_MS, WAIT_FIRST_MS * 2 ** Math.min(this.#attempt - 1, 16));
-    const waitMs = ceiling * (0.5 + 0.5 * this.#world.random());
+    const spread = 0.5 + 0.5 * this.#world.random();
+    const waitMs = retryMs ? retryMs * (0.5 + spread) : ceiling * spread; // a server's time is the least
+    this.#reason = reason;
     this.#enter("waiting", reason, this.#world.now() + waitMs);
     this.#after(waitMs, () => this.#connect());
   }

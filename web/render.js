@@ -15,7 +15,6 @@ import {
   answerWords,
   chipWords,
   connectionWords,
-  factRows,
   heatWords,
   isPresent,
   linkAnnouncement,
@@ -28,7 +27,7 @@ import {
 export const LISTED = 100; // sightings on the page
 const THUMBNAIL = [192, 108]; // twice its size on the page, for screens with two pixels per pixel
 
-/** Binds to the document; returns {render(state, nowMs), thumbnailOf(id), say(text)}. */
+/** Binds to the document; returns {render(state, nowMs), thumbnailOf(id), say(text), tell(facts, state, nowMs)}. */
 export function createRenderer(document) {
   const $ = (id) => document.getElementById(id);
   const make = (tag, className = "", text = "") => {
@@ -70,7 +69,7 @@ export function createRenderer(document) {
     renderSightings(state);
     renderControls(state);
     renderCamera(state);
-    if ($("dialog").open) renderRows($("facts"), factRows(state));
+    if ($("dialog").open && drawn.facts) renderRows($("facts"), drawn.facts(state));
   }
 
   /** Everything that index.html leaves to the catalogue. */
@@ -137,15 +136,16 @@ export function createRenderer(document) {
         list.append(item);
       }
       const link = list.children[i].firstChild;
-      const href = hashFor(entry.name);
+      const mayNot = entry.name === CAMERA && state.server?.role === "view"; // send pictures
       const [picture, name, words] = link.children;
-      if (link.getAttribute("href") !== href) link.setAttribute("href", href);
+      if (mayNot) link.removeAttribute("href");
+      else if (link.hash !== hashFor(entry.name)) link.href = hashFor(entry.name);
       picture.hidden = entry.name === CAMERA; // nobody looks through it before it is chosen
       if (!entry.thumbnail) picture.removeAttribute("src");
       else if (picture.getAttribute("src") !== entry.thumbnail) picture.src = entry.thumbnail;
       if (entry.name === source) link.setAttribute("aria-current", "true");
       else link.removeAttribute("aria-current");
-      const said = tileWords(entry, state);
+      const said = mayNot ? { words: t("closed.4403"), title: t("closed.4403"), tone: "" } : tileWords(entry, state);
       link.title = said.title;
       link.dataset.tone = said.tone;
       put(name, sourceName(entry.name));
@@ -280,6 +280,9 @@ export function createRenderer(document) {
 
   function renderControls(state) {
     $("dives").hidden = !state.server?.library;
+    const failing = state.server?.recording?.state === "retrying";
+    $("recording").hidden = !failing;
+    put($("recording"), failing ? t("recording.retrying") : "");
     for (const input of $("views").querySelectorAll("input")) input.checked = input.value === state.view;
     const share = Math.round(state.opacity * 100);
     if (Number($("opacity").value) !== share) $("opacity").value = String(share);
@@ -345,7 +348,13 @@ export function createRenderer(document) {
   /** One sentence that passes: a still was saved, or could not be. */
   const say = (text) => put($("toast"), text);
 
-  return { render, thumbnailOf, say };
+  /** Shows facts.js's rows from now on, where the dialog is open. */
+  function tell(facts, state, nowMs) {
+    drawn.facts = facts;
+    render(state, nowMs);
+  }
+
+  return { render, thumbnailOf, say, tell };
 }
 
 function put(element, text) {

@@ -30,7 +30,7 @@ export const INITIAL = Object.freeze({
   counts: null, // of the source, since the server's start: captured, drops by cause, damaged, ...
   countedFrom: {}, // name -> the counts of each source when this page first heard of them, null for none
   model: null, // the server's hello: labels, taxonomy, provider, thresholds, ...
-  server: null, // GET /api/status
+  server: null, // GET /api/status, and the role of GET /api/session
   cameras: NO_CAMERAS,
   rttMs: null,
   shown: null, // {header, cam, ageMs, atMs} of the picture on the stage

@@ -11,6 +11,7 @@ import { labelText, number, phrase, t } from "./text.js";
 
 const STILL_MS = 1_500; // from here on a picture is called old, and its age counts up
 const QUIET_MS = 3_000; // a live source that brings nothing for this long gets a word
+const FULL = "closed.503"; // every place is taken
 
 /**
  * The connection and the source in words.
@@ -34,7 +35,7 @@ export function connectionWords(state, nowMs) {
       return said("over", t("link.resting"), t("link.nobody"), { retry: true });
     case "waiting": {
       const time = duration(Math.ceil((link.retryAtMs - nowMs) / 1000));
-      return said("busy", t("link.waiting", { time }), link.reason, { retry: true });
+      return said("busy", t(link.reason.key === FULL ? "link.full" : "link.waiting", { time }), link.reason, { retry: true });
     }
     case "closed":
       return said("over", t("link.closed"), link.reason, { retry: true });
@@ -141,7 +142,9 @@ export function answerWords(state) {
 /** The connection and the source for the live region: what connectionWords says, without a time that counts. */
 export function linkAnnouncement(state, nowMs) {
   const { link, feed, shown } = state;
-  if (link.phase === "waiting" || (link.phase === "connecting" && link.attempt > 0)) return t("link.lost");
+  if (link.phase === "waiting" || (link.phase === "connecting" && link.attempt > 0)) {
+    return link.reason.key === FULL ? phrase(link.reason) : t("link.lost");
+  }
   const still = link.phase === "live" && feed.state === "live" && shown !== null && !state.paused;
   const words = connectionWords(state, nowMs);
   if (still && !words.fresh) return t("feed.stalled");
@@ -202,32 +205,6 @@ export function sightingWords(entry, present) {
 
 /** What people say of a sighting, or "". */
 export const saidWords = (said) => (said ? t(`said.${said.verdict}`, { label: labelText(said.label) }) : "");
-
-/** The facts behind the page, as [name, value] rows. */
-export function factRows(state) {
-  const { model, server } = state;
-  const rows = [];
-  if (model) {
-    rows.push([t("fact.model"), model.model ?? "–"]);
-    rows.push([t("fact.classes"), number(model.labels.length)]);
-    if (model.input_size) rows.push([t("fact.input"), t("fact.pixels", { n: model.input_size })]);
-    const show = model.thresholds?.show;
-    if (Number.isFinite(show)) rows.push([t("fact.show"), percent(show)]);
-    rows.push([t("fact.runs-on"), model.provider]);
-  }
-  const report = server?.provider;
-  if (report && Number.isFinite(report.share)) rows.push([t("fact.share"), percent(report.share)]);
-  if (report?.note) rows.push([t("fact.note"), noteWords(report.note)]);
-  if (Number.isFinite(state.rttMs)) rows.push([t("fact.rtt"), age(state.rttMs)]);
-  if (server?.version) rows.push(["Reeflens", server.version]);
-  return rows;
-}
-
-/** Why the model does not run where it was hoped to, told by the one word that marks the server's sentence. */
-function noteWords(note) {
-  const [word] = /driver|built|match/.exec(note) ?? [];
-  return word ? phrase({ key: `note.${word}`, detail: note }) : note;
-}
 
 /** A source's tile: {tone, words, title}; words: what is seen there, or why nothing is; title: what it is, and why so. */
 export function tileWords(entry, { source, shown, model }) {

@@ -235,6 +235,22 @@ class TestRoom:
         with pytest.raises(UploadError, match="not here any more"):
             uploads.get(old.id)
 
+    def test_a_clock_that_is_set_forward_is_no_week(self, library):
+        """As of a machine without a battery for its clock, which starts in 1970 and then finds the network."""
+        wall, steady = [100.0], [5.0]
+        clocks = {"clock": lambda: wall[0], "steady": lambda: steady[0]}
+        uploads = Uploads(library, Limits(MB), free_bytes=lambda _: 10 * MIN_FREE_BYTES, **clocks)
+        upload = uploads.begin("a.mp4", 5)
+        for path in (*(library.root / UPLOADS / upload.id).iterdir(), library.root / UPLOADS / upload.id):
+            os.utime(path, (100, 100))
+        wall[0] = 1.8e9
+        uploads.begin("b.mp4", 5)
+        assert uploads.get(upload.id).id == upload.id
+        wall[0], steady[0] = wall[0] + KEPT_S + 1, steady[0] + KEPT_S + 1
+        uploads.begin("c.mp4", 5)
+        with pytest.raises(UploadError, match="not here any more"):
+            uploads.get(upload.id)
+
     def test_a_cancelled_upload_leaves_nothing(self, library, uploads):
         upload = uploads.begin("a.mp4", 5)
         send(uploads, upload.id, b"abc")

@@ -16,7 +16,7 @@ from time import monotonic
 from typing import Any
 
 import httpx
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from server import ServerSettings, serve
@@ -118,6 +118,19 @@ def closing(socket: ClientConnection) -> tuple[int, str]:
         received = closed.rcvd
     assert received is not None, "no close frame came"
     return received.code, received.reason
+
+
+def turned_away(server: Running, path: str) -> tuple[int, str, int]:
+    """How a handshake is refused, and a GET of the same address, which must be alike: status, reason, Retry-After."""
+    try:
+        with connect(f"ws://{server.authority}/{path}", open_timeout=WAIT_S):
+            raise AssertionError("it was let in")
+    except InvalidStatus as error:
+        answer = error.response
+    asked = server.http.get(path)
+    assert (asked.status_code, asked.content) == (answer.status_code, answer.body)
+    assert asked.headers["retry-after"] == answer.headers["retry-after"]
+    return answer.status_code, json.loads(answer.body)["detail"], int(answer.headers["retry-after"])
 
 
 def say(socket: ClientConnection, **message: object) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running import WAIT_S, Running, closing, result, running, say, text
+from running import WAIT_S, Running, closing, result, running, say, text, turned_away
 from websockets.sync.client import ClientConnection, connect
 
 from serving.hub import MAX_IN_FLIGHT
@@ -133,14 +133,26 @@ def test_a_foreign_host_name_is_closed_with_1008(server: Running) -> None:
 
 def test_more_viewers_than_allowed_are_asked_to_try_later(toy_model: Path) -> None:
     with running(toy_model, max_viewers=1) as server:
+        assert server.http.get("ws/live/scene").json() == {"taken": 0, "most": 1}
         with server.watch() as first:
             assert text(first)["type"] == "hello"
-            with server.watch() as second:
-                assert closing(second) == (1013, "1 are watching, no more can")
+            assert turned_away(server, "ws/live/scene") == (503, "1 are watching, no more can", 10)
+            assert server.http.get("ws/live/atlantis").status_code == 404
             result(first)
         server.wait_for("scene", lambda source: source["viewers"] == 0)
         with server.watch() as third:  # the place is free again
             assert text(third)["type"] == "hello"
+
+
+def test_of_many_that_come_at_once_no_more_are_let_in_than_there_are_places(toy_model: Path) -> None:
+    with running(toy_model, max_viewers=3) as server, ExitStack() as stack:
+        host, _, port = server.authority.partition(":")
+        raws = [stack.enter_context(sockets.create_connection((host, int(port)), timeout=WAIT_S)) for _ in range(12)]
+        for raw in raws:  # all of it is under way before the first answer is read
+            ask_for_upgrade(raw, server.authority)
+        answers = sorted(raw.recv(12) for raw in raws)
+        assert answers == [b"HTTP/1.1 101"] * 3 + [b"HTTP/1.1 503"] * 9
+        assert server.status()["sources"]["scene"]["viewers"] == 3
 
 
 def test_a_viewer_that_breaks_off_without_a_word_leaves_its_place(server: Running) -> None:
@@ -232,8 +244,12 @@ def test_three_slow_viewers_of_ten_cost_the_other_seven_nothing_and_skip_to_the_
 
 def shake_hands(raw: sockets.socket, authority: str) -> None:
     raw.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 4096)
+    ask_for_upgrade(raw, authority)
+    assert raw.recv(12) == b"HTTP/1.1 101"
+
+
+def ask_for_upgrade(raw: sockets.socket, authority: str) -> None:
     raw.sendall(
         f"GET /ws/live/scene HTTP/1.1\r\nHost: {authority}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
     )
-    assert raw.recv(12) == b"HTTP/1.1 101"

@@ -95,11 +95,35 @@ def test_a_folder_that_is_removed_stops_the_recording_says_so_once_and_goes_on_w
     assert (status.state, status.reason, status.waiting, status.sightings) == ("on", "", 0, 1)
     feed(recorder, 9)
     assert recorder.rows("reef", 5) == [row(0)]
+    clock.now_s += RETRY_S
+    recorder.tick()
     assert [record.message.partition(":")[0].partition(" to ")[0] for record in caplog.records] == [
         "recording has stopped and is tried again every 5 s",
         "recording",
     ]
     recorder.close()
+
+
+def test_a_full_disk_that_takes_a_line_now_and_then_is_told_once(
+    recorder: Recorder, clock: Clock, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise ResultsError("only 50 of 111 bytes were taken")
+
+    with monkeypatch.context() as disk:
+        disk.setattr(SourceFolder, "frame", full)
+        for index in range(10):  # every time it can be opened again, and then written to no more
+            feed(recorder, index)
+            clock.now_s += RETRY_S
+            recorder.tick()
+            assert recorder.status().state == "on"
+    assert [record.message.partition(":")[0] for record in caplog.records] == [
+        "recording has stopped and is tried again every 5 s"
+    ]
+    feed(recorder, 10)
+    clock.now_s += RETRY_S
+    recorder.tick()
+    assert caplog.messages[1:] == [f"recording to {recorder._recording.folder} goes on"]
 
 
 def test_it_is_not_tried_at_every_frame(recorder: Recorder, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:

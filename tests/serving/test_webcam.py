@@ -14,7 +14,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from running import WAIT_S, Running, closing, result, running, say, text
+from running import WAIT_S, Running, closing, result, running, say, text, turned_away
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
@@ -249,21 +249,17 @@ def test_a_foreign_page_is_closed_with_1008_and_the_reason(server: Running, orig
 def test_a_camera_takes_a_viewers_place(toy_model: Path) -> None:
     with running(toy_model, max_viewers=1) as server:
         with film(server):
-            with server.watch() as viewer:
-                assert closing(viewer) == (1013, "1 are watching, no more can")
-            with film(server, greeted=False) as second:
-                assert closing(second) == (1013, "1 are watching, no more can")
+            assert turned_away(server, "ws/live/scene")[:2] == (503, "1 are watching, no more can")
+            assert turned_away(server, "ws/webcam")[0] == 503
         wait_for_cameras(server, 0)
         with server.watch() as viewer:
             assert text(viewer)["type"] == "hello"
-            with film(server, greeted=False) as second:
-                assert closing(second) == (1013, "1 are watching, no more can")
+            assert turned_away(server, "ws/webcam") == (503, "1 are watching, no more can", 10)
 
 
 def test_only_so_many_cameras_are_taken_and_viewers_are_not_meant(toy_model: Path) -> None:
     with running(toy_model, max_webcams=1) as server, film(server):
-        with film(server, greeted=False) as second:
-            assert closing(second) == (1013, "1 cameras are connected, no more can")
+        assert turned_away(server, "ws/webcam") == (503, "1 cameras are connected, no more can", 10)
         with server.watch() as viewer:
             assert text(viewer)["type"] == "hello"
 

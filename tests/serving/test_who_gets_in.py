@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 from running import WAIT_S, Running, closing, running, text
+from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from realtime.errors import SettingsError
@@ -163,8 +164,9 @@ def test_who_guesses_has_to_wait_and_who_is_in_stays_in(toy_model: Path) -> None
         for headers in ({"authorization": "Bearer guess"}, BEARER[Role.OPERATE]):  # not even looked at
             answer = httpx.get(f"{server.url}api/status", headers=headers)
             assert (answer.status_code, int(answer.headers["retry-after"])) == (429, 1)
-        with connect(f"ws://{server.authority}/ws/live/scene", additional_headers=BEARER[Role.OPERATE]) as socket:
-            assert closing(socket)[0] == 1013
+        with pytest.raises(InvalidStatus) as refused:
+            connect(f"ws://{server.authority}/ws/live/scene", additional_headers=BEARER[Role.OPERATE])
+        assert (refused.value.response.status_code, refused.value.response.headers["retry-after"]) == (429, "1")
         assert httpx.get(f"{server.url}?token={OPERATE}").headers["location"] == "login?to=live&why=later"
         assert httpx.get(f"{server.url}api/status", headers=inside).status_code == 200
 

@@ -55,9 +55,9 @@ class Socket {
 }
 
 /** A connection with everything it touches: sockets in order of opening, what its handlers were told, the clock. */
-function setUp({ random = () => 1, refuse = null } = {}) {
+function setUp({ random = () => 1, refuse = null, refusal = null } = {}) {
   const timers = new Map();
-  const rig = { sockets: [], links: [], hellos: [], statuses: [], notices: [], rtts: [], results: [], nowMs: 1000 };
+  const rig = { sockets: [], links: [], hellos: [], statuses: [], notices: [], rtts: [], results: [], asked: [], nowMs: 1000 };
   let nextId = 1;
   rig.pending = () => timers.size;
   rig.advance = (ms) => {
@@ -87,6 +87,10 @@ function setUp({ random = () => 1, refuse = null } = {}) {
         rig.sockets.push(new Socket());
         return rig.sockets.at(-1);
       },
+      refusal: async (url) => {
+        rig.asked.push(url);
+        return refusal;
+      },
       now: () => rig.nowMs,
       setTimer: (callback, ms) => {
         timers.set(nextId, { callback, atMs: rig.nowMs + ms });
@@ -97,6 +101,10 @@ function setUp({ random = () => 1, refuse = null } = {}) {
     },
   );
   rig.socket = () => rig.sockets.at(-1);
+  rig.fails = async () => {
+    rig.socket().onclose({ code: 1006, reason: "" });
+    await new Promise(setImmediate); // it is asked why
+  };
   rig.phase = () => rig.links.at(-1)?.phase;
   return rig;
 }
@@ -152,12 +160,12 @@ test("the round trip is measured with every pong and smoothed", () => {
   assert.deepEqual(rig.rtts, [40, rig.connection.rttMs]);
 });
 
-test("a socket that closes at once is asked again later and later, up to the cap", () => {
+test("a socket that closes at once is asked again later and later, up to the cap", async () => {
   const rig = setUp();
   rig.connection.open();
   const waits = [];
   for (let i = 0; i < 9; i++) {
-    rig.socket().onclose({ code: 1006, reason: "" });
+    await rig.fails();
     waits.push(rig.links.at(-1).retryAtMs - rig.nowMs);
     rig.advance(waits.at(-1));
     assert.equal(rig.phase(), "connecting");
@@ -166,11 +174,11 @@ test("a socket that closes at once is asked again later and later, up to the cap
   assert.deepEqual(waits.slice(-3), [WAIT_MAX_MS, WAIT_MAX_MS, WAIT_MAX_MS]);
 });
 
-test("jitter shortens a wait by at most half", () => {
+test("jitter shortens a wait by at most half", async () => {
   for (const share of [0, 0.25, 0.999]) {
     const rig = setUp({ random: () => share });
     rig.connection.open();
-    rig.socket().onclose({ code: 1006, reason: "" });
+    await rig.fails();
     const waitMs = rig.links.at(-1).retryAtMs - rig.nowMs;
     assert.ok(waitMs >= WAIT_FIRST_MS / 2 && waitMs <= WAIT_FIRST_MS, `${waitMs}`);
   }
@@ -187,11 +195,11 @@ test("a server that greets and dies at once is not asked twice a second", () => 
   assert.equal(rig.links.at(-1).attempt, 8);
 });
 
-test("after a settled time the wait starts over", () => {
+test("after a settled time the wait starts over", async () => {
   const rig = setUp();
   rig.connection.open();
   for (let i = 0; i < 5; i++) {
-    rig.socket().onclose({ code: 1006, reason: "" });
+    await rig.fails();
     rig.advance(rig.links.at(-1).retryAtMs - rig.nowMs);
   }
   rig.socket().hello();
@@ -270,7 +278,41 @@ for (const [code, reason, said] of [
   });
 }
 
-for (const code of [1001, 1006, 1011, 1012, 1013, 4999]) {
+test("a full server is asked again when it said, not before, until it has a place", async () => {
+  for (const share of [0, 1]) {
+    const rig = setUp({ random: () => share, refusal: { retryMs: 10_000, why: "64 are watching, no more can" } });
+    rig.connection.open();
+    for (let i = 0; i < 8; i++) {
+      await rig.fails();
+      assert.equal(rig.asked.at(-1), "ws://sea/ws/live/reef");
+      const { phase, reason, retryAtMs } = rig.links.at(-1);
+      assert.deepEqual([phase, phrase(reason)], ["waiting", "64 are watching, no more can"]);
+      assert.equal(retryAtMs - rig.nowMs, share === 0 ? 10_000 : 15_000); // not all pages at the same moment
+      rig.advance(retryAtMs - rig.nowMs);
+      assert.equal(rig.links.at(-1).reason, reason); // what it says does not flicker while it asks
+    }
+    rig.socket().hello();
+    assert.deepEqual([rig.phase(), rig.links.at(-1).reason], ["live", ""]);
+  }
+});
+
+test("one that is closed while it asks why says nothing any more", async () => {
+  const rig = setUp();
+  rig.connection.open();
+  const failing = rig.fails();
+  rig.connection.close();
+  await failing;
+  assert.deepEqual(rig.links.map(({ phase }) => phase), ["connecting"]);
+  assert.equal(rig.pending(), 0);
+});
+
+test("a connection that was live and is lost asks nobody why", () => {
+  const rig = live();
+  rig.socket().onclose({ code: 1006, reason: "" });
+  assert.deepEqual(rig.asked, []);
+});
+
+for (const code of [1001, 1006, 1011, 1012, 4999]) {
   test(`close code ${code} is worth another try`, () => {
     const rig = live();
     rig.socket().onclose({ code, reason: "" });

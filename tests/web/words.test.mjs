@@ -12,7 +12,6 @@ import {
   chipWords,
   connectionWords,
   eyeWords,
-  factRows,
   heatWords,
   isPresent,
   linkAnnouncement,
@@ -65,6 +64,13 @@ test("live says so and nothing else", () => {
 for (const [name, changes, nowMs, full, fresh] of [
   ["connecting", { link: { phase: "connecting" } }, 10_010, "Connecting: reef", false],
   ["waiting", { link: { phase: "waiting", reason: "gone", retryAtMs: 12 } }, 0, "Reconnecting in 1 s: gone", false],
+  [
+    "full",
+    { link: { phase: "waiting", reason: { key: "closed.503", detail: "64 are watching, no more can" }, retryAtMs: 8012 } },
+    0,
+    "Full, trying again in 9 s: 64 are watching, no more can",
+    false,
+  ],
   ["refused", { link: { phase: "closed", reason: "no such source" } }, 10_010, "Not connected: no such source", false],
   ["failed", { feed: { state: "failed", reason: "unplugged", cause: "gone" } }, 10_010, "Source failed: unplugged", false],
   ["stalled", { feed: { state: "stalled", reason: "no new picture comes" } }, 10_010, "Source stalled: no new picture comes", false],
@@ -255,17 +261,14 @@ test("the chosen source's tile says what the heading says", () => {
   assert.equal(tileWords(reef, state({ shown: null })).words, "Eel");
 });
 
-test("in Turkish reasons and the provider's note are Turkish where there are words for them", () => {
+test("in Turkish reasons are Turkish where there are words for them", () => {
   speak("tr", catalogue("tr"));
   const pier = { name: "pier", kind: "stream", state: "retrying", reason: "nothing listens", cause: "refused" };
   const { title } = tileWords(pier, state());
-  const note = (text) => new Map(factRows(state({ server: { provider: { note: text } } }))).get("Not");
-  const notes = [note("no NVIDIA driver on this machine"), note("another one")];
   const failed = (cause) => connectionWords(state({ feed: { state: "failed", reason: "reef: in English", cause } }), 10_010).full;
   const failures = [failed("cut-off"), failed("")];
   speak("en", catalogue("en"));
   assert.match(title, /^pier\ncanlı yayın\nmakine yerinde/);
-  assert.deepEqual(notes, ["bu makinede NVIDIA sürücüsü yok", "another one"]);
   const because = (why) => `Kaynakta hata: ${why}`;
   assert.deepEqual(failures, [because("dosya sonundan önce kesiliyor"), because("nedeni sunucunun günlüğünde")]);
 });
@@ -276,14 +279,6 @@ test("a still is named after what it shows", () => {
   assert.equal(plain(lines[0]), "Sea Turtle, 83%");
   assert.match(plain(lines[1]), /reef.*frame 123.*14\.100 s.*2026-05-17T09:30:12\.345Z.*reef-1.*heat map: Sea Turtle/);
   assert.doesNotMatch(stillWords(state({ view: "camera" })).lines[1], /heat map/);
-});
-
-test("facts are given as far as they are known", () => {
-  assert.deepEqual(factRows(INITIAL), []);
-  const rows = new Map(factRows(state({ server: { version: "0.1.0", provider: { share: 1, note: "no GPU here" } } })));
-  assert.equal(rows.get("Model"), "reef-1");
-  assert.equal(rows.get("Runs on"), "CPUExecutionProvider");
-  assert.equal(rows.get("Note"), "no GPU here");
 });
 
 test("a model that knows empty water says that nothing is there, and is not said to know a label", () => {
