@@ -22,7 +22,7 @@ from typing import Any
 
 import dives
 from dives.causes import JobCause, Outcome
-from dives.library import CANCELLED, COPY, COPY_FAILED, COPY_READY, Job, Library, TableError
+from dives.library import CANCELLED, COPY, COPY_FAILED, COPY_READY, COPY_WANTED, Job, Library, TableError
 from dives.run_record import COMPLETE, FAILED, INCOMPLETE
 from realtime.parts import Part
 
@@ -123,8 +123,10 @@ class JobQueue:
                     current.kill()
                     if not self._wake.wait_for(lambda: self._current is not current, timeout):
                         raise TimeoutError(dive_id)
-            elif self._library.dive(dive_id).state == "queued":
+            elif (row := self._library.dive(dive_id)).state == "queued":
                 self._library.end(dive_id, CANCELLED)
+            elif row.overlay == COPY_WANTED:
+                self._library.set_overlay(dive_id, "")
 
     def _work(self) -> None:
         while True:
@@ -189,14 +191,15 @@ class JobQueue:
 
     def _keep(self, job: Job, running: _Running, outcome: Outcome) -> None:
         dive_id, state = job.dive.id, outcome.state
-        if job.step == "copy":
+        if job.step != "dive":
             if self._stopping and state != COMPLETE:
                 return
+            stands = self._library.set_copy if job.step == "copy" else self._library.set_overlay
             if state == COMPLETE:
-                self._library.set_copy(dive_id, COPY_READY)
+                stands(dive_id, COPY_READY)
             else:
                 reason, cause = outcome.reason or "stopped on request", outcome.cause or JobCause.STOPPED
-                self._library.set_copy(dive_id, COPY_FAILED, reason, cause)
+                stands(dive_id, COPY_FAILED, reason, cause)
             self._library.refresh(dive_id)
         elif self._stopping and running.killed:
             self._library.put_back(dive_id)
@@ -314,12 +317,12 @@ class _Running:
     def _line(self, command: Sequence[str]) -> list[str]:
         dive, settings = self.job.dive, self._settings
         line = [*command, self.job.step, str(self._library.folder(dive.id).resolve())]
-        if self.job.step == "dive":
+        if self.job.step != "copy":
             line += ["--model", str(settings.model.resolve()), "--provider", settings.provider]
             line += ["--require-gpu"] if settings.require_gpu else []
             threads = settings.threads()
             line += ["--threads", str(threads)] if threads else []
-            line += ["--anew"] if dive.anew else []
+            line += ["--anew"] if dive.anew and self.job.step == "dive" else []
         else:
             with suppress(OSError):  # the job itself says what is wrong with the disk
                 (self._library.folder(dive.id) / f"{COPY}.partial").unlink(missing_ok=True)
