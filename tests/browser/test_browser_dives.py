@@ -408,7 +408,7 @@ def test_a_note_stands_with_what_was_said_and_the_legend_filters_the_list(dives,
             row.locator("[data-does=undo]").click()
             row.locator(".said", has_text="two of them").wait_for(state="hidden")
         row.locator("[data-does=right]").wait_for(state="visible")
-        pressed = page.locator("#legend button", has_text="Octopus")
+        pressed = page.locator("#hues button", has_text="Octopus")
         pressed.click()
         assert pressed.get_attribute("aria-pressed") == "true"
         assert set(page.locator(".sighting:visible .name").all_inner_texts()) == {"Octopus"}
