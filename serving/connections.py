@@ -27,8 +27,8 @@ LINGER_S = 15.0  # for a connection that is over to be taken leave of
 
 def _is_ours(record: logging.LogRecord) -> bool:
     """Not what the stop of the server cuts off, nor text that is no UTF-8, of which uvicorn logs a traceback."""
-    cut_off = bool(record.exc_info) and isinstance(record.exc_info[1], asyncio.CancelledError)
-    return not cut_off and not str(record.msg).startswith("Invalid UTF-8")
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, asyncio.CancelledError) and not str(record.msg).startswith("Invalid UTF-8")
 
 
 log.addFilter(_is_ours)
