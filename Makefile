@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: install install-dev demo check lint types test-web test fuzz soak clean
+.PHONY: install install-dev demo check lint types test-web test fuzz kills soak clean
 
 install: .venv/installed
 
@@ -53,6 +53,12 @@ SOAK_MINUTES ?= 60
 
 soak: install-dev
 	$(BIN)/python bench/soak.py --minutes $(SOAK_MINUTES) --json soak.json
+
+# kill -9 at so many random moments of each of four kinds of work; takes a while.
+KILLS ?= 50
+
+kills: install-dev
+	$(BIN)/python bench/kills.py --moments $(KILLS)
 
 clean:
 	rm -rf .venv build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -18,13 +18,11 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import numpy as np
-import onnx
-import onnxruntime as ort
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from realtime.engine import read_contract
+from export.observe import Opened
 from realtime.errors import ReeflensError
 from realtime.sources import VideoFile
 from realtime.unknown import distance, energy, unit
@@ -33,38 +31,11 @@ from training.foreign import PROTOTYPES, Observed, Score, find_prototypes, leave
 from training.photographs import find_photographs, limited, load_photographs
 from training.progress import PlainLines
 
-BATCH = 16
 EVERY = 3  # frames of a clip
 SHRINK = 0.05  # of the covariance towards a multiple of the identity: 512 features, some hundred pictures a class
 
 
-class Network:
-    """An exported model, opened at the averages and logits that it does not return by itself."""
-
-    def __init__(self, path: Path) -> None:
-        self.contract = read_contract(path)
-        model = onnx.load(path)
-        maker = {output: node for node in model.graph.node for output in node.output}
-        (logits,) = (node.input[0] for node in model.graph.node if node.op_type == "ArgMax")
-        # Behind the averages stand MatMul, Add, Relu, MatMul and Add; each has what comes from the picture first.
-        averages = logits
-        for _ in range(5):
-            averages = maker[averages].input[0]
-        self._names = [averages, logits]
-        model.graph.output.extend(onnx.helper.make_tensor_value_info(name, 1, None) for name in self._names)
-        self._session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-
-    def __call__(self, frames: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Averages [N, K] and logits [N, C] of uint8 [N, S, S, 3] RGB."""
-        parts = [
-            self._session.run(self._names, {"frames": part, "explain": np.full(len(part), -1, np.int64)})
-            for part in (frames[start : start + BATCH] for start in range(0, len(frames), BATCH))
-        ]
-        averages, logits = (np.concatenate(each) for each in zip(*parts, strict=True))
-        return averages, logits
-
-
-def observe_tree(network: Network, tree: Path, limit: int | None) -> Observed:
+def observe_tree(network: Opened, tree: Path, limit: int | None) -> Observed:
     """What the network makes of a tree of photographs."""
     contract = network.contract
     found = find_photographs([tree], contract.labels)
@@ -72,7 +43,7 @@ def observe_tree(network: Network, tree: Path, limit: int | None) -> Observed:
     return Observed(*network(photographs.pixels), photographs.labels)
 
 
-def observe_clip(network: Network, path: Path) -> Observed:
+def observe_clip(network: Opened, path: Path) -> Observed:
     """The same of a clip; its labels say nothing."""
     size = network.contract.input_size
     with VideoFile(path) as video:
@@ -155,7 +126,7 @@ def main() -> None:
     parser.add_argument("--limit", type=int, help="at most so many photographs per class of TRAIN")
     options = parser.parse_args()
     try:
-        network = Network(options.model)
+        network = Opened(options.model)
         train = observe_tree(network, options.train, options.limit)
         held = observe_tree(network, options.held, None)
         clips = {path.stem: observe_clip(network, path) for path in options.empty}

@@ -44,10 +44,17 @@ from cli.options import PATH, json_flag, need, provider_option
     help="Fine-tune on views made anew for every epoch: slow without a GPU.",
 )
 @click.option("--mixed-precision", is_flag=True, help="Compute in bfloat16 where it trains.")
+@click.option(
+    "--contradictions",
+    type=click.Choice(["photograph", "pixels"]),
+    default="photograph",
+    help="Left out under two labels: one photograph however often saved, or identical pixels only.",
+)
 @click.option("--limit", type=int, help="At most so many pictures per class.")
 @click.option("--val-share", type=float, default=0.15, help="Share of DATA to validate on without --val.")
 @click.option("--label-smoothing", type=float, default=0.1, help="Probability given to all classes alike.")
 @click.option("--balance", type=float, default=0.0, help="0 counts every picture alike, 1 every class.")
+@click.option("--ema", type=float, default=0.0, help="Average the weights over the steps, say 0.99; 0 does not.")
 @click.option("--patience", type=int, default=6, help="Epochs without progress until a stage stops.")
 @click.option("--seed", type=int, default=0, help="Of the split and the training.")
 @click.pass_context

@@ -40,8 +40,15 @@ _SHORT = {"learning_rate": "rate", "fine_tune_rate": "fine rate", "dense_units":
 @click.option("--views", type=int, default=4, help="Views per picture: the plain one and augmented ones.")
 @click.option("--water", type=float, default=0.0, help="Share of the augmented views seen through murky water.")
 @click.option("--mixed-precision", is_flag=True, help="Compute in bfloat16 where it trains.")
+@click.option(
+    "--contradictions",
+    type=click.Choice(["photograph", "pixels"]),
+    default="photograph",
+    help="Left out under two labels: one photograph however often saved, or identical pixels only.",
+)
 @click.option("--limit", type=int, help="At most so many pictures per class.")
 @click.option("--val-share", type=float, default=0.15, help="Share of DATA to validate on without --val.")
+@click.option("--ema", type=float, default=0.0, help="Average the weights over the steps, say 0.99; 0 does not.")
 @click.option("--patience", type=int, default=6, help="Epochs without progress until a stage stops.")
 @click.option("--seed", type=int, default=0, help="Of the split, the search and the training.")
 @click.pass_context

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import errno
 import io
 import os
 from collections.abc import Sequence
@@ -48,8 +47,9 @@ class AppendedCsv:
         """Adds a line, or leaves the table as it was. sync: past a loss of power, too."""
         line = _line(fields)
         try:
-            if (written := self._file.write(line)) != len(line):
-                raise OSError(errno.ENOSPC, f"only {written} of {len(line)} bytes were taken")
+            rest = memoryview(line)
+            while rest:  # a disk that takes a part says with the next why not all
+                rest = rest[self._file.write(rest) :]
         except OSError:
             self._file.truncate(self.size)  # a disk that is full still lets a file shrink
             raise

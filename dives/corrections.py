@@ -12,14 +12,16 @@ import json
 import logging
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from dives import run_record
 from dives.locking import lock
+from dives.partial import sync_names
 from dives.recorded import parts_of
 from realtime.errors import ResultsError
 from realtime.frames import iso_utc
@@ -147,11 +149,13 @@ def add_correction(
 ) -> Correction:
     """Adds a word on ``sighting`` to the dive in ``folder``; on return it is on the disk.
 
-    label, by, note: spaces and line breaks in and around them become single spaces. at: now when not given. Safe
-    to call from several threads and processes. Raises ValueError (see Correction), and ResultsError when it
-    cannot be written.
+    label, by, note: spaces and line breaks in and around them become single spaces. at: now when not given, and later
+    than what was said of the sighting before, also if the clock was set back: whoever takes words over goes by it. Safe
+    to call from several threads and processes. Raises ValueError (see Correction), and ResultsError when it cannot be
+    written.
     """
-    said = Correction(sighting, verdict, plain(label), plain(by), plain(note), _moment(at))
+    moment = _moment(at) if at is not None else _after_what_was_said(folder, sighting)
+    said = Correction(sighting, verdict, plain(label), plain(by), plain(note), moment)
     _append(folder, _to_json(said.sighting, verdict.value, said.label, said.by, said.note, said.at))
     return said
 
@@ -162,7 +166,8 @@ def undo_correction(folder: Path, sighting: SightingKey, *, by: str = "", at: da
     sighting: as the correction names it. Does nothing where no word stands. Safe as ``add_correction`` is.
     Raises ResultsError.
     """
-    _append(folder, _to_json(sighting, _UNDO, "", plain(by)[:MAX_BY], "", _moment(at)))
+    moment = _moment(at) if at is not None else _after_what_was_said(folder, sighting)
+    _append(folder, _to_json(sighting, _UNDO, "", plain(by)[:MAX_BY], "", moment))
 
 
 def read_corrections(folder: Path) -> list[Correction]:
@@ -333,30 +338,32 @@ def _append(folder: Path, line: bytes) -> None:
         # Unbuffered: the line goes to the system in one piece.
         with cast(BinaryIO, path.open("a+b", buffering=0)) as file:
             lock(file, wait=True)
-            _cut_torn_line(file)
-            rest = memoryview(line + b"\n")
-            while rest:
-                rest = rest[file.write(rest) :]
-            os.fsync(file.fileno())
-        if new and os.name == "posix":  # elsewhere a folder cannot be opened, and its names are journalled
-            handle = os.open(folder, os.O_RDONLY)
+            before = _cut_torn_line(file)
             try:
-                os.fsync(handle)
-            finally:
-                os.close(handle)
+                rest = memoryview(line + b"\n")
+                while rest:
+                    rest = rest[file.write(rest) :]
+                os.fsync(file.fileno())
+                if new:
+                    sync_names(folder)
+            except OSError:
+                with suppress(OSError):  # what is refused must not be read later on; a full disk lets a file shrink
+                    file.truncate(before)
+                raise
     except OSError as error:
         raise ResultsError(
             f"{path}: the correction is not kept ({(error.strerror or str(error)).lower()}); say it again"
         ) from error
 
 
-def _cut_torn_line(file: BinaryIO) -> None:
+def _cut_torn_line(file: BinaryIO) -> int:
+    """The size that is left."""
     size = file.seek(0, os.SEEK_END)
     file.seek(max(0, size - MAX_LINE_BYTES))
     tail = file.read(MAX_LINE_BYTES)
     if tail and not tail.endswith(b"\n"):
         file.truncate(size - len(tail) + tail.rfind(b"\n") + 1)
-    file.seek(0, os.SEEK_END)
+    return file.seek(0, os.SEEK_END)
 
 
 def _to_json(key: SightingKey, verdict: str, label: str, by: str, note: str, at: datetime) -> bytes:
@@ -392,6 +399,16 @@ def _moment(at: datetime | None) -> datetime:
     """In UTC, to the millisecond: as the file keeps it."""
     moment = datetime.now(UTC) if at is None else at.astimezone(UTC)
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+def _after_what_was_said(folder: Path, sighting: SightingKey) -> datetime:
+    moment = _moment(None)
+    # A line that cannot be read is told by whoever reads them; an undo may have been written without a zone.
+    with suppress(ResultsError, OverflowError, TypeError):
+        for key, at, _ in _read_lines(folder):
+            if key.identity == sighting.identity:
+                moment = max(moment, at + timedelta(milliseconds=1))
+    return moment
 
 
 def plain(text: str) -> str:

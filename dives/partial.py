@@ -73,6 +73,17 @@ def write_whole(path: Path, text: str) -> None:
         file.commit()
 
 
+def sync_names(folder: Path) -> None:
+    """Brings what things in ``folder`` are called to the disk itself, past a loss of power. Raises OSError."""
+    if os.name != "posix":  # elsewhere a folder cannot be opened, and its names are journalled
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
     """Turns the system's errors into one sentence with the path."""

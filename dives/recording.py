@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -36,6 +37,7 @@ from realtime.errors import ResultsError, SettingsError
 from realtime.frames import FrameResult
 
 LOCK, ONGOING, CLIPS = ".reeflens.lock", "ongoing.csv", "clips"
+ROOM, ROOM_BYTES = ".reeflens.room", 1 << 20  # what must fit before recording begins or goes on: a still, say
 FRAMES_BYTES = 64 << 20  # some 450,000 lines, which spreadsheets still open; six hours at 20 results/s
 LOOKED_BACK = 50  # lines of sightings.csv, for one that is in ongoing.csv as well
 
@@ -100,6 +102,18 @@ class SourceFolder:
                 raise OSError("the folder is not open")
             self._sightings.append(row.texts(), sync=True)
             (self.folder / ONGOING).unlink(missing_ok=True)
+
+    def stem(self, row: SightingRow) -> str:
+        """What the files of a sighting are called, and no other's: a clock that was set back tells a time twice."""
+        if row.still or row.clip:
+            return Path(row.still or row.clip).stem
+        first = stem = stem_of(row)
+        number = 1
+        with writing_to(self.folder):
+            while any((self.folder / name).exists() for name in (f"{stills.FOLDER}/{stem}.jpg", f"{CLIPS}/{stem}.mp4")):
+                number += 1
+                stem = f"{first}-{number}"
+        return stem
 
     def still(self, stem: str, rgb: NDArray[np.uint8], cam: NDArray[np.uint8]) -> tuple[str, str]:
         """Saves the peak frame, plain and with its map; both paths relative to the folder."""
@@ -202,8 +216,21 @@ class Recording:
             raise ResultsError(
                 f"{self.folder}: another server is recording there; choose another folder with --record"
             ) from error
+        with writing_to(self.folder):
+            self._check_room()
         for name, source in self.sources.items():
             source.open(known.get(name, ()))
+
+    def _check_room(self) -> None:
+        """A disk that is full lets everything be opened, and would pass for one that is well until the next line."""
+        try:
+            with (self.folder / ROOM).open("wb", buffering=0) as file:
+                rest = memoryview(bytes(ROOM_BYTES))
+                while rest:
+                    rest = rest[file.write(rest) :]
+                os.fsync(file.fileno())
+        finally:
+            (self.folder / ROOM).unlink(missing_ok=True)
 
     def check(self) -> None:
         """Raises ResultsError when files that are being written to were removed, which no write would tell."""

@@ -188,7 +188,9 @@ def _open(path: Path) -> Engine:
 
 def _save(report: ExportReport, progress: Callable[[str], None]) -> None:
     path = report.run / f"export-{report.precision}.json"
+    beside = path.with_name(f".{path.name}.partial")
     try:
-        path.write_text(report.to_json() + "\n", encoding="utf-8")
+        beside.write_text(report.to_json() + "\n", encoding="utf-8")
+        beside.replace(path)
     except OSError as error:  # the model is good and in its place; a run folder may well be read-only
         progress(f"{path}: the report cannot be written ({error.strerror})")

@@ -12,7 +12,9 @@ import json
 import logging
 import sys
 import tempfile
+import threading
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -29,6 +31,7 @@ from realtime.precisions import model_files, suited
 
 log = logging.getLogger(__name__)
 
+OUTPUTS = ["probabilities", "unknown", "cam"]
 CPU = "CPUExecutionProvider"
 SILENT = 4  # onnxruntime raises what it logs; its lines would only stand before our sentence
 REQUESTS = {
@@ -74,14 +77,33 @@ class ProviderReport:
 
 
 class Engine:
-    """A loaded model. ``run`` may be called from several threads at once; use as a context manager."""
+    """A loaded model. ``run`` may be called from several threads at once; use as a context manager.
 
-    def __init__(self, path: Path, session: Any, contract: ModelContract, provider: ProviderReport) -> None:
+    A GPU that is lost in mid-run (it runs not even the probe frame any more) is replaced by the CPU once, loudly, where
+    ``cpu_instead`` allows that: ``provider`` says so from then on, and ``on_fallback``, an attribute to set, is called
+    on the thread that ran. Else ``lost`` says why, until a run succeeds.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        session: Any,
+        contract: ModelContract,
+        provider: ProviderReport,
+        *,
+        cpu_instead: bool = False,
+        threads: int | None = None,
+    ) -> None:
         self.path = path
         self.contract = contract
         self.provider = provider
         self.sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+        self.lost = ""
+        self.on_fallback: Callable[[], object] = lambda: None
         self._session = session
+        self._cpu_instead = cpu_instead
+        self._threads = threads
+        self._falling_back = threading.Lock()
 
     @classmethod
     def open(
@@ -113,13 +135,15 @@ class Engine:
         if wanted and not report.is_gpu and contracts and (other := suited(contracts, gpu=False)) != chosen:
             chosen = other
             session, contract, report = _start(chosen, [], provider, report.note, threads)
-        return cls(chosen, session, contract, report)
+        allowed = provider == "auto" and not require_gpu
+        return cls(chosen, session, contract, report, cpu_instead=allowed, threads=threads)
 
     def run(self, frames: NDArray[np.uint8], explain: NDArray[np.int64] | None = None) -> Prediction:
         """Classifies and explains uint8 [N, S, S, 3] RGB frames, N >= 1.
 
         explain: int64 [N], the class each map is for, -1 (the default) for the most probable one.
-        Raises ValueError for other shapes, dtypes or class numbers.
+        Raises ValueError for other shapes, dtypes or class numbers, ProviderError when the GPU is lost, and
+        whatever onnxruntime raises for frames that it cannot run.
         """
         size = self.contract.input_size
         if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[1:] != (size, size, 3) or not len(frames):
@@ -131,7 +155,36 @@ class Engine:
         elif explain.min() < -1 or explain.max() >= len(self.contract.labels):
             raise ValueError(f"explain: expected -1 to {len(self.contract.labels) - 1}, received {explain.tolist()}")
         feed = {"frames": np.ascontiguousarray(frames), "explain": explain.astype(np.int64, copy=False)}
-        return Prediction(*self._session.run(["probabilities", "unknown", "cam"], feed))
+        session = self._session
+        try:
+            prediction = Prediction(*session.run(OUTPUTS, feed))
+        except Exception as error:  # onnxruntime has a dozen unrelated classes
+            if not self._replaced(session, error):
+                raise
+            return Prediction(*self._session.run(OUTPUTS, feed))
+        self.lost = ""
+        return prediction
+
+    def _replaced(self, session: Any, error: Exception) -> bool:
+        """Whether another session took the place of one that failed. Raises ProviderError when none may."""
+        with self._falling_back:
+            if self._session is not session:
+                return True
+            if not self.provider.is_gpu or _runs(session, self.contract):
+                return False
+            why = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+            if not self._cpu_instead:
+                if not self.lost:
+                    log.error("the GPU is lost: %s", why)
+                self.lost = f"the GPU is lost ({why}); start again when it is back"
+                raise ProviderError(self.lost) from error
+            before = self.provider
+            note = f"the GPU was lost while it ran ({why}); start again when it is back"
+            log.error("%s is lost, and the CPU takes its place, slower: %s", before.name, why)
+            replacement, _, report = _start(self.path, [], before.requested, note, self._threads)
+            self._session, self.provider = replacement, report
+        self.on_fallback()
+        return True
 
     def warm_up(self, frames: int) -> None:
         """Runs so many frames at once, so that the first real batch finds its memory taken and its kernels chosen."""
@@ -253,13 +306,25 @@ def _usable(wanted: tuple[str, ...]) -> tuple[list[str], str]:
     return found, ""
 
 
-def _probe(session: Any, contract: ModelContract, requested: str, note: str) -> ProviderReport:
+def _probe_feed(contract: ModelContract) -> dict[str, NDArray[Any]]:
     size = contract.input_size
     ramp = np.linspace(0, 255, size, dtype=np.uint8)
     frame = np.broadcast_to(ramp[None, None, :, None], (1, size, size, 3))
-    feed = {"frames": np.ascontiguousarray(frame), "explain": np.array([-1], np.int64)}
+    return {"frames": np.ascontiguousarray(frame), "explain": np.array([-1], np.int64)}
+
+
+def _runs(session: Any, contract: ModelContract) -> bool:
+    """Whether it runs the probe frame: what failed was another frame then, or too many of them at once."""
     try:
-        outputs = session.run(["probabilities", "unknown", "cam"], feed)
+        session.run(OUTPUTS, _probe_feed(contract))
+    except Exception:
+        return False
+    return True
+
+
+def _probe(session: Any, contract: ModelContract, requested: str, note: str) -> ProviderReport:
+    try:
+        outputs = session.run(OUTPUTS, _probe_feed(contract))
     except Exception as error:  # as above: unrelated classes
         raise ContractError(f"the model fails on its first frame ({str(error).splitlines()[0][:200]})") from error
     spent: Counter[str] = Counter()

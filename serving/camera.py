@@ -147,6 +147,10 @@ class Camera:
         self._source.close()
         self._runner.detach(self.name, 0.0)  # it ends by itself in a moment; the event loop does not wait for it
 
+    def _greet(self, greeting: str) -> None:
+        self._texts.append(greeting)
+        self._wake.set()
+
     def _take(self, frame: wire.CameraFrame) -> None:
         if len(self._under_way) + len(self._answers) >= MAX_UNDER_WAY:
             raise wire.WireError(f"seq: {frame.seq} came before one of the {MAX_UNDER_WAY} before it was answered")
@@ -213,6 +217,12 @@ class Cameras:
         if self._closed:
             camera.close()
         return camera
+
+    def greet(self, greeting: str) -> None:
+        """Another greeting from now on, also for those who had the last one."""
+        self._greeting = greeting
+        for camera in self.connected.values():
+            camera._greet(greeting)
 
     def close(self) -> None:
         """Every camera's ``next`` raises CameraClosed from now on."""

@@ -174,6 +174,12 @@ class Hub:
             for viewer in self._viewers:
                 viewer._tell_state(wire.status(status, self.counts.overtaken))
 
+    def greet(self, greeting: str) -> None:
+        """Another greeting from now on, also for those who had the last one: the model runs elsewhere, say."""
+        self._greeting = greeting
+        for viewer in self._viewers:
+            viewer._greet(greeting)
+
     def close(self) -> None:
         """Every viewer's ``next`` raises HubClosed from now on."""
         self.closed = True
@@ -222,7 +228,8 @@ class Hub:
             self.counts.encoded += 1
         else:
             if not self.counts.encode_failures:
-                log.error("source %s: a picture cannot be encoded; results go on without", self.source, exc_info=error)
+                text, about = "source %s: a picture cannot be encoded; results go on without", {"source": self.source}
+                log.error(text, self.source, exc_info=error, extra=about)
             self.counts.encode_failures += 1
         # Handed over rather than announced: by the time a viewer looks there may be a newer result without a JPEG, and
         # where encoding is slower than the camera it would wait for ever.
@@ -381,6 +388,10 @@ class Viewer:
 
     def _stalled(self, now_s: float) -> bool:
         return self._full_since_s is not None and now_s - self._full_since_s > STALLED_S
+
+    def _greet(self, greeting: str) -> None:
+        self._first.append(greeting)
+        self._wake.set()
 
     def _tell_state(self, text: str) -> None:
         # The newest state is enough, and one that joined a moment ago learns it from there.

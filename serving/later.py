@@ -8,14 +8,19 @@ of the same address gives it as well (serving/live.py, serving/webcam.py).
 
 from __future__ import annotations
 
+import logging
 import math
 from dataclasses import dataclass
 from typing import Any
 
-from fastapi import HTTPException
-from starlette.responses import JSONResponse
+from fastapi import FastAPI, HTTPException, Request
+from starlette.responses import JSONResponse, Response
 
+from dives.library import TableError
+from realtime.errors import ResultsError
 from serving.answers import problem
+
+log = logging.getLogger(__name__)
 
 PLACE_S = 10.0  # people leave when they like; a page that asks six times a minute costs nothing
 ROOM_S = 60.0  # a disk has room again when somebody has made it
@@ -41,6 +46,17 @@ class Later:
 
     def _headers(self) -> dict[str, str]:
         return {"retry-after": str(max(1, math.ceil(self.retry_s)))}
+
+
+def tell_of_the_disk(app: FastAPI) -> None:
+    """Has every route answer 507 where the disk does not take something, or give it; the log says why, with paths."""
+    for kind in (ResultsError, TableError):
+        app.add_exception_handler(kind, _disk)
+
+
+async def _disk(request: Request, error: Exception) -> Response:
+    log.warning("%s %s: %s", request.method, request.url.path, error)
+    return Later(507, "this cannot be done now: the disk does not take it", ROOM_S).answer()
 
 
 def no_room(why: str) -> HTTPException:

@@ -28,6 +28,7 @@ from dives.corrections import Correction, Verdict
 from dives.sighting_rows import SightingRow
 from realtime.frames import Frame, FrameResult, Picture
 from realtime.overlay import draw_overlay
+from realtime.parts import Part
 from realtime.sightings import MERGE_GAP_S, Sighting, SightingTracker
 from serving.recorder import Recorder, RecordingStatus
 from serving.said import Said
@@ -41,6 +42,7 @@ STILLS_KEPT = 50  # per source: 6 MB
 STILL_MAX_SIDE = 640
 STILL_QUALITY = 85
 TICK_S = 0.5
+HANGS_S = 30.0  # a disk that went to sleep takes seconds
 NOTE_S = 1.0  # how often a sighting under way is noted: what a killed process may lose of its end
 LOOK_S = 30.0  # how often it is looked whether files were removed, or something was said, meanwhile
 SILENT_S = MERGE_GAP_S + 1.0  # without results for so long its animal is not in view any more
@@ -58,12 +60,16 @@ class SmallStill:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A sighting in the list. still: in memory, of the newest ones. past: read from the disk, not in memory."""
+    """A sighting in the list. still: in memory, of the newest ones. past: read from the disk, not in memory.
+
+    since: when it began, or when the latest before it did, if the clock was set back; what the list is sorted by.
+    """
 
     id: str
     source: str
     row: SightingRow
     ongoing: bool
+    since: str
     still: SmallStill | None = None
     past: bool = False
 
@@ -82,6 +88,7 @@ class _Source:
         self.ended: deque[Entry] = deque(maxlen=KEPT)  # oldest first
         self.ongoing: Entry | None = None
         self.peak: tuple[int, Picture, NDArray[np.uint8]] | None = None  # frame, picture and map, not yet a still
+        self.latest = ""  # Entry.since of the newest
         self.noted_s = 0.0
         self.result_s = 0.0
 
@@ -114,23 +121,24 @@ class Logbook:
         self._there: frozenset[tuple[str, str]] = frozenset()  # files of the list, by source; replaced, never changed
         self._clips = 0  # complete when it was looked last
         self._look_s = 0.0
-        self._thread = threading.Thread(target=self._work, name="logbook", daemon=True)
+        self.part = Part("logbook", self._work, hangs_s=HANGS_S)
 
     def start(self) -> None:
         """Reads what earlier runs recorded, and starts the thread."""
         for name, source in self._sources.items():
             rows = self._recorder.rows(name, KEPT) if self._recorder is not None else []
-            source.ended.extend(Entry(_id(name, row), name, row, ongoing=False) for row in rows)
+            source.ended.extend(_in_order(name, rows))
+            source.latest = source.ended[-1].since if source.ended else ""
         self._look()
-        self._thread.start()
+        self.part.start()
 
     def stop(self, timeout: float) -> bool:
         """Ends the sightings under way and waits at most ``timeout`` seconds until all is written; whether it is."""
         with self._wake:
             self._stopping = True
             self._wake.notify_all()
-        self._thread.join(timeout)
-        return not self._thread.is_alive()
+        self.part.join(timeout)
+        return not self.part.is_alive()
 
     def on_result(self, frame: Frame, result: FrameResult) -> None:
         """Takes a result; never waits. Those of sources that are not ours are passed over."""
@@ -148,6 +156,11 @@ class Logbook:
             self._pictures += picture is not None
             self._queue.append(_Seen(result, picture))
             self._wake.notify()
+
+    @property
+    def waiting(self) -> int:
+        """How many results are not yet followed; at most MAX_RESULTS."""
+        return len(self._queue)
 
     def newest(self, source: str | None, limit: int, before: str | None = None) -> list[Entry]:
         """At most ``limit`` sightings, newest first: those that began last; with ``before``, from after that one on.
@@ -216,9 +229,10 @@ class Logbook:
 
     def _work(self) -> None:
         while (seen := self._take()) is not None:
-            if isinstance(seen, _Seen):
-                self._safely(partial(self._follow, seen))
-            self._safely(self._tick)
+            with self.part.busy():
+                if isinstance(seen, _Seen):
+                    self._safely(partial(self._follow, seen))
+                self._safely(self._tick)
         for name in self._sources:
             self._safely(partial(self._finish, name))
         if self._recorder is not None:
@@ -267,7 +281,9 @@ class Logbook:
         row = SightingRow.of(current, self._labels)
         if self._recorder is not None:
             row = self._recorder.begin(name, row)
-        self._note(Entry(_id(name, row), name, row, ongoing=True), current)
+        source = self._sources[name]
+        source.latest = max(source.latest, row.start_utc)
+        self._note(Entry(_id(name, row), name, row, ongoing=True, since=source.latest), current)
 
     def _note(self, before: Entry, sighting: Sighting) -> None:
         """Brings the disk and the list up to date, the disk first: what was listed once is never lost."""
@@ -339,8 +355,8 @@ class Logbook:
     def _past(self, name: str) -> Iterator[Entry]:
         """All that is recorded of a source, oldest first."""
         assert self._recorder is not None
-        for row in self._recorder.past(name):
-            yield Entry(_id(name, row), name, row, ongoing=False, past=True)
+        for entry in _in_order(name, self._recorder.past(name)):
+            yield replace(entry, past=True)
 
     def _finish(self, name: str) -> None:
         ended = self._sources[name].tracker.finish()
@@ -354,9 +370,18 @@ def _entries(source: _Source) -> Iterable[Entry]:
         yield source.ongoing
 
 
-def _order(entry: Entry) -> tuple[str, float, str]:
+def _in_order(source: str, rows: Iterable[SightingRow]) -> Iterator[Entry]:
+    """What was recorded, as it was written: one after another."""
+    since = ""
+    for row in rows:
+        since = max(since, row.start_utc)
+        yield Entry(_id(source, row), source, row, ongoing=False, since=since)
+
+
+def _order(entry: Entry) -> tuple[str, bool, str, float, str]:
     """What the list is sorted by; no two are alike."""
-    return entry.row.start_utc, entry.row.start_s, entry.id
+    row = entry.row
+    return entry.since, row.start_utc != entry.since, row.start_utc, row.start_s, entry.id
 
 
 def _page(entries: Iterable[Entry], limit: int, last: Entry | None) -> list[Entry]:

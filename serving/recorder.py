@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dives.clips import MAX_SIDE, SourceClips
-from dives.recording import Recording, reason_of, stem_of
+from dives.recording import Recording, reason_of
 from dives.sighting_rows import SightingRow
 from realtime.errors import ResultsError
 from realtime.frames import FrameResult, Picture
@@ -141,7 +141,8 @@ class Recorder:
         begun: list[str] = []
 
         def begin() -> list[Path]:
-            path, name = self._recording.sources[source].clip(stem_of(row))
+            folder = self._recording.sources[source]
+            path, name = folder.clip(folder.stem(row))
             self._under_way[source].add(name)
             if clips.begin(path):
                 begun.append(name)
@@ -159,7 +160,7 @@ class Recorder:
         """Saves the peak of a sighting; the names of the files, or None."""
         folder = self._recording.sources[source]
         saved: list[tuple[str, str]] = []
-        if self._attempt(lambda: saved.append(folder.still(stem_of(row), rgb, cam))):
+        if self._attempt(lambda: saved.append(folder.still(folder.stem(row), rgb, cam))):
             self._counts["stills"] += 1
             return saved[0]
         self._lost["disk"] += 1

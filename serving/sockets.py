@@ -13,8 +13,8 @@ from serving.pace import MESSAGES_PER_S, Pace
 
 SEND_TIMEOUT_S = 20.0  # a connection that takes no byte for so long is gone, whatever TCP still hopes for
 MAX_REASON_BYTES = 123  # of a close frame (RFC 6455, 5.5)
-# What sending raises when nobody is there. RuntimeError is uvicorn's word when it has closed a connection that broke the
-# protocol, and we have not heard of it yet.
+# What sending raises when nobody is there. RuntimeError is uvicorn's word when it has itself closed a connection that
+# broke the protocol, and we have not heard of it yet.
 GONE = (WebSocketDisconnect, TimeoutError, RuntimeError)
 
 

@@ -1,4 +1,4 @@
-"""Tells by their names which pictures were taken or uploaded in one go: they show one animal, one water, one light.
+"""Tells which pictures were taken or uploaded in one go: they show one animal, one water, one light.
 
 Four kinds of name say so, each within one class:
 
@@ -7,7 +7,8 @@ Four kinds of name say so, each within one class:
     IMG_0412.jpg, DSC01234.jpg       a camera's counter, in one folder
     reef_frame_000120.jpg            a frame of a video, in one folder
 
-Plain numbering ("fish (12).jpg") says nothing: it is how collections are counted.
+Plain numbering ("fish (12).jpg") says nothing: it is how collections are counted. Whatever they are called, pictures of
+one class that one camera took within a minute, by their EXIF, are a burst, too.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from datetime import UTC, datetime
 from pathlib import PurePosixPath
 
 from training.photographs import PhotoFile
+from training.taken import Taken
 
 UPLOAD_IDS = 20_000  # between two pictures of one upload. The site counts everybody's, so an hour lies further apart.
 CLOCK_S = 60.0  # between two pictures of one moment
@@ -30,18 +32,27 @@ _COUNTER = re.compile(r"(_?IMG_?|_?DSC[NF]?_?|_MG_|P\d{3}|GOPR|G00\d|DJI_|PICT|C
 _FRAME = re.compile(r"(.*?)[-_ ]?frame[-_ ]?\d+", re.IGNORECASE)
 
 
-def bursts(files: Sequence[PhotoFile]) -> list[str]:
-    """For each file the name of its burst, "" for a picture by itself; equal names are one burst of two or more."""
+def bursts(files: Sequence[PhotoFile], taken: Sequence[Taken | None] = ()) -> list[str]:
+    """For each file the name of its burst, "" for a picture by itself; equal names are one burst of two or more.
+
+    taken: what the pictures say of themselves, as many as files or none. Bursts that share a picture are one.
+    """
     found = [""] * len(files)
     chains: dict[tuple[str, ...], list[tuple[float, int]]] = defaultdict(list)
     for row, file in enumerate(files):
         for key, place in _clue(file):
             chains[key].append((place, row))
+    for row, when in enumerate(taken):
+        if when is not None:
+            chains["camera", str(files[row].label), when.camera].append((when.second, row))
     for key, members in chains.items():
-        apart = {"upload": UPLOAD_IDS, "clock": CLOCK_S, "counter": COUNTS, "frames": 0.0}[key[0]]
+        apart = {"upload": UPLOAD_IDS, "clock": CLOCK_S, "camera": CLOCK_S, "counter": COUNTS, "frames": 0.0}[key[0]]
         for chain in _chained(sorted(members), apart):
-            for row in chain:
-                found[row] = f"{' '.join(key)} from {PurePosixPath(files[chain[0]].path).stem}"
+            name = f"{' '.join(key)} from {PurePosixPath(files[chain[0]].path).stem}"
+            met = {found[row] for row in chain} - {""}
+            joined = [row for row, other in enumerate(found) if other in met] if met else []
+            for row in (*chain, *joined):
+                found[row] = name
     return found
 
 

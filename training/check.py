@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from realtime.decode import strict_decoding
 from realtime.errors import DataError
 from training.dataset import group_names
-from training.duplicates import group_duplicates
+from training.duplicates import contradictions, group_duplicates, one_photograph
 from training.formats import FileFacts, inspect
 from training.photographs import Photographs, Skipped, data_hash, find_photographs, load_photographs
 from training.progress import Reporter, Silent
@@ -79,10 +79,11 @@ class ClassCount:
 class DataCheck:
     """What was found, each list with the worst first.
 
-    contradictory: identical pixels under two labels or more; training leaves them out. doubtful: near duplicates under
-    two labels. copies: identical pixels under one label. near: near duplicates under one label. bursts: taken or
-    uploaded in one go, or one group by the tree's pictures.csv. unusual: remark of ``formats`` -> files. blank, tiny,
-    huge, long: by the constants of this module.
+    contradictory: one photograph under two labels or more, with identical pixels or saved anew; training leaves them
+    out. doubtful: further near duplicates under two labels, such as two moments of one scene. copies: identical pixels
+    under one label. near: near duplicates under one label. bursts: taken or uploaded in one go, or one group by the
+    tree's pictures.csv. unusual: remark of ``formats`` -> files. blank, tiny, huge, long: by the constants of this
+    module.
     """
 
     trees: tuple[str, ...]
@@ -127,9 +128,11 @@ def check(trees: Sequence[Path], reporter: Reporter | None = None) -> DataCheck:
         )
         for file, fact in zip(photographs.files, facts, strict=True)
     ]
-    names = group_names(photographs.files)
+    names = group_names(photographs)
     same = _gathered(photographs.pixel_hashes, photos)
-    near = _near(photographs, photos)
+    once = one_photograph(photographs.pixel_hashes, photographs.fingerprints, photographs.pixels).tolist()
+    torn = contradictions(once, photographs.labels)
+    near = _near(photographs, photos, torn)
     unusual: dict[str, list[str]] = defaultdict(list)
     for photo, fact in zip(photos, facts, strict=True):
         for remark in fact.remarks if fact else ():
@@ -140,9 +143,9 @@ def check(trees: Sequence[Path], reporter: Reporter | None = None) -> DataCheck:
         trees=tuple(str(tree) for tree in trees),
         data_hash=data_hash(photographs.file_hashes, [photo.label for photo in photos]),
         pictures=len(photos),
-        classes=_classes(photographs, found.labels, names),
+        classes=_classes(photographs, found.labels, names, torn),
         unreadable=(*unreadable, *found.skipped),
-        contradictory=_worst_first(group for group in same if len(group.labels) > 1),
+        contradictory=_worst_first(group for group in _gathered(once, photos) if len(group.labels) > 1),
         doubtful=_worst_first(group for group in near if len(group.labels) > 1),
         copies=_worst_first(group for group in same if len(group.labels) == 1),
         near=_worst_first(group for group in near if len(group.labels) == 1),
@@ -166,13 +169,15 @@ def _facts(paths: Sequence[Path], reporter: Reporter) -> list[FileFacts | None]:
     return found
 
 
-def _near(photographs: Photographs, photos: Sequence[Photo]) -> list[Group]:
-    """Groups of pictures that are nearly the same; of identical ones only the first under each label counts."""
+def _near(photographs: Photographs, photos: Sequence[Photo], torn: NDArray[np.bool_]) -> list[Group]:
+    """Groups of pictures that are nearly the same; of identical ones only the first under each label counts, and those
+    between two labels (``torn``) not at all.
+    """
     hashes = photographs.pixel_hashes
     rows: dict[int, list[int]] = defaultdict(list)
     seen: set[tuple[str, str]] = set()
     for row, number in enumerate(group_duplicates(hashes, photographs.fingerprints).tolist()):
-        if (copy := (hashes[row], photos[row].label)) not in seen:
+        if (copy := (hashes[row], photos[row].label)) not in seen and not torn[row]:
             seen.add(copy)
             rows[number].append(row)
     return [Group(tuple(photos[row] for row in members)) for members in rows.values() if _differ(members, hashes)]
@@ -182,11 +187,11 @@ def _differ(rows: Sequence[int], hashes: Sequence[str]) -> bool:
     return len({hashes[row] for row in rows}) > 1
 
 
-def _gathered(keys: Sequence[str], photos: Sequence[Photo], why: Sequence[str] | None = None) -> list[Group]:
+def _gathered(keys: Sequence[Hashable], photos: Sequence[Photo], why: Sequence[str] | None = None) -> list[Group]:
     """Groups of two or more pictures with one key; "" is no key."""
-    rows: dict[str, list[int]] = defaultdict(list)
+    rows: dict[Hashable, list[int]] = defaultdict(list)
     for row, key in enumerate(keys):
-        if key:
+        if key != "":
             rows[key].append(row)
     groups = [members for members in rows.values() if len(members) > 1]
     return [Group(tuple(photos[row] for row in members), why[members[0]] if why else "") for members in groups]
@@ -196,17 +201,15 @@ def _worst_first(groups: Iterable[Group]) -> tuple[Group, ...]:
     return tuple(sorted(groups, key=lambda group: (-len(group.labels), -len(group.photos), group.photos[0].name)))
 
 
-def _classes(photographs: Photographs, labels: Sequence[str], names: Sequence[str]) -> tuple[ClassCount, ...]:
-    under: dict[str, set[int]] = defaultdict(set)
-    for pixel_hash, label in zip(photographs.pixel_hashes, photographs.labels.tolist(), strict=True):
-        under[pixel_hash].add(label)
-    usable = np.array([len(under[pixel_hash]) == 1 for pixel_hash in photographs.pixel_hashes])
+def _classes(
+    photographs: Photographs, labels: Sequence[str], names: Sequence[str], torn: NDArray[np.bool_]
+) -> tuple[ClassCount, ...]:
     groups = group_duplicates(photographs.pixel_hashes, photographs.fingerprints, named=names)
     hashes = np.array(photographs.pixel_hashes)
     counts = []
     for index, label in enumerate(labels):
         of_class: NDArray[np.bool_] = photographs.labels == index
-        taken = of_class & usable
+        taken = of_class & ~torn
         counts.append(
             ClassCount(label, int(of_class.sum()), len(np.unique(hashes[taken])), len(np.unique(groups[taken])))
         )

@@ -95,7 +95,7 @@ def _findings(check: DataCheck) -> Iterator[Finding]:
         yield Finding(
             "wrong",
             f"{count(_files(check.contradictory), 'file')} contradict each other: "
-            f"{count(len(check.contradictory), 'picture')} under two labels or more",
+            f"{count(len(check.contradictory), 'photograph')} under two labels or more",
             "Training leaves them out. Keep the right one of each and they count again",
             "contradictory",
         )
@@ -110,7 +110,7 @@ def _findings(check: DataCheck) -> Iterator[Finding]:
         yield Finding(
             "look",
             f"{count(len(check.doubtful), 'group')} of nearly the same picture under different labels",
-            "Training believes both labels. One of them is often wrong; now and then both animals are in view",
+            "Training believes both labels, since something may have swum into one of them. Often one is wrong",
             "doubtful",
         )
     if small := [line for line in check.classes if 2 <= line.independent < FEW]:

@@ -19,6 +19,9 @@ from training.callbacks import EpochRow
 class Checkpoint(keras.callbacks.Callback):
     """The rows of a stage and its best weights; stops when patience is over, and writes all state to a file.
 
+    Of an optimizer that averages the weights (``TrainOptions.ema``), the average is what is validated and what can be
+    best; training goes on from the weights themselves.
+
     To be made before the model is compiled, while its variables are just weights and the seeds of its dropout, and
     to be called behind ``StageProgress``, which appends the epoch to ``rows``.
     """
@@ -30,6 +33,8 @@ class Checkpoint(keras.callbacks.Callback):
         self._tail = tail
         self._variables = list(tail.variables)
         self._best: list[NDArray[Any]] = []
+        self._now: list[NDArray[Any]] = []
+        self._judged: list[NDArray[Any]] | None = None  # what was validated, where it is not what goes on
 
     @property
     def patience_is_over(self) -> bool:
@@ -56,10 +61,20 @@ class Checkpoint(keras.callbacks.Callback):
         _assign(self._tail.optimizer.variables, optimizer)
         self.rows[:], self._best = rows, best
 
+    def on_test_begin(self, logs: dict[str, float] | None = None) -> None:
+        if self._tail.optimizer.use_ema:
+            self._now = _values(self._variables)
+            self._tail.optimizer.finalize_variable_values(self._tail.trainable_variables)  # Keras' name for the swap
+
+    def on_test_end(self, logs: dict[str, float] | None = None) -> None:
+        if self._tail.optimizer.use_ema:
+            self._judged = _values(self._variables)
+            _assign(self._variables, self._now)
+
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         now = _values(self._variables)
         if self._best_row() == len(self.rows) - 1:
-            self._best = now
+            self._best = now if self._judged is None else self._judged
         if self._path is not None:
             self._save(self._path, now)
         if self.patience_is_over:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 
 from realtime.errors import DataError
 from training.bursts import bursts
-from training.duplicates import contradictions, group_duplicates, near_any
+from training.duplicates import contradictions, group_duplicates, near_any, one_photograph
 from training.options import TrainOptions
 from training.photographs import (
-    PhotoFile,
     Photographs,
     Skipped,
     data_hash,
@@ -92,7 +91,7 @@ def prepare(options: TrainOptions, reporter: Reporter) -> Dataset:
         "contradictory": [],
         "duplicates_of_validation": [],
     }
-    pool = _without_contradictions(everything, found.labels, report)
+    pool = _without_contradictions(everything, found.labels, options, report)
     if options.val:
         train, validation, groups = _given_validation(options, found.labels, pool, report, reporter)
     else:
@@ -115,9 +114,11 @@ def prepare(options: TrainOptions, reporter: Reporter) -> Dataset:
     )
 
 
-def group_names(files: Sequence[PhotoFile]) -> list[str]:
-    """What each picture belongs to: its tree's word for it, else the burst that its name tells of, else ""."""
-    return [file.group or burst for file, burst in zip(files, bursts(files), strict=True)]
+def group_names(*sides: Photographs) -> list[str]:
+    """What each picture belongs to: its tree's word for it, else the burst that it is part of, else ""."""
+    files = [file for side in sides for file in side.files]
+    found = bursts(files, [when for side in sides for when in side.taken])
+    return [file.group or burst for file, burst in zip(files, found, strict=True)]
 
 
 def calibration_frames(data: Dataset, size: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
@@ -137,10 +138,17 @@ def calibration_frames(data: Dataset, size: int, seed: int) -> tuple[NDArray[np.
     return chosen.pixels, chosen.labels
 
 
-def _without_contradictions(photographs: Photographs, labels: Sequence[str], report: dict[str, Any]) -> Photographs:
-    bad = contradictions(photographs.pixel_hashes, photographs.labels)
+def _without_contradictions(
+    photographs: Photographs, labels: Sequence[str], options: TrainOptions, report: dict[str, Any]
+) -> Photographs:
+    groups: Sequence[Hashable] = photographs.pixel_hashes
+    if options.contradictions == "photograph":
+        groups = one_photograph(photographs.pixel_hashes, photographs.fingerprints, photographs.pixels).tolist()
+    bad = contradictions(groups, photographs.labels)
+    # What is one photograph stands in one place of the report.
+    rows = sorted(np.flatnonzero(bad).tolist(), key=lambda row: groups.index(groups[row]))
     report["contradictory"] += [
-        {"file": str(photographs.files[i].full), "label": labels[photographs.labels[i]]} for i in np.flatnonzero(bad)
+        {"file": str(photographs.files[row].full), "label": labels[photographs.labels[row]]} for row in rows
     ]
     return photographs.take(np.flatnonzero(~bad)) if bad.any() else photographs
 
@@ -149,7 +157,7 @@ def _own_validation(
     options: TrainOptions, labels: Sequence[str], pool: Photographs, report: dict[str, Any], reporter: Reporter
 ) -> tuple[Photographs, Photographs, NDArray[np.int64]]:
     # Frames of one dive share water, light and background: they stand on one side, as duplicates do.
-    groups = group_duplicates(pool.pixel_hashes, pool.fingerprints, named=group_names(pool.files))
+    groups = group_duplicates(pool.pixel_hashes, pool.fingerprints, named=group_names(pool))
     held = grouped_split(pool.labels, groups, labels, options.val_share, options.seed)
     train_rows, held_rows = np.flatnonzero(~held), np.flatnonzero(held)
     # Decoded a second time: a validation picture goes through the resize exactly once, as frames of a video do.
@@ -167,11 +175,11 @@ def _given_validation(
     files = limited(found.files, options.limit, options.seed)
     loaded, unreadable = load_photographs(files, options.image_size, reporter)
     report["skipped"] += [asdict(s) for s in (*found.skipped, *unreadable)]
-    validation = _without_contradictions(loaded, labels, report)
+    validation = _without_contradictions(loaded, labels, options, report)
     twins = near_any(pool.fingerprints, validation.fingerprints)
     at = {pixel_hash: i for i, pixel_hash in enumerate(validation.pixel_hashes)}
     twins |= {i: at[h] for i, h in enumerate(pool.pixel_hashes) if h in at}
-    names = group_names([*pool.files, *validation.files])
+    names = group_names(pool, validation)
     held = {name: j for j, name in enumerate(names[len(pool) :]) if name}
     twins |= {i: held[name] for i, name in enumerate(names[: len(pool)]) if name in held}
     report["duplicates_of_validation"] = [_twin(pool, i, validation, j, labels) for i, j in sorted(twins.items())]

@@ -7,6 +7,7 @@ else is kept after every epoch (``training.checkpoint``).
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -40,7 +41,7 @@ def fit_stage(
     checkpoint = Checkpoint(stage.name, tail, kept, options.patience)
     schedule = keras.optimizers.schedules.CosineDecay(stage.rate, stage.epochs * len(train), alpha=FINAL_RATE)
     tail.compile(
-        optimizer=make_optimizer(options.optimizer, schedule),
+        optimizer=make_optimizer(options.optimizer, schedule, options.ema),
         loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=options.label_smoothing),
         metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
         jit_compile=False,  # XLA's and torch.compile's start-up outlast what they save on this short chain
@@ -69,12 +70,15 @@ def fit_stage(
     return checkpoint.rows
 
 
-def make_optimizer(name: str, rate: keras.optimizers.schedules.LearningRateSchedule) -> keras.optimizers.Optimizer:
-    """One of ``OPTIMIZERS`` in the setting that fine-tuning knows it by."""
+def make_optimizer(
+    name: str, rate: keras.optimizers.schedules.LearningRateSchedule, ema: float = 0.0
+) -> keras.optimizers.Optimizer:
+    """One of ``OPTIMIZERS`` in the setting that fine-tuning knows it by; with ``ema`` it averages the weights, too."""
+    averaging: dict[str, Any] = {"use_ema": True, "ema_momentum": ema} if ema else {}
     if name == "sgd":
-        return keras.optimizers.SGD(rate, momentum=0.9, nesterov=True)
+        return keras.optimizers.SGD(rate, momentum=0.9, nesterov=True, **averaging)
     if name == "adamw":
-        optimizer = keras.optimizers.AdamW(rate, weight_decay=0.01)
+        optimizer = keras.optimizers.AdamW(rate, weight_decay=0.01, **averaging)
         optimizer.exclude_from_weight_decay(var_names=["bias"])
         return optimizer
-    return keras.optimizers.Adam(rate)
+    return keras.optimizers.Adam(rate, **averaging)

@@ -12,6 +12,7 @@ from realtime.contract import CAM_STRIDE
 from realtime.errors import ResultsError, SettingsError
 
 UNFREEZE = ("none", "block5", "block4", "block3", "block2", "block1")
+CONTRADICTIONS = ("photograph", "pixels")
 OPTIMIZERS = ("adam", "adamw", "sgd")
 MIN_IMAGE_SIZE = 32  # below it nothing is left after VGG16's five poolings
 
@@ -33,8 +34,12 @@ class TrainOptions:
     water: the share of the augmented views that are seen through murky water.
     fresh_views: fine-tuning makes the augmented views of every epoch anew, at the price of the frozen blocks' work.
     mixed_precision: the trained part computes in bfloat16 and keeps its weights in float32.
+    contradictions: what is left out when it stands under two labels: one "photograph", however often it was saved, or
+    only identical "pixels".
     label_smoothing: the share of probability taken from the true label and given to all.
     balance: 0 counts every picture alike, 1 counts every class alike, 0.5 is half-way.
+    ema: 0 takes the weights as the last step left them; otherwise the share that a running average of them keeps at
+    every step (0.99 averages over some hundred), and it is the average that is validated and taken.
     patience: epochs without a better validation accuracy until a stage stops.
     """
 
@@ -59,8 +64,10 @@ class TrainOptions:
     mixed_precision: bool = False
     limit: int | None = None
     val_share: float = 0.15
+    contradictions: str = "photograph"
     label_smoothing: float = 0.1
     balance: float = 0.0
+    ema: float = 0.0
     patience: int = 6
     seed: int = 0
 
@@ -78,10 +85,12 @@ class TrainOptions:
         _check(self.epochs >= 0, "epochs", "a number from 0 up", self.epochs)
         for name in ("learning_rate", "fine_tune_rate"):
             _check(0.0 < getattr(self, name) < 1.0, name, "a number between 0 and 1", getattr(self, name))
-        for name in ("dropout", "label_smoothing"):
+        for name in ("dropout", "label_smoothing", "ema"):
             _check(0.0 <= getattr(self, name) < 1.0, name, "a number from 0 to below 1", getattr(self, name))
         _check(self.optimizer in OPTIMIZERS, "optimizer", f"one of {', '.join(OPTIMIZERS)}", self.optimizer)
         _check(self.unfreeze in UNFREEZE, "unfreeze", f"one of {', '.join(UNFREEZE)}", self.unfreeze)
+        known = ", ".join(CONTRADICTIONS)
+        _check(self.contradictions in CONTRADICTIONS, "contradictions", f"one of {known}", self.contradictions)
         _check(self.limit is None or self.limit >= 1, "limit", "a number from 1 up", self.limit)
         _check(0.0 < self.val_share < 1.0, "val_share", "a number between 0 and 1", self.val_share)
         for name in ("augment", "balance", "water"):
@@ -101,10 +110,12 @@ class TrainOptions:
 
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> Self:
-        """Reads what ``to_dict`` gave; what an earlier version did not know has its default. Raises SettingsError."""
+        """Reads what ``to_dict`` gave; what an earlier version did not know has its default, or what that version did
+        where this changes which pictures there are. Raises SettingsError.
+        """
         if foreign := sorted(raw.keys() - {field.name for field in fields(cls)}):
             raise SettingsError(f"{foreign[0]}: no option of this version of Reeflens")
-        found = dict(raw)
+        found = {"contradictions": "pixels", **raw}
         for name in ("data", "val"):
             found[name] = tuple(Path(path) for path in raw.get(name, ()))
         found["out"] = Path(raw["out"])

@@ -20,6 +20,7 @@ from realtime.labels import NO_ANIMAL, class_key, label_key
 from realtime.preprocess import resize_rgb
 from training.duplicates import FINGERPRINT_BYTES, fingerprint
 from training.progress import Reporter, Silent
+from training.taken import Taken, taken
 
 GROUPS_FILE = "pictures.csv"  # beside the class folders: a line per picture that has a group
 _SPLIT_NAMES = {"train", "training", "val", "valid", "validation", "test"}
@@ -67,7 +68,7 @@ class Photographs:
 
     pixels: uint8 [N, size, size, 3] RGB, the whole picture by the contract's resize rule. labels: int64 [N].
     file_hashes: SHA-256 of the file. pixel_hashes: SHA-256 of the full decoded picture.
-    fingerprints: uint8 [N, 32], 256-bit difference hashes.
+    fingerprints: uint8 [N, 32], 256-bit difference hashes. taken: None where a picture does not say.
     """
 
     files: tuple[PhotoFile, ...]
@@ -76,6 +77,7 @@ class Photographs:
     file_hashes: tuple[str, ...]
     pixel_hashes: tuple[str, ...]
     fingerprints: NDArray[np.uint8]
+    taken: tuple[Taken | None, ...]
 
     def __len__(self) -> int:
         return len(self.files)
@@ -90,6 +92,7 @@ class Photographs:
             file_hashes=tuple(self.file_hashes[i] for i in rows),
             pixel_hashes=tuple(self.pixel_hashes[i] for i in rows),
             fingerprints=self.fingerprints[rows],
+            taken=tuple(self.taken[i] for i in rows),
         )
 
 
@@ -165,7 +168,7 @@ def load_photographs(
     pixels = np.empty((len(files), size, size, 3), np.uint8)
     fingerprints = np.empty((len(files), FINGERPRINT_BYTES), np.uint8)
 
-    def one(row: int) -> tuple[str, str] | Skipped:
+    def one(row: int) -> tuple[str, str, Taken | None] | Skipped:
         file = files[row]
         try:
             data = picture_bytes(file.full)
@@ -177,24 +180,25 @@ def load_photographs(
         fingerprints[row] = fingerprint(rgb)
         of_pixels = hashlib.sha256(repr(rgb.shape).encode())
         of_pixels.update(rgb.data)
-        return hashlib.sha256(data).hexdigest(), of_pixels.hexdigest()
+        return hashlib.sha256(data).hexdigest(), of_pixels.hexdigest(), taken(data)
 
     reporter.begin("reading photographs", len(files))
-    outcomes: list[tuple[str, str] | Skipped] = []
+    outcomes: list[tuple[str, str, Taken | None] | Skipped] = []
     with strict_decoding(), ThreadPoolExecutor(os.cpu_count()) as pool:
         for outcome in pool.map(one, range(len(files))):
             outcomes.append(outcome)
             reporter.advance()
     good = np.array([i for i, outcome in enumerate(outcomes) if not isinstance(outcome, Skipped)], np.int64)
-    hashes = [outcome for outcome in outcomes if not isinstance(outcome, Skipped)]
+    facts = [outcome for outcome in outcomes if not isinstance(outcome, Skipped)]
     complete = len(good) == len(files)
     photographs = Photographs(
         files=tuple(files[i] for i in good),
         pixels=pixels if complete else pixels[good],
         labels=np.array([files[i].label for i in good], np.int64),
-        file_hashes=tuple(of_file for of_file, _ in hashes),
-        pixel_hashes=tuple(of_pixels for _, of_pixels in hashes),
+        file_hashes=tuple(of_file for of_file, _, _ in facts),
+        pixel_hashes=tuple(of_pixels for _, of_pixels, _ in facts),
         fingerprints=fingerprints[good],
+        taken=tuple(when for _, _, when in facts),
     )
     return photographs, tuple(outcome for outcome in outcomes if isinstance(outcome, Skipped))
 

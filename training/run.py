@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, fields, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -18,24 +18,17 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.contract import UNKNOWN_SCORE, ModelContract, Provenance, Thresholds
+from realtime.contract import UNKNOWN_SCORE, ModelContract, Provenance
 from realtime.errors import ContractError, ReeflensError, ResultsError, SettingsError
-from realtime.unknown import UnknownScore
 from training.augment import view
-from training.calibrate import (
-    choose_show,
-    expected_calibration_error,
-    fit_temperature,
-    negative_log_likelihood,
-    softmax,
-)
+from training.calibration import calibrate
 from training.callbacks import EpochRow
 from training.curves import draw_curves
 from training.dataset import Dataset, calibration_frames, prepare
 from training.features import FOLDER, FeatureCache
 from training.files import replacing, stage_reached, write, write_json, writing
 from training.fitting import fit_stage
-from training.foreign import UNKNOWN_THRESHOLD, Observed, fit_unknown, leave_classes_out
+from training.foreign import Observed
 from training.learning import PIXELS, best, cuts_of, learning_part
 from training.model import WIDTHS, build_model, build_tail, centred, copy_weights, observe, predict
 from training.options import TrainOptions, begun_options
@@ -46,6 +39,12 @@ from training.weights import load_kernels, set_kernels
 
 FEATURE_BATCH = 32  # views per forward pass of the frozen part; more gains nothing on a CPU
 VERIFIED_PICTURES = 16
+# by key of data_report.json
+LEFT_OUT = {
+    "skipped": "unreadable or no picture",
+    "contradictory": "one photograph under two labels",
+    "duplicates_of_validation": "in validation too",
+}
 AGREEMENT = 0.01  # of the largest logit: features kept in half precision change logits by about 0.001 of it
 CHECKPOINT = ".checkpoint.npz"
 TUNING = "tuning"  # what a search leaves in the folder of the run it ends with
@@ -137,7 +136,7 @@ def train(
         _verify(model, data.validation.pixels, held.logits)
 
         reporter.say("calibrating")
-        found = _calibrate(seen, held, options.seed)
+        found = calibrate(seen, held, data.labels, options.seed)
         contract = ModelContract(
             labels=data.labels,
             input_size=options.image_size,
@@ -243,7 +242,11 @@ def run_config(options: TrainOptions, data: Dataset) -> dict[str, Any]:
     return {
         "options": options.to_dict(),
         "labels": list(data.labels),
-        "counts": {"training": len(data.train), "validation": len(data.validation)},
+        "counts": {
+            "training": len(data.train),
+            "validation": len(data.validation),
+            "left_out": {reason: len(data.report[reason]) for reason in LEFT_OUT},
+        },
         "split_hash": data.split_hash,
         "data_hash": data.data_hash,
         "backend": keras.backend.backend(),
@@ -311,55 +314,8 @@ def _verify(model: keras.Model, frames: NDArray[np.uint8], logits: NDArray[np.fl
         )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Calibration:
-    """facts: of state.json. metrics: those of them that travel with the model."""
-
-    temperature: float
-    thresholds: Thresholds
-    unknown: UnknownScore
-    facts: dict[str, float]
-    metrics: dict[str, float]
-
-
-def _calibrate(seen: Observed, held: Observed, seed: int) -> _Calibration:
-    """Everything is found on the held-back pictures, but for the prototypes of the unknown score."""
-    logits, labels = held.logits, held.labels
-    temperature = fit_temperature(logits, labels)
-    probabilities = softmax(logits, temperature)
-    correct = logits.argmax(axis=1) == labels
-    confidence = probabilities.max(axis=1)
-    unknown = fit_unknown(seen, held, seed)
-    taken = unknown(held.features, logits) <= UNKNOWN_THRESHOLD
-    thresholds = Thresholds(show=choose_show(probabilities[taken], labels[taken]), unknown=UNKNOWN_THRESHOLD)
-    shown = taken & (confidence >= thresholds.show)
-    left_out = leave_classes_out(seen, held, lambda known, own: {"unknown_auroc": fit_unknown(known, own, seed)}, seed)
-    return _Calibration(
-        temperature,
-        thresholds,
-        unknown,
-        facts={
-            "accuracy": float(correct.mean()),
-            "nll_uncalibrated": negative_log_likelihood(logits, labels),
-            "nll": negative_log_likelihood(logits, labels, temperature),
-            "ece_uncalibrated": expected_calibration_error(softmax(logits).max(axis=1), correct),
-            "ece": expected_calibration_error(confidence, correct),
-            "refused_share": float(1.0 - taken.mean()),
-            "shown_share": float(shown.mean()),
-            "shown_precision": float(correct[shown].mean()) if shown.any() else 0.0,
-            **left_out,
-        },
-        metrics=left_out,
-    )
-
-
 def _left_out(data: Dataset) -> str:
-    names = {
-        "skipped": "unreadable or no picture",
-        "contradictory": "one picture with two labels",
-        "duplicates_of_validation": "in validation too",
-    }
-    found = [f"{len(data.report[key])} ({name})" for key, name in names.items() if data.report[key]]
+    found = [f"{len(data.report[key])} ({name})" for key, name in LEFT_OUT.items() if data.report[key]]
     return ", ".join(found) or "none"
 
 

@@ -22,6 +22,7 @@ from realtime.errors import ReeflensError, ResultsError, SettingsError
 from training.checkpoint import stage_of
 from training.dataset import Dataset
 from training.features import FeatureCache
+from training.files import write
 from training.fitting import fit_stage
 from training.learning import best, learning_part
 from training.model import build_model, copy_weights
@@ -104,7 +105,7 @@ class Trials:
             # Taken even if they are no better, unlike in a run: a later trial may have nothing but these to go on from.
             copy_weights(tail, model)
             accuracy = max(accuracy, best(epochs))
-            reached_before.write_text(repr(accuracy), encoding="utf-8")
+            write(reached_before, repr(accuracy).encode())
         return {OBJECTIVE: accuracy, "seconds": time.monotonic() - began_s}
 
 

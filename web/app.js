@@ -16,6 +16,7 @@ import { speak, t } from "./text.js";
 import { isPresent } from "./words.js";
 
 const READ_MS = 250; // figures change four times a second: faster cannot be read
+const SERVER_MS = 15_000; // whether it can record
 const LIST_MS = 5_000; // the source's state, and the sightings' newer peaks
 const GLANCE_MS = 2_000; // all sources at a glance, where there are several
 const GONE_MS = 2_500; // an animal that is away for longer than the server waits has ended its sighting
@@ -518,10 +519,10 @@ if (recall("opacity") !== null) dispatch({ type: "opacity", value: Number.parseF
 if (recall("eye") !== null) dispatch({ type: "eye", settings: parsed(recall("eye")) });
 stage.show(state);
 choose(sourceInHash(location.hash)); // before the words are there: pictures take longer
-loadSources(window.early.sources);
+loadSources(window.early.list);
 loadServer();
 try {
-  speak(document.documentElement.lang, await answered(await window.early.catalogue)); // asked for by early.js
+  speak(document.documentElement.lang, await answered(await window.early.words[0])); // asked for by early.js
 } catch {
   setTimeout(() => location.reload(), LIST_MS); // the server went away just now; without words there is no page
 }
@@ -529,6 +530,7 @@ dispatch({ type: "language", language: document.documentElement.lang });
 titled();
 setInterval(() => renderer.render(state, now()), READ_MS);
 every(LIST_MS, loadSightings);
+every(SERVER_MS, loadServer);
 every(LIST_MS, () => state.sources?.length > 1 || loadSources());
 every(GLANCE_MS, () => state.sources?.length > 1 && loadSources());
 

@@ -280,6 +280,9 @@ export function createRenderer(document) {
 
   function renderControls(state) {
     $("dives").hidden = !state.server?.library;
+    const failing = state.server?.recording?.state === "retrying";
+    $("recording").hidden = !failing;
+    put($("recording"), failing ? t("recording.retrying") : "");
     for (const input of $("views").querySelectorAll("input")) input.checked = input.value === state.view;
     const share = Math.round(state.opacity * 100);
     if (Number($("opacity").value) !== share) $("opacity").value = String(share);

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import textwrap
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -279,3 +279,15 @@ def test_a_folder_without_sightings_is_named(tmp_path):
     (tmp_path / "sightings.csv").write_text("a,b\n1,2\n")
     with pytest.raises(ResultsError, match="not a table of sightings"):
         read_keys(tmp_path)
+
+
+def test_words_keep_their_order_when_the_clock_is_set_back_between_them(tmp_path):
+    ahead = datetime.now(UTC) + timedelta(days=400)
+    add_correction(tmp_path, key(), Verdict.RIGHT, at=ahead)
+    said = add_correction(tmp_path, key(), Verdict.NOTHING)
+    assert said.at > ahead
+    other = tmp_path / "other"
+    other.mkdir()
+    add_correction(other, key(), Verdict.RIGHT, at=ahead)
+    assert carry_over(tmp_path, other) == 1
+    assert read_corrections(other)[-1].verdict is Verdict.NOTHING

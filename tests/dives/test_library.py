@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import sqlite3
 import subprocess
@@ -103,8 +104,10 @@ class TestTheTableIsLost:
         with Library.open(root) as library:
             assert library.dive(waiting).title == "renamed"
 
-    @pytest.mark.parametrize("damage", ["gone", "garbage", "half", "empty", "other version", "a page"])
-    def test_it_is_made_anew_from_the_folders(self, tmp_path, damage):
+    @pytest.mark.parametrize(
+        "damage", ["gone", "garbage", "half", "empty", "other version", "a page", "no table", "a row", "its letters"]
+    )
+    def test_it_is_made_anew_from_the_folders_and_kept_aside(self, tmp_path, damage, caplog):
         complete, waiting = put_dive(tmp_path, state="complete", labels=("Fish",)), put_dive(tmp_path)
         Library.open(tmp_path).close()
         database = tmp_path / DATABASE
@@ -124,7 +127,66 @@ class TestTheTableIsLost:
                 connection.close()
             case "a page":
                 database.write_bytes(whole[:100] + b"\xff" * 400 + whole[500:])
+            case "no table":
+                self.change(database, "DROP TABLE dives")
+            case "a row":
+                self.change(database, "UPDATE dives SET species = '{\"Fish'")
+            case "its letters":
+                self.change(database, "UPDATE dives SET title = CAST(x'ff52' AS TEXT)")
+        damaged = database.read_bytes() if damage != "gone" else None
         self.check(tmp_path, complete, waiting)
+        if damaged is not None:
+            assert (tmp_path / f"{DATABASE}.damaged").read_bytes() == damaged
+            (told,) = caplog.messages
+            assert told.startswith(f"{database}: ")
+            assert told.endswith("; made anew from the folders, and kept as library.db.damaged")
+
+    def change(self, database: Path, statement: str) -> None:
+        with sqlite3.connect(database) as connection:
+            connection.execute(statement)
+        connection.close()
+
+    def test_wherever_bits_flip_in_it_the_library_opens_and_lists_every_dive(self, tmp_path):
+        complete, waiting = put_dive(tmp_path, state="complete", labels=("Fish",)), put_dive(tmp_path)
+        Library.open(tmp_path).close()
+        database = tmp_path / DATABASE
+        whole, rng = database.read_bytes(), random.Random(4)
+        for _ in range(150):
+            at, bit = rng.randrange(len(whole)), 1 << rng.randrange(8)
+            database.write_bytes(whole[:at] + bytes([whole[at] ^ bit]) + whole[at + 1 :])
+            with Library.open(tmp_path) as library:
+                assert {row.id for row in library.dives()} == {complete, waiting}, at
+
+    @pytest.mark.parametrize("leftover", ["-journal", "-wal", "-shm"])
+    def test_what_a_killed_writer_left_beside_it_does_no_harm(self, tmp_path, leftover):
+        complete, waiting = put_dive(tmp_path, state="complete", labels=("Fish",)), put_dive(tmp_path)
+        Library.open(tmp_path).close()
+        (tmp_path / f"{DATABASE}{leftover}").write_bytes(b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7" + b"\xff" * 4000)
+        self.check(tmp_path, complete, waiting)
+
+    def test_one_that_another_program_switched_to_write_ahead_files_and_left_open_is_taken_over(self, tmp_path):
+        complete, waiting = put_dive(tmp_path, state="complete", labels=("Fish",)), put_dive(tmp_path)
+        Library.open(tmp_path).close()
+        script = f"""
+            import os, sqlite3
+            database = sqlite3.connect({str(tmp_path / DATABASE)!r})
+            database.execute("PRAGMA journal_mode = WAL")
+            with database:
+                database.execute("UPDATE dives SET title = 'Wall'")
+            os.kill(os.getpid(), 9)
+        """
+        subprocess.run([sys.executable, "-c", textwrap.dedent(script)], check=False)
+        assert (tmp_path / f"{DATABASE}-wal").exists()
+        with Library.open(tmp_path) as library:
+            assert {row.title for row in library.dives()} == {"Wall"}
+        assert not (tmp_path / f"{DATABASE}-wal").exists()
+        self.check(tmp_path, complete, waiting)
+
+    def test_a_folder_in_its_place_is_a_sentence_and_stays(self, tmp_path):
+        (tmp_path / DATABASE).mkdir()
+        with pytest.raises(LibraryError, match=r"library\.db: cannot be used \(unable to open database file\)$"):
+            Library.open(tmp_path)
+        assert (tmp_path / DATABASE).is_dir()
 
     def test_a_copied_library_works_elsewhere(self, tmp_path):
         complete, waiting = put_dive(tmp_path / "a", state="complete", labels=("Fish",)), put_dive(tmp_path / "a")

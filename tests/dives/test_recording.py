@@ -104,6 +104,15 @@ def test_stills_are_kept_as_large_as_they_came(recording: Recording) -> None:
     assert (source.folder / overlay).is_file()
 
 
+def test_a_clock_that_tells_a_time_twice_has_no_picture_written_over(recording: Recording) -> None:
+    source = recording.sources["reef"]
+    rgb, cam = np.zeros((9, 9, 3), np.uint8), np.zeros((2, 2), np.uint8)
+    first, _ = source.still(source.stem(row(0.0)), rgb, cam)
+    second, overlay = source.still(source.stem(row(0.0)), rgb, cam)
+    assert (first, second) == (f"stills/{stem_of(row(0.0))}.jpg", f"stills/{stem_of(row(0.0))}-2.jpg")
+    assert source.stem(replace(row(0.0), still=second, overlay=overlay)) == f"{stem_of(row(0.0))}-2"  # a better peak
+
+
 def test_a_second_server_is_refused_until_the_first_ends(tmp_path: Path) -> None:
     with Recording.open(tmp_path, ["reef"], LABELS) as first:
         with pytest.raises(ResultsError, match="another server is recording there; choose another folder"):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from time import monotonic
 
@@ -241,3 +243,21 @@ def test_the_list_asks_no_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     until(lambda: not logbook.has(entry, entry.row.still))
     assert logbook.has(entry, entry.row.clip)
     assert logbook.stop(WAIT_S)
+
+
+def test_the_newest_comes_first_also_after_the_clock_was_set_back(tmp_path: Path) -> None:
+    logbook = Logbook(["reef"], LABELS, recorder(tmp_path))
+    logbook.start()
+    feed(logbook, (0, 1), (1, 2))
+    for index, label in ((2, 0), (3, 1)):
+        frame, result = seen(index, label)
+        logbook.on_result(frame, replace(result, utc=result.utc - timedelta(days=3)))
+    until(lambda: len(logbook.newest(None, 9)) == 4)
+    listed = logbook.newest(None, 9)
+    assert [entry.row.label for entry in listed] == ["Octopus", "Fish", "Turtle", "Octopus"]
+    assert logbook.newest(None, 2, listed[1].id) == listed[2:]
+    assert logbook.stop(WAIT_S)
+    again = Logbook(["reef"], LABELS, recorder(tmp_path))
+    again.start()
+    assert [entry.id for entry in again.newest(None, 9)] == [entry.id for entry in listed]
+    assert again.stop(WAIT_S)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
+
+import pytest
+from PIL import Image
 
 from training.bursts import bursts
 from training.photographs import PhotoFile
+from training.taken import Taken, taken
 
 
-def groups(*names: str, labels: list[int] | None = None) -> list[set[str]]:
+def groups(*names: str, labels: list[int] | None = None, taken: tuple[Taken | None, ...] = ()) -> list[set[str]]:
     files = [
         PhotoFile(Path("tree"), name, label) for name, label in zip(names, labels or [0] * len(names), strict=True)
     ]
     found: dict[str, set[str]] = {}
-    for file, burst in zip(files, bursts(files), strict=True):
+    for file, burst in zip(files, bursts(files, taken), strict=True):
         if burst:
             found.setdefault(burst, set()).add(file.path)
     return list(found.values())
@@ -47,3 +52,32 @@ def test_frames_of_one_video_are_one_burst_however_far_apart() -> None:
 
 def test_plain_numbering_says_nothing() -> None:
     assert groups("fish (1).jpg", "fish (2).jpg", "0001.jpg", "0002.jpg", "crab_17.png", "crab_18.png") == []
+
+
+def test_pictures_of_one_camera_chain_within_a_minute_whatever_they_are_called() -> None:
+    first, second, third, other = Taken("A", 0.0), Taken("A", 60.0), Taken("A", 121.0), Taken("B", 30.0)
+    assert groups("x.jpg", "y.jpg", "z.jpg", "w.jpg", "v.jpg", taken=(first, second, third, other, None)) == [
+        {"x.jpg", "y.jpg"}
+    ]
+    assert groups("x.jpg", "y.jpg", labels=[0, 1], taken=(first, second)) == []
+
+
+def test_bursts_that_share_a_picture_are_one() -> None:
+    a, b, c = "IMG_0410.jpg", "IMG_0412.jpg", "IMG_0900.jpg"
+    assert groups(a, b, c, taken=(None, Taken("A", 0.0), Taken("A", 5.0))) == [{a, b, c}]
+
+
+@pytest.mark.parametrize(
+    ("said", "second"),
+    [("2026:05:01 09:30:12", 1_777_627_812.0), ("0000:00:00 00:00:00", None), ("yesterday", None), (None, None)],
+)
+def test_the_time_is_that_of_the_shutter_and_an_impossible_one_is_none(said: str | None, second: float | None) -> None:
+    exif = Image.Exif()
+    exif[0x010F], exif[0x0110], exif[0x0132] = "OLYMPUS ", "TG-6", "2026:06:01 00:00:00"
+    if said is not None:
+        exif.get_ifd(0x8769)[0x9003] = said
+    file = io.BytesIO()
+    Image.new("RGB", (32, 32)).save(file, "JPEG", exif=exif)
+    found = taken(file.getvalue())
+    assert found == (None if second is None else Taken("OLYMPUS TG-6", second))
+    assert taken(b"no picture") is None

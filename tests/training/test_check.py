@@ -31,7 +31,9 @@ def flawed(tree: Path) -> Path:
     shutil.copy(tree / "Fish/00.png", tree / "Octopus/same.png")  # contradiction
     shutil.copy(tree / "Fish/01.png", tree / "Fish/copy.png")
     Image.open(tree / "Fish/02.png").resize((120, 88)).save(tree / "Fish/near.jpg", quality=85)
-    Image.open(tree / "Fish/03.png").resize((120, 88)).save(tree / "Sea Turtle/near.jpg", quality=85)  # doubtful
+    Image.open(tree / "Fish/03.png").resize((120, 88)).save(tree / "Sea Turtle/again.jpg", quality=92)  # contradiction
+    darker = Image.open(tree / "Fish/04.png").point(lambda level: round(0.8 * level))
+    darker.save(tree / "Sea Turtle/near.png")  # doubtful
     for number in (120, 121):
         shutil.move(tree / f"Octopus/0{number - 117}.png", tree / f"Octopus/IMG_0{number}.png")
     Image.new("RGB", (200, 200), (40, 90, 120)).save(tree / "Octopus/water.png")  # blank
@@ -47,17 +49,20 @@ def names(groups) -> list[set[str]]:
 
 def test_every_flaw_is_found_and_nothing_else(flawed: Path) -> None:
     found = check([flawed])
-    assert names(found.contradictory) == [{"Fish/00.png", "Octopus/same.png"}]
+    assert names(found.contradictory) == [
+        {"Fish/00.png", "Octopus/same.png"},
+        {"Fish/03.png", "Sea Turtle/again.jpg"},
+    ]
     assert names(found.copies) == [{"Fish/01.png", "Fish/copy.png"}]
     assert names(found.near) == [{"Fish/02.png", "Fish/near.jpg"}]
-    assert names(found.doubtful) == [{"Fish/03.png", "Sea Turtle/near.jpg"}]
+    assert names(found.doubtful) == [{"Fish/04.png", "Sea Turtle/near.png"}]
     assert names(found.bursts) == [{"Octopus/IMG_0120.png", "Octopus/IMG_0121.png"}]
     assert [photo.name for photo in found.blank] == ["Octopus/water.png"]
     assert [photo.name for photo in found.long] == ["Octopus/long.png"]
     assert {Path(entry.file).name for entry in found.unreadable} == {"broken.jpg", "notes.txt"}
     counts = {line.label: line for line in found.classes}
-    assert (counts["Fish"].pictures, counts["Fish"].usable, counts["Fish"].independent) == (16, 14, 13)
-    assert found.pictures == 14 * 3 + 6
+    assert (counts["Fish"].pictures, counts["Fish"].usable, counts["Fish"].independent) == (16, 13, 12)
+    assert found.pictures == 14 * 3 + 7
 
 
 def test_what_it_calls_usable_and_independent_is_what_training_divides(flawed: Path, tmp_path: Path) -> None:
@@ -84,7 +89,7 @@ def test_the_report_names_files_and_advice_and_escapes_both(flawed: Path) -> Non
     assert told["usable"] == found.usable
     assert [f["level"] for f in told["findings"]] == [f.level for f in findings(found)]
     text = to_text(found)
-    assert "2 files contradict each other: 1 picture under two labels or more" in text
+    assert "4 files contradict each other: 2 photographs under two labels or more" in text
     assert text.index("wrong") < text.index("look ") < text.index("know ")
 
 

@@ -66,15 +66,17 @@ def told(rows) -> list:
     return [replace(row, seconds=0.0) for row in rows]
 
 
-def test_a_stage_broken_off_goes_on_to_the_same_end(tmp_path: Path) -> None:
+@pytest.mark.parametrize("ema", [0.0, 0.8])
+def test_a_stage_broken_off_goes_on_to_the_same_end(tmp_path: Path, ema: float) -> None:
+    options = replace(OPTIONS, ema=ema)
     whole = tail()
-    expected = fit_stage(HEAD, whole, *batches(), OPTIONS, Silent())
+    expected = fit_stage(HEAD, whole, *batches(), options, Silent())
     kept = tmp_path / "kept.npz"
     for epoch in ("head 3/6", "head 4/6"):
         with pytest.raises(KeyboardInterrupt):
-            fit_stage(HEAD, tail(), *batches(), OPTIONS, Unplugged(epoch), kept)
+            fit_stage(HEAD, tail(), *batches(), options, Unplugged(epoch), kept)
     resumed = tail()
-    rows = fit_stage(HEAD, resumed, *batches(), OPTIONS, Silent(), kept)
+    rows = fit_stage(HEAD, resumed, *batches(), options, Silent(), kept)
     assert told(rows) == told(expected)
     for a, b in zip(resumed.get_weights(), whole.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)

@@ -89,6 +89,41 @@ def test_one_picture_with_two_labels_is_left_out_and_reported(tmp_path: Path, tr
     assert len(data.train) + len(data.validation) == 41
 
 
+def test_one_photograph_saved_anew_under_another_label_is_left_out_on_both_sides_and_told(
+    tmp_path: Path, tree: Path
+) -> None:
+    for name, number in (("copy.jpg", "03"), ("other.jpg", "04")):
+        Image.open(tree / f"Fish/{number}.png").resize((120, 88)).save(tree / "Octopus" / name, quality=92)
+    held = Path(shutil.copytree(tree, tmp_path / "held"))
+    for path in tree.rglob("0[4-9].png"):
+        path.unlink()
+    (tree / "Octopus/other.jpg").unlink()
+    for path in (*held.rglob("1*.png"), *held.rglob("0[0-3].png"), held / "Octopus/copy.jpg"):
+        path.unlink()
+    data = prepare(options(tmp_path, tree, val=(held,)), Silent())
+    told = [(Path(e["file"]).name, e["label"]) for e in data.report["contradictory"]]
+    assert told == [("03.png", "Fish"), ("copy.jpg", "Octopus"), ("04.png", "Fish"), ("other.jpg", "Octopus")]
+    assert (len(data.train), len(data.validation)) == (23, 17)
+    as_before = prepare(options(tmp_path, tree, val=(held,), contradictions="pixels"), Silent())
+    assert as_before.report["contradictory"] == []
+    assert (len(as_before.train), len(as_before.validation)) == (25, 19)
+
+
+def test_pictures_that_one_camera_took_in_a_minute_never_stand_on_both_sides(tmp_path: Path, tree: Path) -> None:
+    for path in sorted(tree.rglob("*.png")):
+        number = int(path.stem)
+        exif = Image.Exif()
+        exif[0x0110] = "TG-6"
+        exif.get_ifd(0x8769)[0x9003] = f"2026:05:01 09:{number // 2 * 5:02d}:{30 * (number % 2):02d}"
+        Image.open(path).save(path.with_suffix(".jpg"), quality=95, exif=exif)
+        path.unlink()
+    for seed in range(3):
+        data = prepare(options(tmp_path, tree, seed=seed), Silent())
+        pairs = [{(f.label, int(Path(f.path).stem) // 2) for f in side.files} for side in (data.train, data.validation)]
+        assert pairs[0].isdisjoint(pairs[1])
+        assert data.report["duplicates_kept_together"] == 21
+
+
 def test_training_pictures_that_are_in_the_given_validation_are_left_out(tmp_path: Path, tree: Path) -> None:
     held = tmp_path / "held"
     for name in ("Fish", "Octopus", "Sea Turtle"):

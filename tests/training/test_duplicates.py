@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from training import duplicates
-from training.duplicates import contradictions, fingerprint, group_duplicates, near_any
+from training.duplicates import contradictions, fingerprint, group_duplicates, near_any, one_photograph
 
 
 def scene(seed: int) -> np.ndarray:
@@ -77,3 +77,18 @@ def test_distance_sixteen_is_near_and_seventeen_is_not() -> None:
 def test_identical_pixels_under_two_labels_contradict_each_other() -> None:
     labels = np.array([0, 1, 0, 0, 2])
     assert contradictions(["a", "a", "b", "b", "c"], labels).tolist() == [True, True, False, False, False]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_photograph_saved_anew_is_one_and_the_same_scene_with_something_in_it_is_not(seed: int) -> None:
+    picture = scene(seed)
+    visited = picture.copy()
+    visited[100:125, 140:170] = (250, 250, 250)  # an animal of a tenth of the width, where there was none
+    cropped = cv2.resize(picture[6:, 8:], (320, 240), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(picture, (160, 120), interpolation=cv2.INTER_AREA)
+    shots = [picture, as_jpeg(picture, 60), small, picture, visited, cropped, scene(seed + 50)]
+    prints = np.stack([fingerprint(shot) for shot in shots])
+    assert np.bitwise_count(prints[0] ^ prints[4]).sum() <= duplicates.NEAR, "the fingerprint does not see it"
+    for side in (32, 160):
+        pixels = np.stack([cv2.resize(shot, (side, side), interpolation=cv2.INTER_AREA) for shot in shots])
+        assert one_photograph(list("abcadef"), prints, pixels).tolist() == [0, 0, 0, 0, 4, 5, 6]

@@ -63,6 +63,33 @@ def test_the_learning_rate_falls_along_a_cosine_from_the_rate_of_its_stage() -> 
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_averaged_weights_are_what_is_validated_and_kept_and_training_goes_on_from_the_others(optimizer: str) -> None:
+    """The oracle averages by hand, over the weights of a training that averages nothing."""
+    train, validation = linear_problem()
+    steps: list[np.ndarray] = []
+
+    class Steps(Silent):
+        def advance(self, count: int = 1, note: str = "") -> None:
+            steps.append(keras.ops.convert_to_numpy(plain.weights[0]).copy())
+
+    stage, options = replace(HEAD, epochs=1), replace(OPTIONS, optimizer=optimizer)
+    plain, averaged = small_tail(), small_tail()
+    (alone,) = fit_stage(stage, plain, train, validation, options, Steps())
+    (row,) = fit_stage(stage, averaged, train, validation, replace(options, ema=0.5), Silent())
+    assert row.loss == pytest.approx(alone.loss), "the training itself is the same"
+    expected = steps[0]
+    for step in steps[1:]:
+        expected = 0.5 * expected + 0.5 * step
+    found = keras.ops.convert_to_numpy(averaged.weights[0])
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    assert np.abs(found - steps[-1]).max() > 1e-3
+    shown = np.concatenate([validation[i][0] for i in range(len(validation))])
+    truth = np.concatenate([validation[i][1] for i in range(len(validation))]).argmax(axis=1)
+    answers = keras.ops.convert_to_numpy(averaged.predict_on_batch(shown)).argmax(axis=1)
+    assert (answers == truth).mean() == pytest.approx(row.val_accuracy)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_every_optimizer_learns(optimizer: str) -> None:
     options = replace(OPTIONS, optimizer=optimizer)
     rows = fit_stage(HEAD, small_tail(), *linear_problem(), options, Silent())

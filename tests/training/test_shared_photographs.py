@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training.duplicates import contradictions, near_any
+from training.duplicates import contradictions, near_any, one_photograph
 from training.photographs import Photographs, find_photographs, load_photographs
 
 TREE = Path(__file__).parents[3] / "shared/data/sea-animals"
@@ -38,3 +38,15 @@ def test_validation_and_test_share_no_picture_and_contradict_nothing(held: dict[
     assert not near_any(held["val"].fingerprints, held["test"].fingerprints)
     for pictures in held.values():
         assert not np.any(contradictions(pictures.pixel_hashes, pictures.labels))
+
+
+def test_two_photographs_of_validation_stand_under_two_labels_each(held: dict[str, Photographs]) -> None:
+    pictures = held["val"]
+    once = one_photograph(pictures.pixel_hashes, pictures.fingerprints, pictures.pixels).tolist()
+    torn = np.flatnonzero(contradictions(once, pictures.labels)).tolist()
+    assert sorted(Path(pictures.files[row].path).name for row in torn) == [
+        "14145184806_790f90ed1c_b.jpg",
+        "14145184806_790f90ed1c_b.jpg",
+        "3284658683_3a2072f247_b.jpg",
+        "3284658683_3a2072f247_b.jpg",
+    ]

@@ -170,6 +170,8 @@ def test_the_options_of_a_run_are_those_it_was_begun_with(finished: TrainOptions
     young = finished.to_dict()
     del young["balance"]
     assert TrainOptions.from_dict(young) == finished, "an option that came later has its default"
+    del young["contradictions"]
+    assert TrainOptions.from_dict(young).contradictions == "pixels", "what was left out then is left out now"
 
 
 def test_other_photographs_are_refused(finished: TrainOptions) -> None:
