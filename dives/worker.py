@@ -80,7 +80,7 @@ def _dive(given: argparse.Namespace, tell: _Teller) -> Outcome:
             write_thumbnail(video, THUMBNAIL_AT * (probe.duration_s or 0.0), folder / THUMBNAIL)
         tell({"seen": True})
     with Engine.open(
-        given.model, provider=given.provider, require_gpu=given.require_gpu, threads=given.threads
+        given.model, provider=given.provider, require_gpu=given.require_gpu, threads=given.threads, recorded=True
     ) as engine:
         options = ProcessOptions(every_s=facts.every_s, resume=not given.anew)
         run = process(video, results, engine, options, tell.progress)

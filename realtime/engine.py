@@ -24,6 +24,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from realtime.contract import METADATA_KEY, ModelContract
+from realtime.cores import cores, side_by_side
 from realtime.errors import ContractError, ProviderError
 from realtime.precisions import model_files, suited
 
@@ -31,6 +32,7 @@ log = logging.getLogger(__name__)
 
 CPU = "CPUExecutionProvider"
 SILENT = 4  # onnxruntime raises what it logs; its lines would only stand before our sentence
+GPU_AT_ONCE = 2  # of recorded frames: one computes while the other's answers are written down
 REQUESTS = {
     "auto": ("CUDAExecutionProvider",),
     "cuda": ("CUDAExecutionProvider",),
@@ -74,26 +76,39 @@ class ProviderReport:
 
 
 class Engine:
-    """A loaded model. ``run`` may be called from several threads at once; use as a context manager."""
+    """A loaded model. ``run`` may be called from several threads at once; use as a context manager.
 
-    def __init__(self, path: Path, session: Any, contract: ModelContract, provider: ProviderReport) -> None:
+    at_once: how many such threads get the most out of it.
+    """
+
+    def __init__(
+        self, path: Path, session: Any, contract: ModelContract, provider: ProviderReport, *, at_once: int = 1
+    ) -> None:
         self.path = path
         self.contract = contract
         self.provider = provider
+        self.at_once = at_once
         self.sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
         self._session = session
 
     @classmethod
     def open(
-        cls, path: Path | str, *, provider: str = "auto", require_gpu: bool = False, threads: int | None = None
+        cls,
+        path: Path | str,
+        *,
+        provider: str = "auto",
+        require_gpu: bool = False,
+        threads: int | None = None,
+        recorded: bool = False,
     ) -> Engine:
         """Loads the model at ``path``, checks its contract against its graph, and runs one frame.
 
         path: a file, or a folder or a NAME with one file for each precision (``realtime.precisions``), of which the one
         is taken that suits what runs it. provider: "auto" takes CUDA where a driver is present, else the CPU. threads:
-        CPU threads inside one run, default one per physical core. Raises ContractError for a file that is not ours or
-        contradicts itself, and ProviderError when the provider asked for by name, or any GPU with ``require_gpu``, did
-        not run the frame.
+        CPU threads, default one per physical core; all work on one run. recorded: frames are there in plenty, so that
+        the threads are divided among several runs side by side, ``at_once``: each takes longer, together they do more.
+        Raises ContractError for a file that is not ours or contradicts itself, and ProviderError when the provider
+        asked for by name, or any GPU with ``require_gpu``, did not run the frame.
         """
         path = Path(path)
         if provider not in REQUESTS:
@@ -104,6 +119,9 @@ class Engine:
         files = model_files(path)
         contracts = {file: read_contract(file) for file in files} if len(files) > 1 else {}
         chosen = suited(contracts, gpu=bool(wanted)) if contracts else files[0]
+        at_once = 1
+        if recorded:
+            at_once, threads = side_by_side(threads or cores())
         session, contract, report = _start(chosen, wanted, provider, note, threads)
         if not report.is_gpu and (require_gpu or provider in ("cuda", "tensorrt")):
             raise ProviderError(f"no GPU ran the model: {report.note}")
@@ -113,7 +131,9 @@ class Engine:
         if wanted and not report.is_gpu and contracts and (other := suited(contracts, gpu=False)) != chosen:
             chosen = other
             session, contract, report = _start(chosen, [], provider, report.note, threads)
-        return cls(chosen, session, contract, report)
+        if recorded and report.is_gpu:
+            at_once = GPU_AT_ONCE
+        return cls(chosen, session, contract, report, at_once=at_once)
 
     def run(self, frames: NDArray[np.uint8], explain: NDArray[np.int64] | None = None) -> Prediction:
         """Classifies and explains uint8 [N, S, S, 3] RGB frames, N >= 1.

@@ -281,3 +281,13 @@ def test_warming_up_is_a_run_of_so_many_frames(model):
     with Engine.open(model, provider="cpu") as engine:
         engine.warm_up(3)
         assert engine.run(plain(RED)).probabilities.argmax() == 0
+
+
+def test_for_recorded_frames_the_threads_are_divided_and_the_answers_stay(model):
+    with (
+        Engine.open(model, provider="cpu", threads=2, recorded=True) as several,
+        Engine.open(model, provider="cpu", threads=2) as one,
+    ):
+        assert (several.at_once, one.at_once) == (2, 1)
+        frames = plain(RED, GREEN, BLUE)
+        assert np.array_equal(several.run(frames).probabilities, one.run(frames).probabilities)
