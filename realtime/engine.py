@@ -6,11 +6,9 @@ provider that executed it. ``onnxruntime.get_available_providers`` only lists wh
 
 from __future__ import annotations
 
-import ctypes
 import hashlib
 import json
 import logging
-import sys
 import tempfile
 from collections import Counter
 from dataclasses import dataclass
@@ -23,28 +21,19 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
+from realtime.binding import BoundRuns
 from realtime.contract import METADATA_KEY, ModelContract
 from realtime.cores import cores, side_by_side
 from realtime.errors import ContractError, ProviderError
 from realtime.precisions import model_files, suited
+from realtime.providers import CPU, CUDA, REQUESTS, provider_options, usable
 
 log = logging.getLogger(__name__)
 
-CPU = "CPUExecutionProvider"
 SILENT = 4  # onnxruntime raises what it logs; its lines would only stand before our sentence
 GPU_AT_ONCE = 2  # of recorded frames: one computes while the other's answers are written down
-REQUESTS = {
-    "auto": ("CUDAExecutionProvider",),
-    "cuda": ("CUDAExecutionProvider",),
-    "tensorrt": ("TensorrtExecutionProvider", "CUDAExecutionProvider"),
-    "cpu": (),
-}
-
-GPU_OPTIONS = {
-    # The default tries every algorithm at each new batch size, while a live picture stands still.
-    "CUDAExecutionProvider": {"cudnn_conv_algo_search": "HEURISTIC"},
-    "TensorrtExecutionProvider": {},
-}
+OUTPUTS = ["probabilities", "unknown", "cam"]
+BOUND_TOLERANCE = 1e-3  # a GPU may add up in another order from run to run
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,13 +71,21 @@ class Engine:
     """
 
     def __init__(
-        self, path: Path, session: Any, contract: ModelContract, provider: ProviderReport, *, at_once: int = 1
+        self,
+        path: Path,
+        session: Any,
+        contract: ModelContract,
+        provider: ProviderReport,
+        *,
+        at_once: int = 1,
+        bound: BoundRuns | None = None,
     ) -> None:
         self.path = path
         self.contract = contract
         self.provider = provider
         self.at_once = at_once
-        self.sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+        self._bound = bound
+        self.sha256 = _sha256(path)
         self._session = session
 
     @classmethod
@@ -100,6 +97,7 @@ class Engine:
         require_gpu: bool = False,
         threads: int | None = None,
         recorded: bool = False,
+        bind: bool | None = None,
     ) -> Engine:
         """Loads the model at ``path``, checks its contract against its graph, and runs one frame.
 
@@ -107,6 +105,7 @@ class Engine:
         is taken that suits what runs it. provider: "auto" takes CUDA where a driver is present, else the CPU. threads:
         CPU threads, default one per physical core; all work on one run. recorded: frames are there in plenty, so that
         the threads are divided among several runs side by side, ``at_once``: each takes longer, together they do more.
+        bind: run on memory that is kept between runs (``realtime.binding``), by default on a GPU only.
         Raises ContractError for a file that is not ours or contradicts itself, and ProviderError when the provider
         asked for by name, or any GPU with ``require_gpu``, did not run the frame.
         """
@@ -115,7 +114,7 @@ class Engine:
             raise ProviderError(f"provider {provider!r}: expected one of {', '.join(REQUESTS)}")
         if require_gpu and provider == "cpu":
             raise ProviderError("a GPU is required and the CPU was asked for; drop one of the two")
-        wanted, note = _usable(REQUESTS[provider])
+        wanted, note = usable(REQUESTS[provider])
         files = model_files(path)
         contracts = {file: read_contract(file) for file in files} if len(files) > 1 else {}
         chosen = suited(contracts, gpu=bool(wanted)) if contracts else files[0]
@@ -125,6 +124,8 @@ class Engine:
         session, contract, report = _start(chosen, wanted, provider, note, threads)
         if not report.is_gpu and (require_gpu or provider in ("cuda", "tensorrt")):
             raise ProviderError(f"no GPU ran the model: {report.note}")
+        if provider in ("cuda", "tensorrt") and report.name != REQUESTS[provider][0]:
+            raise ProviderError(f"{report.name} ran the model, not {REQUESTS[provider][0]}: {report.note}")
         if not report.is_gpu and provider == "auto":
             # A GPU that is there and fails is news; none being there is not.
             log.log(logging.WARNING if wanted else logging.INFO, "running on the CPU: %s", report.note)
@@ -133,7 +134,8 @@ class Engine:
             session, contract, report = _start(chosen, [], provider, report.note, threads)
         if recorded and report.is_gpu:
             at_once = GPU_AT_ONCE
-        return cls(chosen, session, contract, report, at_once=at_once)
+        bound = _bound(session, contract, report) if (report.is_gpu if bind is None else bind) else None
+        return cls(chosen, session, contract, report, at_once=at_once, bound=bound)
 
     def run(self, frames: NDArray[np.uint8], explain: NDArray[np.int64] | None = None) -> Prediction:
         """Classifies and explains uint8 [N, S, S, 3] RGB frames, N >= 1.
@@ -151,7 +153,7 @@ class Engine:
         elif explain.min() < -1 or explain.max() >= len(self.contract.labels):
             raise ValueError(f"explain: expected -1 to {len(self.contract.labels) - 1}, received {explain.tolist()}")
         feed = {"frames": np.ascontiguousarray(frames), "explain": explain.astype(np.int64, copy=False)}
-        return Prediction(*self._session.run(["probabilities", "unknown", "cam"], feed))
+        return Prediction(*(self._bound.run(feed) if self._bound else self._session.run(OUTPUTS, feed)))
 
     def warm_up(self, frames: int) -> None:
         """Runs so many frames at once, so that the first real batch finds its memory taken and its kernels chosen."""
@@ -160,7 +162,7 @@ class Engine:
 
     def close(self) -> None:
         """Frees the session; ``run`` must not be called afterwards."""
-        self._session = None
+        self._session = self._bound = None
 
     def __enter__(self) -> Self:
         return self
@@ -201,10 +203,27 @@ def _start(
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         if threads is not None:
             options.intra_op_num_threads = threads
-        session = _session(path, options, [*((name, GPU_OPTIONS[name]) for name in wanted), CPU])
+        session = _session(path, options, [*_set_up(path, wanted), CPU])
         contract = _contract_of(session, path)
         _check_graph(session, contract)
         return session, contract, _probe(session, contract, requested, note)
+
+
+def _set_up(path: Path, wanted: list[str]) -> list[tuple[str, dict[str, str]]]:
+    """The GPU providers to try, with their options."""
+    if not wanted:
+        return []
+    contract, sha256 = read_contract(path), _sha256(path)
+    try:
+        return [(name, provider_options(name, contract, sha256)) for name in wanted]
+    except OSError as error:
+        raise ProviderError(
+            f"{error.filename}: TensorRT needs this folder ({error.strerror}); set XDG_CACHE_HOME"
+        ) from (error)
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _session(path: Path, options: Any, providers: list[Any]) -> Any:
@@ -256,30 +275,9 @@ def _check_graph(session: Any, contract: ModelContract) -> None:
                 raise ContractError(f"{kind} {name!r}: the batch is fixed at {arg.shape[0]}, expected any N")
 
 
-def _usable(wanted: tuple[str, ...]) -> tuple[list[str], str]:
-    """Of the GPU providers wanted, those worth trying here, and a sentence when there are none."""
-    if not wanted:
-        return [], ""
-    compiled = ort.get_available_providers()
-    found = [name for name in wanted if name in compiled]
-    if not found:
-        return [], f"this onnxruntime is built without {wanted[0]}; install onnxruntime-gpu"
-    try:
-        # Trying CUDA without a driver works but prints pages of warnings, so look for the driver first.
-        ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
-    except OSError:
-        return [], "no NVIDIA driver on this machine"
-    ort.preload_dlls()  # finds the CUDA and cuDNN wheels of the `cuda` extra
-    return found, ""
-
-
 def _probe(session: Any, contract: ModelContract, requested: str, note: str) -> ProviderReport:
-    size = contract.input_size
-    ramp = np.linspace(0, 255, size, dtype=np.uint8)
-    frame = np.broadcast_to(ramp[None, None, :, None], (1, size, size, 3))
-    feed = {"frames": np.ascontiguousarray(frame), "explain": np.array([-1], np.int64)}
     try:
-        outputs = session.run(["probabilities", "unknown", "cam"], feed)
+        outputs = session.run(OUTPUTS, _first_feed(contract))
     except Exception as error:  # as above: unrelated classes
         raise ContractError(f"the model fails on its first frame ({str(error).splitlines()[0][:200]})") from error
     spent: Counter[str] = Counter()
@@ -291,12 +289,36 @@ def _probe(session: Any, contract: ModelContract, requested: str, note: str) -> 
     name, most = spent.most_common(1)[0] if spent else (CPU, 1)
     if name == CPU and not note and requested != "cpu":
         note = "onnxruntime could not use the GPU; check that CUDA and cuDNN match (`pip install reeflens[cuda]`)"
-    return ProviderReport(requested, name, most / (spent.total() or 1), note if name == CPU else "")
+    if requested == "tensorrt" and name == CUDA:
+        note = "onnxruntime could not use TensorRT; check that it is installed (`pip install tensorrt`)"
+    elif name != CPU:
+        note = ""
+    return ProviderReport(requested, name, most / (spent.total() or 1), note)
+
+
+def _first_feed(contract: ModelContract) -> dict[str, NDArray[Any]]:
+    size = contract.input_size
+    ramp = np.linspace(0, 255, size, dtype=np.uint8)
+    frame = np.broadcast_to(ramp[None, None, :, None], (1, size, size, 3))
+    return {"frames": np.ascontiguousarray(frame), "explain": np.array([-1], np.int64)}
+
+
+def _bound(session: Any, contract: ModelContract, report: ProviderReport) -> BoundRuns | None:
+    """Memory kept between runs, when the first frame gives the same on it; a GPU that cannot do it runs without."""
+    bound, feed = BoundRuns(session, contract, "cuda" if report.is_gpu else "cpu"), _first_feed(contract)
+    try:
+        pairs = zip(bound.run(feed), session.run(OUTPUTS, feed), strict=True)
+        if all(np.allclose(ours, truth, atol=BOUND_TOLERANCE) for ours, truth in pairs):
+            return bound
+        log.warning("the GPU answers otherwise on memory that is kept between runs; each run takes its own")
+    except Exception:  # as above: unrelated classes
+        log.warning("no memory is kept between runs; each takes its own", exc_info=True)
+    return None
 
 
 def _check_outputs(outputs: list[NDArray[Any]], contract: ModelContract) -> None:
     shapes = [(1, len(contract.labels)), (1,), (1, contract.cam_size, contract.cam_size)]
-    for name, value, shape in zip(("probabilities", "unknown", "cam"), outputs, shapes, strict=True):
+    for name, value, shape in zip(OUTPUTS, outputs, shapes, strict=True):
         if value.shape != shape:
             raise ContractError(f"output {name!r}: expected shape {list(shape)}, received {list(value.shape)}")
         if not np.isfinite(value).all():
