@@ -30,7 +30,7 @@ from dives.recording import Recording
 from dives.uploads import Limits, Uploads
 from realtime.addresses import check_camera, is_camera, redact, usb_device
 from realtime.cameras import NetworkStream, UsbCamera
-from realtime.engine import Engine
+from realtime.engine import Engine, ProviderReport
 from realtime.errors import SettingsError, SourceError
 from realtime.frames import Frame, FrameResult
 from realtime.live import LiveRunner, LiveStatus
@@ -158,13 +158,15 @@ def create_app(settings: ServerSettings) -> FastAPI:
             stack.callback(encoder.shutdown, wait=False, cancel_futures=True)
             small_encoder = ThreadPoolExecutor(1, "thumbnail")  # its own: a tile must not hold up a viewer's JPEG
             stack.callback(small_encoder.shutdown, wait=False, cancel_futures=True)
-            hubs = {
-                name: Hub(name, wire.hello(name, engine.contract, engine.provider.name, engine.path.name), encoder)
-                for name in settings.sources
-            }
-            cameras = Cameras(wire.hello(wire.CAMERA, engine.contract, engine.provider.name, engine.path.name))
+
+            def hello(name: str) -> str:
+                return wire.hello(name, engine.contract, engine.provider.name, engine.path.name)
+
+            hubs = {name: Hub(name, hello(name), encoder) for name in settings.sources}
+            cameras = Cameras(hello(wire.CAMERA))
             outlets: ChainMap[str, Outlet] = ChainMap(hubs, cameras.connected)  # type: ignore[arg-type]  # only read
-            bridge = Bridge(asyncio.get_running_loop(), outlets)
+            loop = asyncio.get_running_loop()
+            bridge = Bridge(loop, outlets)
             openers = {name: partial(_open, name, place, settings.loop) for name, place in settings.sources.items()}
             recorder = await asyncio.to_thread(_recorder, settings, engine.contract.labels)
             registry = metrics.new_registry()
@@ -176,6 +178,16 @@ def create_app(settings: ServerSettings) -> FastAPI:
                 logbook.on_result(frame, result)
                 bridge.on_result(frame, result, status)
 
+            def greet_anew() -> None:
+                for name, hub in hubs.items():
+                    hub.greet(hello(name))
+                cameras.greet(hello(wire.CAMERA))
+
+            def on_moved(provider: ProviderReport) -> None:
+                with contextlib.suppress(RuntimeError):  # the loop is closed: a thread was still at work
+                    loop.call_soon_threadsafe(greet_anew)
+
+            engine.on_moved = on_moved
             runner = LiveRunner(engine, openers, on_result, bridge.on_status)
             for name, hub in hubs.items():
                 hub.on_wanted = partial(runner.explain, name)
@@ -183,7 +195,7 @@ def create_app(settings: ServerSettings) -> FastAPI:
                 version=_version(),
                 model=engine.path.name,
                 contract=engine.contract,
-                provider=engine.provider,
+                provider=lambda: engine.provider,
                 hubs=hubs,
                 thumbnails=Thumbnails(hubs, small_encoder),
                 cameras=cameras,

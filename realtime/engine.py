@@ -10,8 +10,12 @@ import hashlib
 import json
 import logging
 import tempfile
+import threading
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from types import TracebackType
@@ -25,6 +29,7 @@ from realtime.binding import BoundRuns
 from realtime.contract import METADATA_KEY, ModelContract
 from realtime.cores import cores, side_by_side
 from realtime.errors import ContractError, ProviderError
+from realtime.frames import iso_utc
 from realtime.precisions import model_files, suited
 from realtime.providers import CPU, CUDA, REQUESTS, provider_options, usable
 
@@ -50,7 +55,8 @@ class ProviderReport:
     """Where the probe frame ran.
 
     requested: "auto", "cpu", "cuda" or "tensorrt". name: the provider that took most of the time.
-    share: its part of the node run time, 0..1. note: why it is not the one hoped for; empty when it is.
+    share: its part of the node run time, 0..1. note: why it is not the one hoped for, or no longer the one it began
+    on; empty when it is.
     """
 
     requested: str
@@ -67,7 +73,8 @@ class ProviderReport:
 class Engine:
     """A loaded model. ``run`` may be called from several threads at once; use as a context manager.
 
-    at_once: how many such threads get the most out of it.
+    at_once: how many such threads get the most out of it. provider: where it runs now. on_moved: an attribute to set;
+    told of another provider, on the thread whose run found that the one before is lost.
     """
 
     def __init__(
@@ -79,14 +86,18 @@ class Engine:
         *,
         at_once: int = 1,
         bound: BoundRuns | None = None,
+        spare: Callable[[], tuple[Any, ModelContract, ProviderReport]] | None = None,
     ) -> None:
         self.path = path
         self.contract = contract
         self.provider = provider
         self.at_once = at_once
-        self._bound = bound
+        self.on_moved: Callable[[ProviderReport], None] = _ignore
         self.sha256 = _sha256(path)
-        self._session = session
+        self._runs: Any = bound or _PlainRuns(session)
+        self._spare = spare  # starts the same on the CPU; None where it is there already, or may not go there
+        self._mending = threading.Lock()
+        self._stumbled = False  # a run failed once and then went well, which is told once
 
     @classmethod
     def open(
@@ -102,10 +113,11 @@ class Engine:
         """Loads the model at ``path``, checks its contract against its graph, and runs one frame.
 
         path: a file, or a folder or a NAME with one file for each precision (``realtime.precisions``), of which the one
-        is taken that suits what runs it. provider: "auto" takes CUDA where a driver is present, else the CPU. threads:
-        CPU threads, default one per physical core; all work on one run. recorded: frames are there in plenty, so that
-        the threads are divided among several runs side by side, ``at_once``: each takes longer, together they do more.
-        bind: run on memory that is kept between runs (``realtime.binding``), by default on a GPU only.
+        is taken that suits what runs it. provider: "auto" takes CUDA where a driver is present, else the CPU, and goes
+        on there when the GPU is lost later, unless ``require_gpu``. threads: CPU threads, default one per physical
+        core; all work on one run. recorded: frames are there in plenty, so that the threads are divided among several
+        runs side by side, ``at_once``: each takes longer, together they do more. bind: run on memory that is kept
+        between runs (``realtime.binding``), by default on a GPU only.
         Raises ContractError for a file that is not ours or contradicts itself, and ProviderError when the provider
         asked for by name, or any GPU with ``require_gpu``, did not run the frame.
         """
@@ -118,9 +130,10 @@ class Engine:
         files = model_files(path)
         contracts = {file: read_contract(file) for file in files} if len(files) > 1 else {}
         chosen = suited(contracts, gpu=bool(wanted)) if contracts else files[0]
-        at_once = 1
+        at_once, in_all = 1, threads
         if recorded:
-            at_once, threads = side_by_side(threads or cores())
+            in_all = threads or cores()
+            at_once, threads = side_by_side(in_all)
         session, contract, report = _start(chosen, wanted, provider, note, threads)
         if not report.is_gpu and (require_gpu or provider in ("cuda", "tensorrt")):
             raise ProviderError(f"no GPU ran the model: {report.note}")
@@ -133,15 +146,20 @@ class Engine:
             chosen = other
             session, contract, report = _start(chosen, [], provider, report.note, threads)
         if recorded and report.is_gpu:
-            at_once = GPU_AT_ONCE
+            at_once, threads = GPU_AT_ONCE, max(1, (in_all or 1) // GPU_AT_ONCE)
         bound = _bound(session, contract, report) if (report.is_gpu if bind is None else bind) else None
-        return cls(chosen, session, contract, report, at_once=at_once, bound=bound)
+        # With the same file, though another may suit a CPU better: one dive is of one model.
+        spare = partial(_start, chosen, [], provider, "", threads) if provider == "auto" and not require_gpu else None
+        return cls(
+            chosen, session, contract, report, at_once=at_once, bound=bound, spare=spare if report.is_gpu else None
+        )
 
     def run(self, frames: NDArray[np.uint8], explain: NDArray[np.int64] | None = None) -> Prediction:
         """Classifies and explains uint8 [N, S, S, 3] RGB frames, N >= 1.
 
         explain: int64 [N], the class each map is for, -1 (the default) for the most probable one.
-        Raises ValueError for other shapes, dtypes or class numbers.
+        A run that fails is tried once more, then, if it was on a GPU and may go there, on the CPU, as all runs from
+        then on. Raises ValueError for other shapes, dtypes or class numbers, and ProviderError when it fails for good.
         """
         size = self.contract.input_size
         if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[1:] != (size, size, 3) or not len(frames):
@@ -153,7 +171,7 @@ class Engine:
         elif explain.min() < -1 or explain.max() >= len(self.contract.labels):
             raise ValueError(f"explain: expected -1 to {len(self.contract.labels) - 1}, received {explain.tolist()}")
         feed = {"frames": np.ascontiguousarray(frames), "explain": explain.astype(np.int64, copy=False)}
-        return Prediction(*(self._bound.run(feed) if self._bound else self._session.run(OUTPUTS, feed)))
+        return Prediction(*self._answers(feed))
 
     def warm_up(self, frames: int) -> None:
         """Runs so many frames at once, so that the first real batch finds its memory taken and its kernels chosen."""
@@ -162,7 +180,41 @@ class Engine:
 
     def close(self) -> None:
         """Frees the session; ``run`` must not be called afterwards."""
-        self._session = self._bound = None
+        self._runs = self._spare = None
+
+    def _answers(self, feed: Mapping[str, NDArray[Any]]) -> list[NDArray[np.float32]]:
+        runs = self._runs
+        try:
+            return runs.run(feed)  # type: ignore[no-any-return]
+        except Exception as error:  # onnxruntime raises a dozen unrelated classes for a device that fails
+            first = _reason(error)
+        with self._mending:  # whose run failed beside another's finds here what came of that
+            if self._runs is runs:
+                try:
+                    answers: list[NDArray[np.float32]] = runs.run(feed)
+                except Exception as error:  # as above
+                    self._move(error)
+                else:
+                    if not self._stumbled:
+                        log.warning("a run on %s failed (%s) and went well when tried again", self.provider.name, first)
+                    self._stumbled = True
+                    return answers
+        return self._answers(feed)  # once: what it moved to has no spare
+
+    def _move(self, error: Exception) -> None:
+        """To the CPU where that is allowed, else raises ProviderError."""
+        lost, reason = self.provider.name, _reason(error)
+        if self._spare is None:
+            raise ProviderError(f"the model failed on {lost}, at the second try, too ({reason})") from error
+        try:
+            session, _, report = self._spare()
+        except ContractError as other:
+            raise ProviderError(f"the model failed on {lost} ({reason}), and then on the CPU: {other}") from error
+        note = f"{lost} failed at {iso_utc(datetime.now(UTC))} ({reason}); the model runs on the CPU since"
+        log.warning("%s", note)
+        self.provider = replace(report, note=note)
+        self._runs, self._spare = _PlainRuns(session), None
+        self.on_moved(self.provider)
 
     def __enter__(self) -> Self:
         return self
@@ -171,6 +223,25 @@ class Engine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+class _PlainRuns:
+    """Runs of a session, each on memory of its own."""
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+
+    def run(self, feed: Mapping[str, NDArray[Any]]) -> list[NDArray[np.float32]]:
+        return self._session.run(OUTPUTS, feed)  # type: ignore[no-any-return]
+
+
+def _ignore(provider: ProviderReport) -> None:
+    pass
+
+
+def _reason(error: BaseException) -> str:
+    text = str(error).strip()
+    return text.splitlines()[0][:200] if text else type(error).__name__
 
 
 def read_contract(path: Path | str) -> ModelContract:
@@ -192,7 +263,23 @@ def bundled_model() -> Path:
 def _start(
     path: Path, wanted: list[str], requested: str, note: str, threads: int | None
 ) -> tuple[Any, ModelContract, ProviderReport]:
-    """A session that has run its first frame, which also took the memory for more of them."""
+    """A session that has run its first frame, which also took the memory for more of them.
+
+    On the CPU, with the reason in the report's note, where a wanted provider is there and fails at that.
+    """
+    try:
+        return _started(path, wanted, requested, note, threads)
+    except ContractError as error:
+        if not wanted:
+            raise
+        # The file is to blame when this fails, too.
+        note = f"{wanted[0]} failed at the first frame ({_reason(error.__cause__ or error)})"
+        return _started(path, [], requested, note, threads)
+
+
+def _started(
+    path: Path, wanted: list[str], requested: str, note: str, threads: int | None
+) -> tuple[Any, ModelContract, ProviderReport]:
     with tempfile.TemporaryDirectory(prefix="reeflens-probe-") as folder:
         options = ort.SessionOptions()
         options.log_severity_level = SILENT
@@ -230,10 +317,10 @@ def _session(path: Path, options: Any, providers: list[Any]) -> Any:
     if not path.is_file():
         raise ContractError(f"{path}: no such model file")
     try:
-        return ort.InferenceSession(str(path), options, providers=providers)
+        # Its own falling back prints to stdout, and goes on as if nothing were.
+        return ort.InferenceSession(str(path), options, providers=providers, enable_fallback=0)
     except Exception as error:  # onnxruntime raises a dozen unrelated classes for a file it cannot use
-        reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
-        raise ContractError(f"{path}: not an ONNX model that can be loaded ({reason})") from error
+        raise ContractError(f"{path}: not an ONNX model that can be loaded ({_reason(error)})") from error
 
 
 def _contract_of(session: Any, path: Path) -> ModelContract:
@@ -279,7 +366,7 @@ def _probe(session: Any, contract: ModelContract, requested: str, note: str) -> 
     try:
         outputs = session.run(OUTPUTS, _first_feed(contract))
     except Exception as error:  # as above: unrelated classes
-        raise ContractError(f"the model fails on its first frame ({str(error).splitlines()[0][:200]})") from error
+        raise ContractError(f"the model fails on its first frame ({_reason(error)})") from error
     spent: Counter[str] = Counter()
     # Parsed in full although only sums are needed: one frame writes some 50 kB.
     for event in json.loads(Path(session.end_profiling()).read_text(encoding="utf-8")):

@@ -140,7 +140,7 @@ class LiveRunner:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._engine = engine
-        self._together = together or (GPU_TOGETHER if engine.provider.is_gpu else 1)
+        self._at_most = together
         self._gather_s = gather_s
         self._wake = threading.Condition()
         # Replaced, never changed, so that every thread may iterate over the one it has.
@@ -276,6 +276,11 @@ class LiveRunner:
         if health.state in CAMERA_STATES and not (feed.over or feed.leaving.is_set()):
             self._change(feed, state=health.state, reason=health.reason, cause=health.cause)
 
+    @property
+    def _together(self) -> int:
+        """Not settled at the start: a GPU may be lost, and the CPU go on."""
+        return self._at_most or (GPU_TOGETHER if self._engine.provider.is_gpu else 1)
+
     def _classify(self) -> None:
         if self._together > 1:
             self._warm_up()
@@ -307,7 +312,7 @@ class LiveRunner:
             if feed.group:
                 self._group_turns[feed.group] = self._turn
             feeds.append(feed)
-            if len(feeds) == self._together:
+            if len(feeds) >= self._together:
                 break
             if any(not other.over and other not in feeds for other in self._feeds.values()):
                 self._wake.wait_for(come, until_s - time.monotonic())

@@ -94,6 +94,11 @@ class Camera:
                 self._runner.explain(self.name, frozenset({choice}))
         self._wake.set()
 
+    def greet(self, greeting: str) -> None:
+        """Sends the greeting again, as something in it has changed."""
+        self._texts.append(greeting)
+        self._wake.set()
+
     async def next(self) -> str | bytes:
         """Waits for what to send next; an answer counts as given when it is returned.
 
@@ -187,7 +192,8 @@ class Cameras:
     """The pages' own cameras that are connected now. All methods are called on the event loop.
 
     connected: by the name under which each is attached to the runner, which is nobody else's business; whoever brings
-    results (serving/bridge.py) looks here for whom they are. greeting: the text that every page gets first.
+    results (serving/bridge.py) looks here for whom they are. greeting: the text that every page gets first,
+    until ``greet`` changes it.
     """
 
     def __init__(self, greeting: str, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -213,6 +219,12 @@ class Cameras:
         if self._closed:
             camera.close()
         return camera
+
+    def greet(self, greeting: str) -> None:
+        """Greets every page anew, and whoever joins from now on."""
+        self._greeting = greeting
+        for camera in self.connected.values():
+            camera.greet(greeting)
 
     def close(self) -> None:
         """Every camera's ``next`` raises CameraClosed from now on."""

@@ -112,9 +112,10 @@ def encode_jpeg(picture: Picture) -> Jpeg:
 class Hub:
     """One source's viewers. All methods are called on the event loop.
 
-    greeting: the text that every viewer gets first. executor: where JPEGs are made; at most one job of this hub is
-    in it at a time. clock: monotonic seconds, the one that stamped ``Frame.captured_s``. on_wanted: an attribute to
-    set; told the classes that the viewers want maps of when they change. Without viewers, as at first, that is {-1}.
+    greeting: the text that every viewer gets first, until ``greet`` changes it. executor: where JPEGs are made; at most
+    one job of this hub is in it at a time. clock: monotonic seconds, the one that stamped ``Frame.captured_s``.
+    on_wanted: an attribute to set; told the classes that the viewers want maps of when they change. Without viewers, as
+    at first, that is {-1}.
     """
 
     def __init__(
@@ -173,6 +174,12 @@ class Hub:
         if (status.state, status.cause, status.reason) != (before.state, before.cause, before.reason):
             for viewer in self._viewers:
                 viewer._tell_state(wire.status(status, self.counts.overtaken))
+
+    def greet(self, greeting: str) -> None:
+        """Greets everyone anew, and whoever joins from now on: the model is no longer run where the first text said."""
+        self._greeting = greeting
+        for viewer in self._viewers:
+            viewer._greet(greeting)
 
     def close(self) -> None:
         """Every viewer's ``next`` raises HubClosed from now on."""
@@ -381,6 +388,10 @@ class Viewer:
 
     def _stalled(self, now_s: float) -> bool:
         return self._full_since_s is not None and now_s - self._full_since_s > STALLED_S
+
+    def _greet(self, text: str) -> None:
+        self._first.append(text)
+        self._wake.set()
 
     def _tell_state(self, text: str) -> None:
         # The newest state is enough, and one that joined a moment ago learns it from there.

@@ -58,7 +58,7 @@ class StationCollector(Collector):
         station = self._station
         names = ["version", "model", "provider"]
         info = GaugeMetricFamily("reeflens_build_info", "What is running; always 1.", labels=names)
-        info.add_metric([station.version, station.model, station.provider.name], 1)
+        info.add_metric([station.version, station.model, station.provider().name], 1)
         yield info
         yield GaugeMetricFamily("reeflens_start_time_seconds", "When the server started, Unix time.", self._started)
         yield GaugeMetricFamily(

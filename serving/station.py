@@ -27,15 +27,16 @@ from serving.thumbnails import Thumbnails
 class Station:
     """Put on ``app.state.station`` by the lifespan; the routes below it only read.
 
-    model: file name of the model. status: how every source is doing now, by name. runner: classifies them, and the
-    pages' own cameras. logbook: what was seen on the sources. registry: what `GET /metrics` tells. max_viewers: over
-    all sources and cameras. max_webcams: pages with a camera of their own. started_s: monotonic.
+    model: file name of the model. provider: where it runs now. status: how every source is doing now, by name. runner:
+    classifies them, and the pages' own cameras. logbook: what was seen on the sources. registry: what `GET /metrics`
+    tells. max_viewers: over all sources and cameras. max_webcams: pages with a camera of their own. started_s:
+    monotonic.
     """
 
     version: str
     model: str
     contract: ModelContract
-    provider: ProviderReport
+    provider: Callable[[], ProviderReport]
     hubs: Mapping[str, Hub]
     thumbnails: Thumbnails
     cameras: Cameras

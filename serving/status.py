@@ -130,12 +130,7 @@ async def server_status(station: StationDep, request: Request) -> ServerStatus:
     return ServerStatus(
         version=station.version,
         model=station.model,
-        provider=Provider(
-            name=station.provider.name,
-            requested=station.provider.requested,
-            share=station.provider.share,
-            note=station.provider.note,
-        ),
+        provider=Provider.model_validate(asdict(station.provider())),
         uptime_s=time.monotonic() - station.started_s,
         cameras=len(station.cameras.connected),
         recording=RecordingState.model_validate(asdict(station.logbook.recording())),
