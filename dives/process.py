@@ -150,7 +150,7 @@ def process(
                 by_now = _files_by_now(paths, opened)
                 with GrowingTables(lambda: replace(facts, files=by_now())) as growing:
                     reading = _classify(opened, engine, journal, options.every_s, progress, run.record.counts, growing)
-                run.record.model |= _ran_on(engine)  # a GPU may have been lost on the way
+                run.record.model = {**run.record.model, **_ran_on(engine)}  # a GPU may have been lost on the way
                 if isinstance(opened, JoinedVideo):  # what is known only now: gaps, and where each chapter begins
                     run.record.source = {**run.record.source, **_joined(opened)}
             else:

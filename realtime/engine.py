@@ -170,8 +170,8 @@ class Engine:
             raise ValueError(f"explain: expected int64 [{len(frames)}], received {explain.dtype} {explain.shape}")
         elif explain.min() < -1 or explain.max() >= len(self.contract.labels):
             raise ValueError(f"explain: expected -1 to {len(self.contract.labels) - 1}, received {explain.tolist()}")
-        feed = {"frames": np.ascontiguousarray(frames), "explain": explain.astype(np.int64, copy=False)}
-        return Prediction(*self._answers(feed))
+        wanted = explain.astype(np.int64, copy=False)
+        return Prediction(*self._answers({"frames": np.ascontiguousarray(frames), "explain": wanted}))
 
     def warm_up(self, frames: int) -> None:
         """Runs so many frames at once, so that the first real batch finds its memory taken and its kernels chosen."""
