@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import faulthandler
 import logging
 import os
 import re
@@ -13,7 +14,6 @@ import ssl
 import threading
 from collections import ChainMap
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
@@ -22,7 +22,6 @@ from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI
-from uvicorn.config import WS_PROTOCOLS
 
 from dives.jobs import JobQueue, JobSettings
 from dives.library import Library
@@ -30,17 +29,31 @@ from dives.recording import Recording
 from dives.uploads import Limits, Uploads
 from realtime.addresses import check_camera, is_camera, redact, usb_device
 from realtime.cameras import NetworkStream, UsbCamera
-from realtime.engine import Engine, ProviderReport
-from realtime.errors import SettingsError, SourceError
+from realtime.engine import Engine
+from realtime.errors import HungError, SettingsError, SourceError
 from realtime.frames import Frame, FrameResult
 from realtime.live import LiveRunner, LiveStatus
 from realtime.reconnecting import Reconnecting
 from realtime.scene import TestScene
 from realtime.sources import Paced, Source, open_recorded
-from serving import dives, downloads, hush, live, metrics, missed, session, sightings, status, uploads, webcam, wire
+from serving import (
+    connections,
+    dives,
+    downloads,
+    live,
+    metrics,
+    missed,
+    session,
+    sightings,
+    status,
+    systemd,
+    uploads,
+    webcam,
+    wire,
+)
 from serving.access import WILDCARDS, Access, is_loopback, public_origin
 from serving.ages import FrameAges
-from serving.answers import problem
+from serving.answers import INVALID, UNREADABLE, problem
 from serving.bodies import Bodies
 from serving.bridge import Bridge, Outlet
 from serving.camera import Cameras
@@ -56,6 +69,10 @@ from serving.recorder import Recorder
 from serving.station import Station
 from serving.thumbnails import Thumbnails
 from serving.tokens import Tokens, new_token
+from serving.watchdog import EventLoop, Watchdog, Watched
+from serving.workbench import Workbench
+
+log = logging.getLogger(__name__)
 
 SCENE = "scene"
 
@@ -63,7 +80,8 @@ SCENE = "scene"
 DISMISS_S = 0.5
 DRAIN_S = 1
 STOP_S = 1.2
-LAST_WORDS_S = 2.0  # for the disk to take what was seen last; a few milliseconds as a rule
+LEAVE_S = 5.0  # for a stop in which something hangs
+LAST_WORDS_S = 1.5  # for the disk to take what was seen last; a few milliseconds as a rule
 MOST_CLIP_S = 60.0
 
 
@@ -139,9 +157,16 @@ class ServerSettings:
         return Tokens(self.token, self.view_token) if self.token is not None else None
 
 
-def create_app(settings: ServerSettings) -> FastAPI:
+def create_app(
+    settings: ServerSettings,
+    *,
+    on_lost: Callable[[str], None] = log.critical,
+    on_well: Callable[[], None] = lambda: None,
+) -> FastAPI:
     """The application. Its lifespan opens the model and the sources, and stops them within STOP_S seconds.
 
+    on_lost: told, on a thread that waits for nobody, which part hangs for good; the process is of no use any more.
+    on_well: called about every second while none does.
     Entering the lifespan raises ContractError or ProviderError when the model does not run, LibraryError when the
     library cannot be used, ResultsError when the folder to record to cannot be.
     """
@@ -154,19 +179,26 @@ def create_app(settings: ServerSettings) -> FastAPI:
                 library = stack.enter_context(await asyncio.to_thread(Library.open, settings.library.expanduser()))
             opening = partial(Engine.open, settings.model, provider=settings.provider, require_gpu=settings.require_gpu)
             engine = stack.enter_context(await asyncio.to_thread(opening))
-            encoder = ThreadPoolExecutor(1, "jpeg")
+            encoder = Workbench("jpeg")
             stack.callback(encoder.shutdown, wait=False, cancel_futures=True)
-            small_encoder = ThreadPoolExecutor(1, "thumbnail")  # its own: a tile must not hold up a viewer's JPEG
+            small_encoder = Workbench("thumbnail")  # its own: a tile must not hold up a viewer's JPEG
             stack.callback(small_encoder.shutdown, wait=False, cancel_futures=True)
 
-            def hello(name: str) -> str:
+            def greeting(name: str) -> str:
                 return wire.hello(name, engine.contract, engine.provider.name, engine.path.name)
 
-            hubs = {name: Hub(name, hello(name), encoder) for name in settings.sources}
-            cameras = Cameras(hello(wire.CAMERA))
+            hubs = {name: Hub(name, greeting(name), encoder) for name in settings.sources}
+            cameras = Cameras(greeting(wire.CAMERA))
             outlets: ChainMap[str, Outlet] = ChainMap(hubs, cameras.connected)  # type: ignore[arg-type]  # only read
             loop = asyncio.get_running_loop()
             bridge = Bridge(loop, outlets)
+
+            def greet_anew() -> None:
+                for name, hub in hubs.items():
+                    hub.greet(greeting(name))
+                cameras.greet(greeting(wire.CAMERA))
+
+            engine.on_fallback = partial(loop.call_soon_threadsafe, greet_anew)
             openers = {name: partial(_open, name, place, settings.loop) for name, place in settings.sources.items()}
             recorder = await asyncio.to_thread(_recorder, settings, engine.contract.labels)
             registry = metrics.new_registry()
@@ -178,24 +210,26 @@ def create_app(settings: ServerSettings) -> FastAPI:
                 logbook.on_result(frame, result)
                 bridge.on_result(frame, result, status)
 
-            def greet_anew() -> None:
-                for name, hub in hubs.items():
-                    hub.greet(hello(name))
-                cameras.greet(hello(wire.CAMERA))
-
-            def on_moved(provider: ProviderReport) -> None:
-                with contextlib.suppress(RuntimeError):  # the loop is closed: a thread was still at work
-                    loop.call_soon_threadsafe(greet_anew)
-
-            engine.on_moved = on_moved
             runner = LiveRunner(engine, openers, on_result, bridge.on_status)
             for name, hub in hubs.items():
                 hub.on_wanted = partial(runner.explain, name)
+            heart = EventLoop(loop)
+
+            def parts() -> list[Watched]:
+                jobs = [app.state.desk.jobs.part] if app.state.desk is not None else []
+                return [heart, *runner.parts(), logbook.part, encoder.part, small_encoder.part, *jobs]
+
+            def waiting() -> dict[str, int]:
+                queues = {"logbook": logbook.waiting, "jpeg": encoder.waiting, "thumbnail": small_encoder.waiting}
+                if app.state.desk is not None:
+                    with contextlib.suppress(Exception):  # a disk that fails is told elsewhere
+                        queues["jobs"] = app.state.desk.library.waiting()
+                return queues
+
+            watchdog = Watchdog(parts, on_lost, on_well)
             app.state.station = Station(
                 version=_version(),
-                model=engine.path.name,
-                contract=engine.contract,
-                provider=lambda: engine.provider,
+                engine=engine,
                 hubs=hubs,
                 thumbnails=Thumbnails(hubs, small_encoder),
                 cameras=cameras,
@@ -203,17 +237,33 @@ def create_app(settings: ServerSettings) -> FastAPI:
                 logbook=logbook,
                 registry=registry,
                 status=lambda: {name: found for name, found in runner.status().items() if name in hubs},
+                trouble=runner.trouble,
+                watchdog=watchdog,
+                waiting=waiting,
                 max_viewers=settings.max_viewers,
                 max_webcams=settings.max_webcams,
             )
             registry.register(metrics.StationCollector(app.state.station))
-            await asyncio.to_thread(logbook.start)
-            stack.push_async_callback(asyncio.to_thread, logbook.stop, LAST_WORDS_S)
-            stack.push_async_callback(asyncio.to_thread, runner.stop, STOP_S)
-            stack.push_async_callback(app.state.station.dismiss_viewers, DISMISS_S)
             app.state.desk = await asyncio.to_thread(_open_desk, library, settings, engine, runner) if library else None
+
+            async def end_work() -> None:
+                stops = [app.state.desk.jobs.stop] if app.state.desk is not None else []
+                await asyncio.gather(*(asyncio.to_thread(stop, STOP_S) for stop in [*stops, runner.stop]))
+                await asyncio.to_thread(logbook.stop, LAST_WORDS_S)
+                await asyncio.to_thread(watchdog.stop)
+
+            async def halt() -> None:
+                if not halting:
+                    halting.append(asyncio.create_task(end_work()))
+                await asyncio.shield(halting[0])
+
+            halting: list[asyncio.Task[None]] = []
+            app.state.halt = halt
+            stack.push_async_callback(halt)
+            stack.push_async_callback(app.state.station.dismiss_viewers, DISMISS_S)
+            await asyncio.to_thread(logbook.start)
+            watchdog.start()
             if app.state.desk is not None:
-                stack.push_async_callback(asyncio.to_thread, app.state.desk.jobs.stop, STOP_S)
                 app.state.desk.jobs.start()
             runner.start()
             yield
@@ -228,9 +278,11 @@ def create_app(settings: ServerSettings) -> FastAPI:
         openapi_url="/api/openapi.json",
         description="How a Reeflens server is doing, and what it has seen. Live pictures come over a websocket.",
         responses={
+            400: UNREADABLE,
             401: problem("A token is needed."),
             403: problem("This page, this host name or this token may not do that."),
             413: problem("The request is too long."),
+            422: INVALID,
             429: retry_after("Too many wrong tokens came from this address."),
             503: retry_after("As many requests as can be are being answered."),
         },
@@ -263,18 +315,31 @@ def serve(
     *,
     log_level: str = "warning",
     stop: threading.Event | None = None,
+    manager: str = "",
 ) -> None:
     """Serves until SIGINT or SIGTERM, or until ``stop`` is set from another thread; then returns.
 
     on_ready: called once with the page's address when it can be opened. log_level: of uvicorn's own loggers, whose
-    handlers are the caller's affair. Raises SettingsError when the address cannot be listened on, ContractError or
-    ProviderError when the model does not run, ResultsError when the folder to record to cannot be used.
+    handlers are the caller's affair. manager: the socket of a service manager to tell (serving/systemd.py), "" for
+    none. Raises SettingsError when the address cannot be listened on, ContractError or ProviderError when the model
+    does not run, ResultsError when the folder to record to cannot be used, and HungError when a part hangs for good:
+    then the process ends within LEAVE_S seconds with code 1, also where something keeps the caller from it.
     """
-    app = create_app(settings)
+    ended, lost = stop or threading.Event(), []
+
+    def on_lost(reason: str) -> None:
+        log.critical("%s; only a new start helps, and this process ends", reason)
+        lost.append(f"{reason}; start it again")
+        last = threading.Timer(LEAVE_S, _leave)
+        last.daemon = True
+        last.start()
+        ended.set()
+
+    app = create_app(settings, on_lost=on_lost, on_well=partial(systemd.tell, manager, systemd.WELL))
     with _listen(settings.host, settings.port) as listener:
         config = uvicorn.Config(
             app,
-            ws="websockets-sansio" if "websockets-sansio" in WS_PROTOCOLS else "websockets",
+            **connections.PROTOCOLS,
             ws_max_size=wire.CUT_OFF_BYTES,
             ws_per_message_deflate=False,  # JPEGs do not shrink, and trying takes time on the event loop
             lifespan="off",  # ours is around the server below, where its errors can be caught
@@ -286,10 +351,23 @@ def serve(
             proxy_headers=False,
             timeout_graceful_shutdown=DRAIN_S,
         )
-        logging.getLogger(hush.LOGGER).addFilter(hush.HUSH)
         url = _url(settings.host, listener.getsockname()[1], "http" if settings.tls_cert is None else "https")
-        server = _Server(config, app, stop or threading.Event(), partial(on_ready, url))
+        tell = partial(systemd.tell, manager)
+
+        def ready() -> None:
+            on_ready(url)
+            tell(systemd.READY, f"at {url}")
+
+        server = _Server(config, app, ended, ready, partial(tell, systemd.STOPPING))
         asyncio.run(_serve(app, server, listener))
+    if lost:
+        raise HungError(lost[0])
+
+
+def _leave() -> None:
+    """The last resort: something hung keeps the process from its end."""
+    faulthandler.dump_traceback()
+    os._exit(1)
 
 
 async def _serve(app: FastAPI, server: uvicorn.Server, listener: socket.socket) -> None:
@@ -301,12 +379,18 @@ class _Server(uvicorn.Server):
     """Uvicorn with a start that is told, a stop that tells the viewers, and signals that only stop it."""
 
     def __init__(
-        self, config: uvicorn.Config, app: FastAPI, stop: threading.Event, on_ready: Callable[[], None]
+        self,
+        config: uvicorn.Config,
+        app: FastAPI,
+        stop: threading.Event,
+        on_ready: Callable[[], None],
+        on_stop: Callable[[], None],
     ) -> None:
         super().__init__(config)
         self._fastapi = app
         self._stop = stop
         self._on_ready = on_ready
+        self._on_stop = on_stop
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -316,9 +400,12 @@ class _Server(uvicorn.Server):
         return await super().on_tick(counter) or self._stop.is_set()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._on_stop()
+        halting = asyncio.create_task(self._fastapi.state.halt())  # while connections come to their ends
         # Uvicorn would close them with 1012, "restarting", and browsers would come back at once.
         await self._fastapi.state.station.dismiss_viewers(DISMISS_S)
         await super().shutdown(sockets)
+        await halting
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

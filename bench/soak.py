@@ -40,7 +40,7 @@ from typing import Any
 import httpx
 import numpy as np
 from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.sync.client import connect
+from websockets.sync.client import ClientConnection, connect
 
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "bench"), str(ROOT / "tests"), str(ROOT / "tests" / "realtime")]
@@ -91,6 +91,15 @@ class Soak:
         """For one actor."""
         return httpx.Client(base_url=self.url, timeout=30.0)
 
+    def look_at(self, source: str) -> ClientConnection:
+        """A viewer, who has more patience than an hour of load takes. Raises InvalidStatus when turned away."""
+        return connect(f"{self.ws}ws/live/{source}", max_size=None, open_timeout=60.0)
+
+    def trouble(self, what: str) -> None:
+        """Notes what nobody expected, and says it while it is fresh."""
+        self.troubles.append(what)
+        print(f"  ! {time.strftime('%X')} {what}", flush=True)
+
     def word(self) -> str:
         """One that nobody said before."""
         return f"word {next(self._number)}"
@@ -105,7 +114,7 @@ class Soak:
                 except Exception as error:
                     if self.over.is_set():
                         return
-                    self.troubles.append(f"{actor.__name__}: {''.join(traceback.format_exception(error))}")
+                    self.trouble(f"{actor.__name__}: {''.join(traceback.format_exception(error))}")
                     self.rest(2.0)
 
         thread = threading.Thread(target=run, name=actor.__name__, daemon=True)
@@ -118,15 +127,21 @@ class Soak:
 
 def watcher(soak: Soak, source: str) -> None:
     """Stays as long as it can, and notes how old what it gets is."""
-    with suppress(ConnectionClosed, TimeoutError), connect(f"{soak.ws}ws/live/{source}", max_size=None) as viewer:
-        while not soak.over.is_set():
-            message = viewer.recv(timeout=30.0)
-            if isinstance(message, bytes):
-                header = header_of(message)
-                viewer.send(json.dumps({"type": "ack", "seq": header["seq"]}))
-                soak.last_s[source] = time.monotonic()
-                if source == "steady":
-                    soak.ages.append((time.monotonic(), header["age_ms"]))
+    try:
+        with soak.look_at(source) as viewer:
+            while not soak.over.is_set():
+                message = viewer.recv(timeout=30.0)
+                if isinstance(message, bytes):
+                    header = header_of(message)
+                    viewer.send(json.dumps({"type": "ack", "seq": header["seq"]}))
+                    soak.last_s[source] = time.monotonic()
+                    if source == "steady":
+                        soak.ages.append((time.monotonic(), header["age_ms"]))
+    except (ConnectionClosed, TimeoutError):
+        soak.counts["watchers lost"] += not soak.over.is_set()
+    except InvalidStatus as error:
+        turned_away(soak, error)
+        soak.rest(1.0)
 
 
 def watch_steady(soak: Soak) -> None:
@@ -143,7 +158,7 @@ def visit(soak: Soak, *, ack_s: float = 0.0) -> None:
     """Somebody who looks for some seconds; now and then without saying good-bye."""
     source, until_s = random.choice(("steady", "lost")), time.monotonic() + random.uniform(2.0, 20.0)
     try:
-        with connect(f"{soak.ws}ws/live/{source}", max_size=None) as viewer:
+        with soak.look_at(source) as viewer:
             if random.random() < 0.3:
                 viewer.send(json.dumps({"type": "explain", "class": random.randrange(3)}))
             if random.random() < 0.3:
@@ -199,7 +214,7 @@ def insult(soak: Soak) -> None:
                     raise TimeoutError
         except TimeoutError:
             if path not in STRAIGHT:
-                soak.troubles.append(f"insult: {name} was not answered with an end")
+                soak.trouble(f"insult: {name} was not answered with an end")
         except OSError:
             pass  # that is an end, too
         soak.counts["insults"] += 1
@@ -211,8 +226,8 @@ def push(soak: Soak) -> None:
     with ExitStack() as stack:
         try:
             for _ in range(PLACES + 1):
-                stack.enter_context(connect(f"{soak.ws}ws/live/steady", max_size=None))
-            soak.troubles.append(f"push: more than {PLACES} were let in")
+                stack.enter_context(soak.look_at("steady"))
+            soak.trouble(f"push: more than {PLACES} were let in")
         except InvalidStatus as error:
             turned_away(soak, error)
         soak.rest(1.0)
@@ -224,7 +239,7 @@ def turned_away(soak: Soak, error: InvalidStatus) -> None:
     soak.counts["turned away"] += 1
     answer = error.response
     if answer.status_code != 503 or int(answer.headers.get("retry-after", "0")) < 1 or b"detail" not in answer.body:
-        soak.troubles.append(f"turned away with {answer.status_code} {dict(answer.headers)}")
+        soak.trouble(f"turned away with {answer.status_code} {dict(answer.headers)}")
 
 
 def header_of(message: bytes) -> dict[str, Any]:
@@ -344,7 +359,7 @@ def taken(soak: Soak, answer: httpx.Response) -> bool:
     if answer.status_code in (423, 503, 507):
         soak.rest(min(5.0, float(answer.headers.get("retry-after", "nan"))))
     elif answer.status_code not in (404, 409):
-        soak.troubles.append(f"{answer.request.method} {answer.request.url}: {answer.status_code} {answer.text[:200]}")
+        soak.trouble(f"{answer.request.method} {answer.request.url}: {answer.status_code} {answer.text[:200]}")
     return False
 
 
@@ -478,8 +493,6 @@ def main() -> None:
     width = max(len(name) for name, *_ in lines)
     for name, figure, bar, good in lines:
         print(f"{'   ok' if good else 'FAILS' if good is False else '    -'}  {name:{width}}  {figure}  ({bar})")
-    for trouble in soak.troubles[:5]:
-        print(trouble)
     if options.json:
         keys = ("promise", "figure", "bar", "holds")
         options.json.write_text(json.dumps([dict(zip(keys, line, strict=True)) for line in lines], indent=1))
@@ -521,7 +534,7 @@ def run(soak: Soak, server: subprocess.Popen[str], minutes: float, disk: Path | 
     after, jobs = look(server.pid, sampler.now_s), soak.client().get("api/status").json()
     with ExitStack() as stack:
         for _ in range(3):
-            stack.enter_context(connect(f"{soak.ws}ws/live/steady", max_size=None))
+            stack.enter_context(soak.look_at("steady"))
         began_s = time.monotonic()
         server.send_signal(signal.SIGTERM)
         code = server.wait(30)

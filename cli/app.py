@@ -8,7 +8,6 @@ Each command imports what it needs when it runs, so that `serve` starts without 
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import sys
@@ -17,6 +16,7 @@ from pathlib import Path
 
 import click
 
+from cli import logs
 from cli.add import add
 from cli.bench import bench
 from cli.calibrate import calibrate
@@ -47,11 +47,7 @@ from realtime.errors import ReeflensError, SettingsError
 @click.pass_context
 def app(context: click.Context, config: Path | None, verbose: bool) -> None:
     """Says frame by frame what animal an underwater video shows, and shows where it looked."""
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=logging.INFO if verbose else logging.WARNING,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
+    logs.configure("info" if verbose else "warning")
     check_environment(app)
     if config is not None or Path(SETTINGS_FILE).is_file():
         context.default_map = read_settings(app, config or Path(SETTINGS_FILE))

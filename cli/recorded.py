@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cli import logs
 from cli.notes import notes, reporter_on_stderr
 from cli.options import PATH, gpu_option, json_flag, model_option, provider_option
 from realtime.errors import ReeflensError, SettingsError
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 @provider_option
 @gpu_option
 @json_flag
+@logs.log_options
 def process(
     sources: tuple[Path, ...],
     out: Path,

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
+from cli import logs
+from cli.heap import few_arenas
 from cli.notes import notes
 from cli.options import PATH, gpu_option, model_option, provider_option
 from realtime.addresses import redact
@@ -60,6 +63,7 @@ class OnePerLine(click.ParamType[str]):
 )
 @provider_option
 @gpu_option
+@logs.log_options
 def serve(
     source: tuple[str, ...],
     model: Path | None,
@@ -83,6 +87,7 @@ def serve(
     require_gpu: bool,
 ) -> None:
     """Show live sources, and a library of recorded dives, with label and heat map in the browser."""
+    few_arenas()
     import server
     from realtime.engine import bundled_model
 
@@ -109,6 +114,7 @@ def serve(
         clips_s=record_clips,
     )
 
+    logs.hide(settings.token, settings.view_token)
     # One that was given is known, and stays out of terminals and logs.
     way_in = f"?token={settings.token}" if settings.token is not None and token is None else ""
 
@@ -124,7 +130,7 @@ def serve(
             notes.print("Whoever reaches this address may do everything (--insecure).", highlight=False)
         notes.print("Press Ctrl-C to stop.", highlight=False)
 
-    server.serve(settings, ready)
+    server.serve(settings, ready, log_level=logs.level_name(), manager=os.environ.get("NOTIFY_SOCKET", ""))
 
 
 def _bytes(gigabytes: float) -> int:

@@ -25,6 +25,7 @@ class JobCause(StrEnum):
     INTERNAL = "internal"  # an error of ours
     STOPPED = "stopped"  # on request
     RESULTS = "results"  # they cannot be written, or not be continued
+    DIVELOG = "divelog"  # it does not fit the recording, and was left out
 
 
 class Unplayable(StrEnum):
@@ -33,6 +34,7 @@ class Unplayable(StrEnum):
     CODEC = "codec"
     PIXELS = "pixels"
     CONTAINER = "container"
+    PARTS = "parts"  # there are several
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from typing import Self
 
 from realtime.errors import SourceError
 from realtime.frames import Frame
-from realtime.sources import SourceInfo, VideoFile
+from realtime.sources import SourceInfo, VideoFile, natural_order
 
 # How GoPros name chapters: GX010123.MP4, GX020123.MP4 …; older ones GOPR0123.MP4, GP010123.MP4, GP020123.MP4 …
 NEWER = re.compile(r"G(?P<letter>[A-Z])(?P<chapter>\d\d)(?P<recording>\d{4})", re.IGNORECASE)
@@ -32,6 +32,7 @@ class Chapter:
     offset_s: media time of the dive at the file's own 0. length_s: as its container states. frames: as announced.
     first_frame: number within the dive of its frame 0; None until reading has come to it. problem: why it gives none.
     timed: whether a wall clock at the start of the dive tells that of its frames: not after a gap of unknown length.
+    pause_s: for how long the camera was off since the dive began, by its own clock: media time goes on without it.
     """
 
     path: Path
@@ -41,6 +42,7 @@ class Chapter:
     first_frame: int | None = None
     problem: str = ""
     timed: bool = True
+    pause_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +122,7 @@ class JoinedVideo:
         placed = replace(frame, source=self.name, index=index, media_s=chapter.offset_s + frame.media_s)
         if self.info.start_utc is None or not chapter.timed:
             return replace(placed, utc=None, utc_source="")
-        utc = self.info.start_utc + timedelta(seconds=placed.media_s)
+        utc = self.info.start_utc + timedelta(seconds=placed.media_s + chapter.pause_s)
         return replace(placed, utc=utc, utc_source=self.info.utc_source)
 
     def _lay_out(self, paths: Sequence[Path], start: datetime | None) -> list[Chapter]:
@@ -158,7 +160,10 @@ class JoinedVideo:
                 lost = []
             first = first or info
             starts.append(info.start_utc)
-            chapters.append(Chapter(path, end_s, length_s, info.frames, timed=timed))
+            pause_s = _gap(first, info, end_s) or 0.0
+            if pause_s <= SAME_TIME_S:
+                pause_s = 0.0
+            chapters.append(Chapter(path, end_s, length_s, info.frames, timed=timed, pause_s=pause_s))
             end_s += length_s
         if lost:
             self.gaps.append(Gap(end_s, None, "; ".join(lost)))
@@ -202,6 +207,29 @@ def join_chapters(paths: Sequence[Path]) -> list[tuple[Path, ...]]:
     for chapters in recordings.values():
         chapters.sort(key=_chapter)
     return [tuple(chapters) for chapters in dives]
+
+
+def in_order(paths: Sequence[Path]) -> list[Path]:
+    """The files of one dive in the order in which they were recorded.
+
+    The chapters of a GoPro's recording by their numbers, others by the wall clock of their containers; by their names,
+    as people count, where a clock is missing, and where a camera gave all its files the same time.
+    """
+    named = sorted(paths, key=lambda path: natural_order(path.name))
+    found = {path: _gopro(path) for path in named}
+    if len({(one.letter, one.recording) if one else None for one in found.values()}) == 1 and all(found.values()):
+        return sorted(named, key=_chapter)
+    clocks: dict[Path, datetime] = {}
+    for path in named:
+        try:
+            with VideoFile(path) as video:
+                clock = video.info.clock_utc
+        except SourceError:
+            clock = None
+        if clock is None:
+            return named
+        clocks[path] = clock
+    return sorted(named, key=clocks.__getitem__)
 
 
 def _continues(before: Path, path: Path) -> bool:

@@ -6,7 +6,7 @@ finds the same row at the same moment. Rotated recordings come out upright; soun
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
@@ -15,6 +15,7 @@ import av
 from av.video.frame import PictureType
 from av.video.reformatter import ColorRange, Colorspace
 
+from dives.chapters import JoinedVideo
 from dives.partial import PartialFile, writing
 from dives.progress import Meter, Progress
 from realtime.errors import ReeflensError, SourceError
@@ -30,13 +31,17 @@ ENCODER = {"preset": "veryfast", "crf": "23", "g": "30"}
 TELL_FRAMES = 30
 
 
-def copy_for_browsers(video: Path, to: Path, progress: Callable[[Progress], None] = lambda _: None) -> None:
-    """Writes ``video`` as H.264, yuv420p, index first, to ``to``, which appears complete or not at all.
+def copy_for_browsers(
+    videos: Path | Sequence[Path], to: Path, progress: Callable[[Progress], None] = lambda _: None
+) -> None:
+    """Writes ``videos`` as H.264, yuv420p, index first, to ``to``, which appears complete or not at all.
 
-    A recording that breaks off gives a copy up to the break. Raises SourceError when it gives no frame, ResultsError
+    Several are one dive, put end to end as JoinedVideo does, in the size of the first. A recording that breaks off
+    gives a copy up to the break, and of several the others. Raises SourceError when it gives no frame, ResultsError
     when the disk does not take it.
     """
-    with VideoFile(video) as source, PartialFile(to, "") as file:
+    paths = [videos] if isinstance(videos, Path) else videos
+    with VideoFile(paths[0]) if len(paths) == 1 else JoinedVideo(paths) as source, PartialFile(to, "") as file:
         meter = Meter(progress, "copy", source.info, source.info.frames)
         size_hw = _canvas(source.info.size_hw)
         done = 0

@@ -22,13 +22,15 @@ from typing import Any
 
 import dives
 from dives.causes import JobCause, Outcome
-from dives.library import CANCELLED, COPY, COPY_FAILED, COPY_READY, Job, Library, TableError
+from dives.library import CANCELLED, COPY, COPY_FAILED, COPY_READY, COPY_WANTED, Job, Library, TableError
 from dives.run_record import COMPLETE, FAILED, INCOMPLETE
+from realtime.parts import Part
 
 log = logging.getLogger(__name__)
 
 MEMORY_BYTES = 12 << 30  # of address space, most of which is never touched: a job has been seen to ask for 3 GB
 LIMIT_S = 48 * 3600.0
+PROCESSOR_S = int(LIMIT_S) * (os.cpu_count() or 1)
 SILENT_S = 15 * 60.0  # a disk that went to sleep takes seconds, a model that starts on a new GPU minutes
 ATTEMPTS = 3  # a dive that takes the whole server with it is not tried for ever
 CANCEL_S = 10.0  # to write the tables of what is classified
@@ -38,13 +40,15 @@ IDLE_S = 5.0
 @dataclass(frozen=True, slots=True)
 class JobSettings:
     """How jobs run. threads: called when one begins, None for as many as the machine has. memory_bytes: None for no
-    limit, as GPUs need more addresses than there is memory."""
+    limit, as GPUs need more addresses than there is memory. processor_s: over all processors; the system itself ends
+    what takes more, also a decoder that spins after its server was killed."""
 
     model: Path
     provider: str = "auto"
     require_gpu: bool = False
     threads: Callable[[], int | None] = lambda: None
     memory_bytes: int | None = MEMORY_BYTES
+    processor_s: int = PROCESSOR_S
     limit_s: float = LIMIT_S
     silent_s: float = SILENT_S
 
@@ -80,11 +84,11 @@ class JobQueue:
         self._stopping = False
         self._current: _Running | None = None
         self._trouble = ""  # what was told last of a disk that fails
-        self._thread = threading.Thread(target=self._work, name="jobs", daemon=True)
+        self.part = Part("jobs", self._work)  # a job has a watch of its own
 
     def start(self) -> None:
         """Begins to work."""
-        self._thread.start()
+        self.part.start()
 
     def stop(self, timeout: float = 2.0) -> bool:
         """Ends the running job, which goes on at the next start; True when all ended within ``timeout`` seconds."""
@@ -93,9 +97,8 @@ class JobQueue:
             if self._current is not None:
                 self._current.kill()
             self._wake.notify_all()
-        if self._thread.is_alive():
-            self._thread.join(timeout)
-        return not self._thread.is_alive()
+        self.part.join(timeout)
+        return not self.part.is_alive()
 
     def notice(self) -> None:
         """Something was queued."""
@@ -120,8 +123,10 @@ class JobQueue:
                     current.kill()
                     if not self._wake.wait_for(lambda: self._current is not current, timeout):
                         raise TimeoutError(dive_id)
-            elif self._library.dive(dive_id).state == "queued":
+            elif (row := self._library.dive(dive_id)).state == "queued":
                 self._library.end(dive_id, CANCELLED)
+            elif row.overlay == COPY_WANTED:
+                self._library.set_overlay(dive_id, "")
 
     def _work(self) -> None:
         while True:
@@ -135,10 +140,13 @@ class JobQueue:
                 self._current = running = _Running(job, self._settings, self._command, self._library)
             try:
                 self._record(job, running, running.run())
-            except Exception:  # a bug must not end the queue for all that wait
-                log.exception("job on dive %s", job.dive.id)
+            except BaseException as error:  # a bug must not end the queue for all that wait
+                running.kill()
+                log.exception("job on dive %s", job.dive.id, extra={"dive": job.dive.id})
                 reason = "an error of Reeflens itself; its log says more"
                 self._record(job, running, Outcome(FAILED, reason, JobCause.INTERNAL))
+                if not isinstance(error, Exception):
+                    raise
             finally:
                 with self._wake:
                     self._current = None
@@ -178,19 +186,20 @@ class JobQueue:
                     if self._wake.wait_for(lambda: self._stopping, IDLE_S):
                         return  # the next start goes on with this dive, and finds it done
             except Exception:
-                log.exception("the outcome of dive %s cannot be kept", job.dive.id)
+                log.exception("the outcome of dive %s cannot be kept", job.dive.id, extra={"dive": job.dive.id})
                 return
 
     def _keep(self, job: Job, running: _Running, outcome: Outcome) -> None:
         dive_id, state = job.dive.id, outcome.state
-        if job.step == "copy":
+        if job.step != "dive":
             if self._stopping and state != COMPLETE:
                 return
+            stands = self._library.set_copy if job.step == "copy" else self._library.set_overlay
             if state == COMPLETE:
-                self._library.set_copy(dive_id, COPY_READY)
+                stands(dive_id, COPY_READY)
             else:
                 reason, cause = outcome.reason or "stopped on request", outcome.cause or JobCause.STOPPED
-                self._library.set_copy(dive_id, COPY_FAILED, reason, cause)
+                stands(dive_id, COPY_FAILED, reason, cause)
             self._library.refresh(dive_id)
         elif self._stopping and running.killed:
             self._library.put_back(dive_id)
@@ -253,7 +262,8 @@ class _Running:
         if ended is not None:
             return Outcome(*(str(ended.get(name, "")) for name in ("end", "reason", "cause")))
         if tail:
-            log.warning("job on dive %s: %s", self.job.dive.id, "".join(tail).strip()[-2000:])
+            said, dive_id = "".join(tail).strip()[-2000:], self.job.dive.id
+            log.warning("job on dive %s: %s", dive_id, said, extra={"dive": dive_id})
         return self._why or _crash(code, tail)
 
     def cancel(self) -> None:
@@ -307,15 +317,16 @@ class _Running:
     def _line(self, command: Sequence[str]) -> list[str]:
         dive, settings = self.job.dive, self._settings
         line = [*command, self.job.step, str(self._library.folder(dive.id).resolve())]
-        if self.job.step == "dive":
+        if self.job.step != "copy":
             line += ["--model", str(settings.model.resolve()), "--provider", settings.provider]
             line += ["--require-gpu"] if settings.require_gpu else []
             threads = settings.threads()
             line += ["--threads", str(threads)] if threads else []
-            line += ["--anew"] if dive.anew else []
+            line += ["--anew"] if dive.anew and self.job.step == "dive" else []
         else:
             with suppress(OSError):  # the job itself says what is wrong with the disk
                 (self._library.folder(dive.id) / f"{COPY}.partial").unlink(missing_ok=True)
+        line += ["--processor-s", str(settings.processor_s)]
         if settings.memory_bytes:
             line += ["--memory-bytes", str(settings.memory_bytes)]
         return line
@@ -341,6 +352,8 @@ def _crash(code: int, tail: Sequence[str]) -> Outcome:
             name = signal.Signals(-code).name
         except ValueError:
             name = str(-code)
+        if name == "SIGXCPU":
+            return Outcome(FAILED, "it took more time of the processors than a job may have", JobCause.TOO_LONG)
         more = "; the machine may have run out of memory" if name == "SIGKILL" else ""
         return Outcome(FAILED, f"the work was ended by {name}{more}", JobCause.CRASHED)
     text = "".join(tail)

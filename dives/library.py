@@ -45,6 +45,7 @@ log = logging.getLogger(__name__)
 DATABASE, LOCK, DIVES, TRASH = "library.db", "library.lock", "dives", "trash"
 DAMAGED = ".damaged"  # a table that could not be read is kept under its name and this
 FACTS, ORIGINAL, RESULTS, THUMBNAIL, COPY = "dive.json", "original", "results", "thumbnail.jpg", "copy.mp4"
+DIVELOG = "divelog"  # the folder of the dive log that was sent with the recording
 FACTS_VERSION = 1  # of dive.json
 HIDDEN = ".adding-"  # a folder among the dives that is being put together (dives/adding.py)
 CLOCK_S = 4.0  # a disk may write the time of a change to two seconds
@@ -62,6 +63,7 @@ CREATE TABLE dives (
   every_s REAL, playable INTEGER, unplayable TEXT NOT NULL, offset_s REAL NOT NULL, thumbnail INTEGER NOT NULL,
   species TEXT NOT NULL, sightings INTEGER NOT NULL, has_results INTEGER NOT NULL,
   state TEXT NOT NULL, reason TEXT NOT NULL, copy TEXT NOT NULL, copy_reason TEXT NOT NULL,
+  overlay TEXT NOT NULL DEFAULT '', overlay_reason TEXT NOT NULL DEFAULT '', overlay_cause TEXT NOT NULL DEFAULT '',
   cause TEXT NOT NULL DEFAULT '', copy_cause TEXT NOT NULL DEFAULT '', unplayable_cause TEXT NOT NULL DEFAULT '',
   anew INTEGER NOT NULL DEFAULT 0, attempts INTEGER NOT NULL DEFAULT 0, reached INTEGER NOT NULL DEFAULT 0,
   turn INTEGER NOT NULL DEFAULT 0
@@ -85,7 +87,9 @@ class TableError(LibraryError):
 class DiveFacts:
     """dive.json: what people gave. file_name: as they called it, text only; video: our name of it below original/.
 
-    every_s: as for ProcessOptions.
+    more: of a dive in several files those after ``video``, in their order. every_s: as for ProcessOptions. start_utc:
+    when media time 0 was, "" to believe the recording. divelog: our name of the log below divelog/, "" for none;
+    divelog_offset_s: as for DiveLog.
     """
 
     title: str
@@ -93,6 +97,10 @@ class DiveFacts:
     video: str
     added_utc: str
     every_s: float | None
+    more: tuple[str, ...] = ()
+    start_utc: str = ""
+    divelog: str = ""
+    divelog_offset_s: float | None = None
     schema_version: int = FACTS_VERSION
 
 
@@ -102,10 +110,11 @@ class DiveRow:
 
     recorded_utc: when the video began, "" when nobody knows. duration_s, width, height, rate (frames/s), playable: None
     until it was looked at. unplayable: why browsers do not play the original, then ``copy`` is "wanted", "ready" or
-    "failed"; else both are "". offset_s: what a browser's clock shows at media time 0. species: label -> sightings.
-    state: "queued", "running", "cancelled", or as in run.json. attempts: times the work on it was begun without an end
-    or a new row; reached: bytes of its journal then. cause, copy_cause, unplayable_cause: the reason beside it in a
-    word (dives/causes.py, realtime/errors.py), "" where there is none.
+    "failed"; else both are "". overlay: likewise of overlay.mp4, "" while nobody has asked for it. offset_s: what a
+    browser's clock shows at media time 0. species: label -> sightings. state: "queued", "running", "cancelled", or as
+    in run.json. attempts: times the work on it was begun without an end or a new row; reached: bytes of its journal
+    then. cause, copy_cause, unplayable_cause: the reason beside it in a word (dives/causes.py, realtime/errors.py), ""
+    where there is none.
     """
 
     id: str
@@ -136,11 +145,14 @@ class DiveRow:
     cause: str
     copy_cause: str
     unplayable_cause: str
+    overlay: str
+    overlay_reason: str
+    overlay_cause: str
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """The next thing to do. step: "dive" (look at it, classify it) or "copy" (make one that browsers play)."""
+    """The next thing to do. step: "dive" (look at it, classify it), "copy" (make one that browsers play), "overlay"."""
 
     dive: DiveRow
     step: str
@@ -219,8 +231,12 @@ class Library:
         return self.root / DIVES / dive_id
 
     def video(self, dive_id: str) -> Path:
-        """The original. Raises KeyError, and LibraryError when dive.json cannot be read."""
+        """The original, the first of several. Raises KeyError, and LibraryError when dive.json cannot be read."""
         return original_of(self.folder(dive_id))
+
+    def videos(self, dive_id: str) -> list[Path]:
+        """The originals, in order. Raises KeyError, and LibraryError when dive.json cannot be read."""
+        return originals_of(self.folder(dive_id))
 
     # What changes
 
@@ -281,16 +297,24 @@ class Library:
                 return
             if row.copy == COPY_FAILED and seen["copy"] == COPY_WANTED:
                 del seen["copy"], seen["copy_reason"], seen["copy_cause"]  # it stays failed until somebody asks again
+            if row.overlay in (COPY_WANTED, COPY_FAILED) and not seen["overlay"]:
+                del seen["overlay"]  # likewise
             self._set(dive_id, **seen)
 
     # The queue
+
+    def waiting(self) -> int:
+        """How many dives are queued, or want a copy."""
+        return len(self._rows("WHERE state = ? OR (copy = ? AND state != ?)", QUEUED, COPY_WANTED, FAILED))
 
     def next_job(self) -> Job | None:
         """What to work on now, oldest first, dives before copies; None when there is nothing."""
         if waiting := self._rows("WHERE state = ? ORDER BY turn, id LIMIT 1", QUEUED):
             return Job(waiting[0], "dive")
-        wanting = self._rows("WHERE copy = ? AND state != ? ORDER BY turn, id LIMIT 1", COPY_WANTED, FAILED)
-        return Job(wanting[0], "copy") if wanting else None
+        for step in ("copy", "overlay"):
+            if wanting := self._rows(f"WHERE {step} = ? AND state != ? ORDER BY turn, id LIMIT 1", COPY_WANTED, FAILED):
+                return Job(wanting[0], step)
+        return None
 
     def begin(self, dive_id: str) -> None:
         """The work on a dive begins. What was classified since it last began makes this a first attempt again."""
@@ -324,6 +348,10 @@ class Library:
     def set_copy(self, dive_id: str, state: str, reason: str = "", cause: str = "") -> None:
         """How the copy for browsers stands."""
         self._set(dive_id, copy=state, copy_reason=reason, copy_cause=cause)
+
+    def set_overlay(self, dive_id: str, state: str, reason: str = "", cause: str = "") -> None:
+        """How overlay.mp4 stands."""
+        self._set(dive_id, overlay=state, overlay_reason=reason, overlay_cause=cause)
 
     # Inside
 
@@ -415,9 +443,11 @@ def read_facts(folder: Path) -> DiveFacts:
         raw = json.loads((folder / FACTS).read_text(encoding="utf-8"))
         if raw.get("schema_version") != FACTS_VERSION:
             raise LibraryError(f"{folder / FACTS}: of another version of Reeflens ({raw.get('schema_version')})")
-        facts = DiveFacts(**{name: raw[name] for name in DiveFacts.__dataclass_fields__})
-        if Path(facts.video).name != facts.video or facts.video in ("", ".", ".."):
-            raise ValueError(f"video: {facts.video!r} is no file name")
+        known = {name: raw[name] for name in DiveFacts.__dataclass_fields__ if name in raw}
+        facts = DiveFacts(**known | {"more": tuple(raw.get("more", ()))})
+        for name in (facts.video, *facts.more, *filter(None, [facts.divelog])):
+            if Path(name).name != name or name in ("", ".", ".."):
+                raise ValueError(f"{name!r} is no file name")
         return facts
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise LibraryError(f"{folder / FACTS}: cannot be read ({error})") from error
@@ -429,8 +459,14 @@ def write_facts(folder: Path, facts: DiveFacts) -> None:
 
 
 def original_of(folder: Path) -> Path:
-    """The original video of a dive's folder. Raises LibraryError."""
-    return folder / ORIGINAL / read_facts(folder).video
+    """The original video of a dive's folder, the first of several. Raises LibraryError."""
+    return originals_of(folder)[0]
+
+
+def originals_of(folder: Path) -> list[Path]:
+    """The original videos of a dive's folder, in order. Raises LibraryError."""
+    facts = read_facts(folder)
+    return [folder / ORIGINAL / name for name in (facts.video, *facts.more)]
 
 
 def new_id() -> str:
@@ -521,7 +557,7 @@ def _summary(folder: Path) -> dict[str, Any]:
     """What a dive's folder says of itself, as columns."""
     facts, probe, run = read_facts(folder), read_probe(folder), read_run(folder / RESULTS)
     species = _species(folder / RESULTS)
-    video = folder / ORIGINAL / facts.video
+    videos = [video for video in originals_of(folder) if video.exists()]
     unplayable = probe.unplayable if probe else ""
     copy = "" if not unplayable else COPY_READY if (folder / COPY).exists() else COPY_WANTED
     return {
@@ -529,9 +565,11 @@ def _summary(folder: Path) -> dict[str, Any]:
         "file_name": facts.file_name,
         "added_utc": facts.added_utc,
         "every_s": facts.every_s,
-        "recorded_utc": (run or {}).get("time", {}).get("start_utc", "") or (probe.start_utc if probe else ""),
+        "recorded_utc": (run or {}).get("time", {}).get("start_utc", "")
+        or facts.start_utc
+        or (probe.start_utc if probe else ""),
         "duration_s": probe.duration_s if probe else None,
-        "bytes": video.stat().st_size if video.exists() else 0,
+        "bytes": sum(video.stat().st_size for video in videos),
         "width": probe.size_hw[1] if probe else None,
         "height": probe.size_hw[0] if probe else None,
         "rate": probe.rate if probe else None,
@@ -546,6 +584,7 @@ def _summary(folder: Path) -> dict[str, Any]:
         "copy": copy,
         "copy_reason": "",
         "copy_cause": "",
+        "overlay": COPY_READY if (folder / RESULTS / "overlay.mp4").exists() else "",
     }
 
 

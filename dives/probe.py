@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import av
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dives.causes import Unplayable
+from dives.chapters import JoinedVideo
 from dives.partial import PartialFile, write_whole
 from realtime.errors import Cause, SourceError
 from realtime.frames import iso_utc
@@ -80,6 +82,27 @@ def probe_video(path: Path, name: str) -> Probe:
             unplayable=unplayable,
             unplayable_cause=cause,
         )
+
+
+def probe_joined(paths: Sequence[Path], name: str) -> Probe:
+    """Looks at the files of one dive, in their order: the first that can be read stands for all but the length.
+
+    Raises SourceError when none can, or when they cannot be put end to end.
+    """
+    with JoinedVideo(paths, name=name) as joined:
+        info = joined.info
+        first = next(chapter.path for chapter in joined.chapters if not chapter.problem)
+    found = probe_video(first, name)
+    if info.duration_s is not None and info.duration_s > MAX_DURATION_S:
+        raise SourceError(name, f"together they announce more than {MAX_DURATION_S / 86_400:.0f} days")
+    return replace(
+        found,
+        duration_s=info.duration_s,
+        start_utc=iso_utc(info.start_utc),
+        offset_s=0.0,
+        unplayable=f"it is in {len(paths)} files",
+        unplayable_cause=Unplayable.PARTS,
+    )
 
 
 def write_probe(folder: Path, probe: Probe) -> None:

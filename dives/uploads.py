@@ -1,6 +1,6 @@
 """Uploads that survive: a reload of the page, a lost network, a killed server. One folder per upload below uploads/.
 
-    begin -> append at an offset, as often as it takes -> finish
+    begin -> append at an offset, as often as it takes -> finish, alone or several as one dive
 
 The file's own size is the offset: what is there was written, and what was acknowledged is on the disk. Names come from
 people and stay text; what things are called on the disk is ours.
@@ -15,13 +15,16 @@ import re
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
+from datetime import datetime
+from itertools import count
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from dives.library import (
+    DIVELOG,
     FACTS,
     ORIGINAL,
     DiveFacts,
@@ -35,10 +38,13 @@ from dives.library import (
 )
 from dives.partial import sync_names, write_whole
 from realtime.errors import LibraryError, ReeflensError, ResultsError
+from realtime.frames import iso_utc
+from realtime.sources import natural_order
 
 log = logging.getLogger(__name__)
 
 UPLOADS, UPLOAD, DATA = "uploads", "upload.json", "data.part"
+OTHERS = "others.json"  # of an upload that becomes a dive: id of another upload -> its place in the dive's folder
 MAX_NAME = 255  # characters of a file's name that are kept
 KEPT_S = 7 * 24 * 3600.0  # an upload that nobody touched for a week is given up
 CLOCK_SET_S = 3600.0  # no clock goes wrong by so much on its own between two uploads; summer time does not move it
@@ -50,6 +56,7 @@ SUFFIXES = frozenset(
         *("insv", "lrv", "mxf", "dv", "ogv", "h264", "h265", "hevc", "mjpeg", "gif"),
     )
 )
+LOG_SUFFIXES = frozenset(("xml", "ssrf", "uddf", "csv"))
 _DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)", re.IGNORECASE)  # names that Windows keeps for itself
 
 
@@ -81,6 +88,21 @@ class Upload:
     every_s: float | None
     begun_utc: str
     offset: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class With:
+    """What belongs to an upload that becomes a dive.
+
+    more: ids of uploads that are files of the same dive, in any order. divelog: id of the one that is its dive log;
+    divelog_offset_s: seconds by which the log's clock is ahead of the camera's. start_utc: when the dive's first
+    picture was taken; None to believe the recording.
+    """
+
+    more: tuple[str, ...] = ()
+    divelog: str = ""
+    divelog_offset_s: float | None = None
+    start_utc: datetime | None = None
 
 
 class Uploads:
@@ -203,29 +225,44 @@ class Uploads:
             with self._guard:
                 self._writing.discard(upload_id)
 
-    def finish(self, upload_id: str) -> DiveRow:
+    def finish(self, upload_id: str, with_: With | None = None) -> DiveRow:
         """A whole upload becomes a dive, which is queued. Safe to repeat: an answer that was lost costs nothing.
 
-        Raises UploadError "offset" while bytes are missing, "gone" for an id that is neither upload nor dive.
+        with_: what belongs to it. Raises UploadError "offset" while bytes are missing of any, "gone" for an id that is
+        neither upload nor dive, ValueError when the same upload is named twice or the start has no zone.
         """
+        with_ = with_ or With()
         try:
             return self._library.dive(upload_id)
         except KeyError:
             pass
+        ids = [upload_id, *with_.more, *([with_.divelog] if with_.divelog else [])]
+        if len(set(ids)) < len(ids):
+            raise ValueError("more, divelog: expected each upload once")
+        if with_.start_utc is not None and with_.start_utc.tzinfo is None:
+            raise ValueError("start_utc: expected a time with its zone")
         folder = self._folder(upload_id)
         try:
             if self._library.folder(upload_id).exists():  # moved, and then there was no room in the table
                 return self._library.adopt(folder, upload_id)
-            upload = self.get(upload_id)
-            if upload.offset != upload.size:
-                raise UploadError(
-                    "offset", f"{upload.offset} of {upload.size} bytes are here; send the rest", offset=upload.offset
-                )
             with self._guard:
-                if upload_id in self._writing:
+                if (folder / FACTS).exists():  # begun, and then there was no room on the disk
+                    return self._adopt(folder)
+                if self._writing.intersection(ids):
                     raise UploadError("busy", "another page is sending this file")
+                uploads = [self.get(one) for one in ids]
+                for upload in uploads:
+                    if upload.offset != upload.size:
+                        raise UploadError(
+                            "offset",
+                            f"{upload.offset} of {upload.size} bytes are here; send the rest of {upload.name}",
+                            offset=upload.offset,
+                        )
                 (folder / ORIGINAL).mkdir(exist_ok=True)
-                write_facts(folder, _facts(upload))
+                facts, others = _facts(uploads, with_)
+                if others:
+                    write_whole(folder / OTHERS, json.dumps(others))
+                write_facts(folder, facts)
                 return self._adopt(folder)
         except (OSError, ResultsError, TableError) as error:
             raise UploadError("full", f"all of it is here, and the library cannot take it ({_words(error)})") from error
@@ -264,6 +301,16 @@ class Uploads:
 
     def _adopt(self, folder: Path) -> DiveRow:
         """From here on it is a dive; every step can be taken again after a crash."""
+        others = json.loads((folder / OTHERS).read_text(encoding="utf-8")) if (folder / OTHERS).exists() else {}
+        for upload_id, place in others.items():
+            if (self._root / upload_id / DATA).exists():
+                (folder / place).parent.mkdir(exist_ok=True)
+                (self._root / upload_id / DATA).replace(folder / place)
+            shutil.rmtree(self._root / upload_id, ignore_errors=True)
+        if others:
+            sync_names(folder / ORIGINAL)
+            sync_names(folder)
+            (folder / OTHERS).unlink()
         if (folder / DATA).exists():
             facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
             (folder / DATA).replace(folder / ORIGINAL / facts["video"])
@@ -339,14 +386,41 @@ def title_of(name: str) -> str:
     return clean_title(stem.replace("_", " ")) or "Dive"
 
 
-def _facts(upload: Upload) -> DiveFacts:
-    return DiveFacts(
-        title=title_of(upload.name),
-        file_name=upload.name,
-        video=video_name(upload.name),
+def log_name(name: str) -> str:
+    """Our name for a dive log, as of a video."""
+    suffix = name.rpartition(".")[2].lower()
+    return f"{video_name(name).rpartition('.')[0]}.{suffix if suffix in LOG_SUFFIXES else 'log'}"
+
+
+def _facts(uploads: Sequence[Upload], with_: With) -> tuple[DiveFacts, dict[str, str]]:
+    """dive.json of the first of ``uploads``, and where the others go. Files of one dive never share a name."""
+    videos = uploads[: 1 + len(with_.more)]
+    names: list[str] = []
+    for upload in videos:
+        name = video_name(upload.name)
+        stem, _, suffix = name.rpartition(".")
+        taken = {other.casefold() for other in names}
+        numbers = count(2)
+        while name.casefold() in taken:
+            name = f"{stem}-{next(numbers)}.{suffix}"
+        names.append(name)
+    places = {upload.id: f"{ORIGINAL}/{name}" for upload, name in zip(videos[1:], names[1:], strict=True)}
+    log = uploads[-1] if with_.divelog else None
+    if log is not None:
+        places[log.id] = f"{DIVELOG}/{log_name(log.name)}"
+    first = min((upload.name for upload in videos), key=natural_order)
+    facts = DiveFacts(
+        title=title_of(first),
+        file_name=first,
+        video=names[0],
+        more=tuple(names[1:]),
         added_utc=now_utc(),
-        every_s=upload.every_s,
+        every_s=uploads[0].every_s,
+        start_utc=iso_utc(with_.start_utc) if with_.start_utc is not None else "",
+        divelog=log_name(log.name) if log is not None else "",
+        divelog_offset_s=with_.divelog_offset_s,
     )
+    return facts, places
 
 
 def _size(count: int) -> str:

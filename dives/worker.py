@@ -2,6 +2,7 @@
 
     python -m dives.worker dive FOLDER --model M …      look at it, classify it, make its track
     python -m dives.worker copy FOLDER                  make the copy that browsers play
+    python -m dives.worker overlay FOLDER --model M …   make overlay.mp4
 
 stdout carries one JSON object per line: {"phase", "done", "total", "rate"} while it works, {"seen": true} when the
 folder shows something new, and at last {"end": state, "reason": text, "cause": word}. It ends at once when its stdin
@@ -18,20 +19,27 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from dives.causes import JobCause, Outcome
+from dives.chapters import in_order
 from dives.copying import copy_for_browsers
-from dives.library import COPY, ORIGINAL, RESULTS, THUMBNAIL, read_facts
+from dives.divelog import DiveLog
+from dives.library import COPY, DIVELOG, ORIGINAL, RESULTS, THUMBNAIL, originals_of, read_facts, write_facts
 from dives.locking import lock
-from dives.probe import probe_video, read_probe, write_probe, write_thumbnail
-from dives.process import ProcessOptions, process
+from dives.partial import write_whole
+from dives.probe import probe_joined, probe_video, read_probe, write_probe, write_thumbnail
+from dives.process import DiveRun, ProcessOptions, process
 from dives.progress import Progress
+from dives.recorded import parts_of
 from dives.run_record import COMPLETE, FAILED, INCOMPLETE, read_run
+from dives.run_record import NAME as RECORD
 from dives.track import write_track
 from realtime.engine import Engine
-from realtime.errors import ReeflensError, SourceError
+from realtime.errors import DiveLogError, ReeflensError, SourceError
 
 LOCK = "worker.lock"
 TELL_S = 0.25
@@ -42,23 +50,24 @@ THUMBNAIL_AT = 0.1  # of the length: the first frames show the boat
 def main() -> None:
     """Does what the command line says and prints how it goes."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("step", choices=["dive", "copy"])
+    parser.add_argument("step", choices=["dive", "copy", "overlay"])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--model", type=Path)
     parser.add_argument("--provider", default="auto")
     parser.add_argument("--require-gpu", action="store_true")
     parser.add_argument("--threads", type=int)
     parser.add_argument("--memory-bytes", type=int)
+    parser.add_argument("--processor-s", type=int)
     parser.add_argument("--anew", action="store_true")
     given = parser.parse_args()
     threading.Thread(target=_end_with_stdin, name="stdin", daemon=True).start()
     signal.signal(signal.SIGTERM, _interrupt)
-    _be_modest(given.memory_bytes)
+    _be_modest(given.memory_bytes, given.processor_s)
     tell = _Teller()
     try:
         with (given.folder / LOCK).open("ab") as held:
             lock(held, wait=True)  # one that was told to end may still be ending
-            ended = _dive(given, tell) if given.step == "dive" else _copy(given.folder, tell)
+            ended = {"dive": _dive, "copy": _copy, "overlay": _overlay}[given.step](given, tell)
     except KeyboardInterrupt:
         ended = Outcome(INCOMPLETE, "stopped on request", JobCause.STOPPED)
     except MemoryError:
@@ -70,33 +79,92 @@ def main() -> None:
 
 def _dive(given: argparse.Namespace, tell: _Teller) -> Outcome:
     folder: Path = given.folder
-    facts = read_facts(folder)
-    video, results = folder / ORIGINAL / facts.video, folder / RESULTS
-    probe = read_probe(folder)
-    if probe is None:
-        probe = probe_video(video, facts.file_name)
-        write_probe(folder, probe)
-        with suppress(SourceError):
-            write_thumbnail(video, THUMBNAIL_AT * (probe.duration_s or 0.0), folder / THUMBNAIL)
+    results = folder / RESULTS
+    if read_probe(folder) is None:
+        _look(folder)
         tell({"seen": True})
-    with Engine.open(
-        given.model, provider=given.provider, require_gpu=given.require_gpu, threads=given.threads, recorded=True
-    ) as engine:
-        options = ProcessOptions(every_s=facts.every_s, resume=not given.anew)
-        run = process(video, results, engine, options, tell.progress)
+    unfit: DiveLogError | None = None
+    with _engine(given) as engine:
+        try:
+            run = _process(folder, engine, tell, resume=not given.anew)
+        except DiveLogError as error:  # known before anything is touched; what was seen is worth having without it
+            unfit = error
+            run = _process(folder, engine, tell, resume=not given.anew, logged=False)
         labels = engine.contract.labels
     write_track(results, folder, labels)
     if run.sightings:
         best = max(run.sightings, key=lambda sighting: sighting.peak_probability)
         with suppress(SourceError):
-            write_thumbnail(video, best.peak_s, folder / THUMBNAIL)
+            write_thumbnail(*_file_at(folder, best.peak_s), folder / THUMBNAIL)
+    if run.error is None and unfit is not None:
+        return Outcome(run.state, _plainly(unfit, folder), JobCause.DIVELOG)
     reason = run.error.reason if isinstance(run.error, SourceError) else str(run.error or "")
     return Outcome(run.state, reason, _cause(run.error))
 
 
-def _copy(folder: Path, tell: _Teller) -> Outcome:
-    facts = read_facts(folder)
-    copy_for_browsers(folder / ORIGINAL / facts.video, folder / COPY, tell.progress)
+def _look(folder: Path) -> None:
+    """Finds out what the recording is, and of several files their order."""
+    facts, videos = read_facts(folder), originals_of(folder)
+    if facts.more:
+        videos = in_order(videos)
+        first, *more = (video.name for video in videos)
+        write_facts(folder, replace(facts, video=first, more=tuple(more)))
+        probe = probe_joined(videos, facts.file_name)
+    else:
+        probe = probe_video(videos[0], facts.file_name)
+    write_probe(folder, probe)
+    with suppress(SourceError):
+        write_thumbnail(videos[0], THUMBNAIL_AT * (probe.duration_s or 0.0), folder / THUMBNAIL)
+
+
+def _process(
+    folder: Path, engine: Engine, tell: _Teller, *, resume: bool, logged: bool = True, overlay: bool = False
+) -> DiveRun:
+    facts, videos = read_facts(folder), originals_of(folder)
+    options = ProcessOptions(
+        every_s=facts.every_s,
+        overlay=overlay,
+        start_utc=datetime.fromisoformat(facts.start_utc) if facts.start_utc else None,
+        resume=resume,
+        divelog=DiveLog.read(folder / DIVELOG / facts.divelog, offset_s=facts.divelog_offset_s)
+        if facts.divelog and logged
+        else None,
+    )
+    return process(videos if facts.more else videos[0], folder / RESULTS, engine, options, tell.progress)
+
+
+def _file_at(folder: Path, media_s: float) -> tuple[Path, float]:
+    """Which original shows a moment of the dive, and when in it."""
+    parts = parts_of(read_run(folder / RESULTS))
+    if len(parts) < 2:
+        return originals_of(folder)[0], media_s
+    part = max((part for part in parts if part.offset_s <= media_s), key=lambda part: part.offset_s, default=parts[0])
+    return folder / ORIGINAL / part.name, media_s - part.offset_s
+
+
+def _overlay(given: argparse.Namespace, tell: _Teller) -> Outcome:
+    """Nothing is classified again: what is in the results is drawn over the recording."""
+    record = given.folder / RESULTS / RECORD
+    run, before = read_run(record.parent), record.read_text(encoding="utf-8")
+    logged = bool(run and run.get("divelog"))  # or the log did not fit
+    try:
+        with _engine(given) as engine:
+            _process(given.folder, engine, tell, resume=True, logged=logged, overlay=True)
+    except BaseException:
+        write_whole(record, before)  # what is stopped here is the drawing, not the dive
+        raise
+    return Outcome(COMPLETE)
+
+
+def _engine(given: argparse.Namespace) -> Engine:
+    return Engine.open(
+        given.model, provider=given.provider, require_gpu=given.require_gpu, threads=given.threads, recorded=True
+    )
+
+
+def _copy(given: argparse.Namespace, tell: _Teller) -> Outcome:
+    folder: Path = given.folder
+    copy_for_browsers(originals_of(folder), folder / COPY, tell.progress)
     run = read_run(folder / RESULTS)
     if run is not None and not (folder / "track.json").exists():
         write_track(folder / RESULTS, folder, run["model"]["labels"])
@@ -140,7 +208,7 @@ def _interrupt(number: int, frame: object) -> None:
     raise KeyboardInterrupt
 
 
-def _be_modest(memory_bytes: int | None) -> None:
+def _be_modest(memory_bytes: int | None, processor_s: int | None) -> None:
     if sys.platform == "win32":
         return
     with suppress(OSError):
@@ -148,9 +216,10 @@ def _be_modest(memory_bytes: int | None) -> None:
     import resource
 
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash would write gigabytes beside the library
-    if memory_bytes:
-        with suppress(ValueError, OSError):  # an outer limit may be lower already
-            resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+    for kind, limit in ((resource.RLIMIT_AS, memory_bytes), (resource.RLIMIT_CPU, processor_s)):
+        if limit:
+            with suppress(ValueError, OSError):  # an outer limit may be lower already
+                resource.setrlimit(kind, (limit, limit + 1))  # the second is of the processor's, and is SIGKILL
 
 
 def _cause(error: Exception | None) -> str:

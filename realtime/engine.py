@@ -12,10 +12,8 @@ import logging
 import tempfile
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from functools import partial
+from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from types import TracebackType
@@ -29,7 +27,6 @@ from realtime.binding import BoundRuns
 from realtime.contract import METADATA_KEY, ModelContract
 from realtime.cores import cores, side_by_side
 from realtime.errors import ContractError, ProviderError
-from realtime.frames import iso_utc
 from realtime.precisions import model_files, suited
 from realtime.providers import CPU, CUDA, REQUESTS, provider_options, usable
 
@@ -73,8 +70,10 @@ class ProviderReport:
 class Engine:
     """A loaded model. ``run`` may be called from several threads at once; use as a context manager.
 
-    at_once: how many such threads get the most out of it. provider: where it runs now. on_moved: an attribute to set;
-    told of another provider, on the thread whose run found that the one before is lost.
+    A GPU that is lost in mid-run (it runs not even the probe frame any more) is replaced by the CPU once, loudly, where
+    ``cpu_instead`` allows that: ``provider`` says so from then on, and ``on_fallback``, an attribute to set, is called
+    on the thread that ran. Else ``lost`` says why, until a run succeeds. at_once: how many threads get the most out of
+    it.
     """
 
     def __init__(
@@ -84,20 +83,23 @@ class Engine:
         contract: ModelContract,
         provider: ProviderReport,
         *,
+        cpu_instead: bool = False,
+        threads: int | None = None,
         at_once: int = 1,
         bound: BoundRuns | None = None,
-        spare: Callable[[], tuple[Any, ModelContract, ProviderReport]] | None = None,
     ) -> None:
         self.path = path
         self.contract = contract
         self.provider = provider
         self.at_once = at_once
-        self.on_moved: Callable[[ProviderReport], None] = _ignore
         self.sha256 = _sha256(path)
-        self._runs: Any = bound or _PlainRuns(session)
-        self._spare = spare  # starts the same on the CPU; None where it is there already, or may not go there
-        self._mending = threading.Lock()
-        self._stumbled = False  # a run failed once and then went well, which is told once
+        self.lost = ""
+        self.on_fallback: Callable[[], object] = lambda: None
+        self._session = session
+        self._bound = bound
+        self._cpu_instead = cpu_instead
+        self._threads = threads
+        self._falling_back = threading.Lock()
 
     @classmethod
     def open(
@@ -148,18 +150,18 @@ class Engine:
         if recorded and report.is_gpu:
             at_once, threads = GPU_AT_ONCE, max(1, (in_all or 1) // GPU_AT_ONCE)
         bound = _bound(session, contract, report) if (report.is_gpu if bind is None else bind) else None
-        # With the same file, though another may suit a CPU better: one dive is of one model.
-        spare = partial(_start, chosen, [], provider, "", threads) if provider == "auto" and not require_gpu else None
+        allowed = provider == "auto" and not require_gpu
         return cls(
-            chosen, session, contract, report, at_once=at_once, bound=bound, spare=spare if report.is_gpu else None
+            chosen, session, contract, report, cpu_instead=allowed, threads=threads, at_once=at_once, bound=bound
         )
 
     def run(self, frames: NDArray[np.uint8], explain: NDArray[np.int64] | None = None) -> Prediction:
         """Classifies and explains uint8 [N, S, S, 3] RGB frames, N >= 1.
 
         explain: int64 [N], the class each map is for, -1 (the default) for the most probable one.
-        A run that fails is tried once more, then, if it was on a GPU and may go there, on the CPU, as all runs from
-        then on. Raises ValueError for other shapes, dtypes or class numbers, and ProviderError when it fails for good.
+        A GPU on which a run failed, and which is not lost, gets a second try. Raises ValueError for other shapes,
+        dtypes or class numbers, ProviderError when the GPU is lost, and whatever onnxruntime raises for frames that it
+        cannot run.
         """
         size = self.contract.input_size
         if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[1:] != (size, size, 3) or not len(frames):
@@ -170,8 +172,43 @@ class Engine:
             raise ValueError(f"explain: expected int64 [{len(frames)}], received {explain.dtype} {explain.shape}")
         elif explain.min() < -1 or explain.max() >= len(self.contract.labels):
             raise ValueError(f"explain: expected -1 to {len(self.contract.labels) - 1}, received {explain.tolist()}")
-        wanted = explain.astype(np.int64, copy=False)
-        return Prediction(*self._answers({"frames": np.ascontiguousarray(frames), "explain": wanted}))
+        feed = {"frames": np.ascontiguousarray(frames), "explain": explain.astype(np.int64, copy=False)}
+        session = self._session
+        try:
+            prediction = self._run(feed)
+        except Exception as error:  # onnxruntime has a dozen unrelated classes
+            if not self._replaced(session, error) and not self.provider.is_gpu:
+                raise
+            return self._run(feed)
+        self.lost = ""
+        return prediction
+
+    def _run(self, feed: dict[str, NDArray[Any]]) -> Prediction:
+        session, bound = self._session, self._bound  # in this order: who replaces them sets the memory first
+        return Prediction(*(bound.run(feed) if bound else session.run(OUTPUTS, feed)))
+
+    def _replaced(self, session: Any, error: Exception) -> bool:
+        """Whether another session took the place of one that failed. Raises ProviderError when none may."""
+        with self._falling_back:
+            if self._session is not session:
+                return True
+            if not self.provider.is_gpu or _runs(session, self.contract):
+                return False
+            why = _reason(error)
+            if not self._cpu_instead:
+                if not self.lost:
+                    log.error("the GPU is lost: %s", why)
+                self.lost = f"the GPU is lost ({why}); start again when it is back"
+                raise ProviderError(self.lost) from error
+            before = self.provider
+            note = f"the GPU was lost while it ran ({why}); start again when it is back"
+            log.error("%s is lost, and the CPU takes its place, slower: %s", before.name, why)
+            # With the same file, though another may suit a CPU better: one dive is of one model.
+            replacement, _, report = _start(self.path, [], before.requested, note, self._threads)
+            self._bound = None
+            self._session, self.provider = replacement, report
+        self.on_fallback()
+        return True
 
     def warm_up(self, frames: int) -> None:
         """Runs so many frames at once, so that the first real batch finds its memory taken and its kernels chosen."""
@@ -180,41 +217,7 @@ class Engine:
 
     def close(self) -> None:
         """Frees the session; ``run`` must not be called afterwards."""
-        self._runs = self._spare = None
-
-    def _answers(self, feed: Mapping[str, NDArray[Any]]) -> list[NDArray[np.float32]]:
-        runs = self._runs
-        try:
-            return runs.run(feed)  # type: ignore[no-any-return]
-        except Exception as error:  # onnxruntime raises a dozen unrelated classes for a device that fails
-            first = _reason(error)
-        with self._mending:  # whose run failed beside another's finds here what came of that
-            if self._runs is runs:
-                try:
-                    answers: list[NDArray[np.float32]] = runs.run(feed)
-                except Exception as error:  # as above
-                    self._move(error)
-                else:
-                    if not self._stumbled:
-                        log.warning("a run on %s failed (%s) and went well when tried again", self.provider.name, first)
-                    self._stumbled = True
-                    return answers
-        return self._answers(feed)  # once: what it moved to has no spare
-
-    def _move(self, error: Exception) -> None:
-        """To the CPU where that is allowed, else raises ProviderError."""
-        lost, reason = self.provider.name, _reason(error)
-        if self._spare is None:
-            raise ProviderError(f"the model failed on {lost}, at the second try, too ({reason})") from error
-        try:
-            session, _, report = self._spare()
-        except ContractError as other:
-            raise ProviderError(f"the model failed on {lost} ({reason}), and then on the CPU: {other}") from error
-        note = f"{lost} failed at {iso_utc(datetime.now(UTC))} ({reason}); the model runs on the CPU since"
-        log.warning("%s", note)
-        self.provider = replace(report, note=note)
-        self._runs, self._spare = _PlainRuns(session), None
-        self.on_moved(self.provider)
+        self._session = self._bound = None
 
     def __enter__(self) -> Self:
         return self
@@ -223,20 +226,6 @@ class Engine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-class _PlainRuns:
-    """Runs of a session, each on memory of its own."""
-
-    def __init__(self, session: Any) -> None:
-        self._session = session
-
-    def run(self, feed: Mapping[str, NDArray[Any]]) -> list[NDArray[np.float32]]:
-        return self._session.run(OUTPUTS, feed)  # type: ignore[no-any-return]
-
-
-def _ignore(provider: ProviderReport) -> None:
-    pass
 
 
 def _reason(error: BaseException) -> str:
@@ -360,6 +349,15 @@ def _check_graph(session: Any, contract: ModelContract) -> None:
                 )
             if isinstance(arg.shape[0], int):
                 raise ContractError(f"{kind} {name!r}: the batch is fixed at {arg.shape[0]}, expected any N")
+
+
+def _runs(session: Any, contract: ModelContract) -> bool:
+    """Whether it runs the probe frame: what failed was another frame then, or too many of them at once."""
+    try:
+        session.run(OUTPUTS, _first_feed(contract))
+    except Exception:
+        return False
+    return True
 
 
 def _probe(session: Any, contract: ModelContract, requested: str, note: str) -> ProviderReport:

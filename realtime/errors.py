@@ -11,7 +11,8 @@ ReeflensError           one sentence for the user; the command exits with 1
 ├── ResultsError        results cannot be written or continued
 ├── LibraryError        a library of dives cannot be opened, or something in it cannot be read
 ├── DiveLogError        a dive log cannot be read, or is of another time
-└── SettingsError       a setting is unknown or contradictory
+├── SettingsError       a setting is unknown or contradictory
+└── HungError           a part of the program hangs and only a new process helps
 """
 
 from enum import StrEnum
@@ -44,6 +45,7 @@ class Cause(StrEnum):
     GONE = "gone"  # the connection broke
     CUT_OFF = "cut-off"  # a file breaks off before its end
     NO_PICTURES = "no-pictures"  # a folder has none that can be read
+    ENGINE = "engine"  # its frames come, and the model hangs or fails
 
 
 class SourceError(ReeflensError):
@@ -91,3 +93,7 @@ class DiveLogError(ReeflensError):
 
 class SettingsError(ReeflensError):
     """A setting is unknown, of the wrong kind, or contradicts another."""
+
+
+class HungError(ReeflensError):
+    """A part of the program hangs, and nothing within the process can help it."""

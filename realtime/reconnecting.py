@@ -69,14 +69,15 @@ class Health:
 
     state: "connecting", "live", "stalled", "retrying", "ended", "failed" or "stopped". cause, reason: why, as a word of
     realtime.errors.Cause and as a sentence; empty while all is well. reconnects: times it came back by a new
-    connection. stalls: times it fell silent. late: frames let go by undecoded, or overtaken on the way out of its
-    thread. damaged: what could not be decoded.
+    connection. retries: times a connection failed or was lost, and another is due. stalls: times it fell silent. late:
+    frames let go by undecoded, or overtaken on the way out of its thread. damaged: what could not be decoded.
     """
 
     state: str = "connecting"
     cause: str = ""
     reason: str = ""
     reconnects: int = 0
+    retries: int = 0
     stalls: int = 0
     late: int = 0
     damaged: int = 0
@@ -178,7 +179,11 @@ class Reconnection:
         self._failures += 1
         self._connected = self._answered = False
         self._retry_s = None if pause_s == 0.0 else now_s + pause_s
-        self._enter("retrying", cause, reason)
+        self._enter("retrying", cause, reason, retries=self.health.retries + 1)
+
+    def crowded(self) -> None:
+        """A connection is due, and cannot be made while so many before it still hang."""
+        self._enter("retrying", Cause.TIMEOUT, "its driver hangs in connections before; only a new start may help")
 
     def end(self, state: str, reason: str = "") -> None:
         """It is over: "ended", "failed" or "stopped". Only the first call counts."""
@@ -341,7 +346,10 @@ class Reconnecting:
         if action is Action.ABANDON:
             self._leave()
             return None  # so that the change is told before the next connection is made
-        if action is Action.CONNECT and not self._crowded():
+        crowded = action is Action.CONNECT and self._crowded()
+        if crowded:
+            self._machine.crowded()
+        if action is Action.CONNECT and not crowded:
             self._machine.connecting(self._clock())
             self._attempt = _Attempt(self.name, self._open_source, self._wake)
         attempt = self._attempt
@@ -402,12 +410,13 @@ class Reconnecting:
         if (before.state, before.cause, before.reason) == (now.state, now.cause, now.reason):
             return
         self._told = now
+        about = {"source": self.name}
         if now.state in ("retrying", "stalled"):
-            log.warning("source %s is %s: %s", self.name, now.state, now.reason)
+            log.warning("source %s is %s: %s", self.name, now.state, now.reason, extra=about)
         elif now.state == "live" and before.state != "connecting":
-            log.warning("source %s is live again", self.name)
+            log.warning("source %s is live again", self.name, extra=about)
         else:
-            log.info("source %s is %s", self.name, now.state)
+            log.info("source %s is %s", self.name, now.state, extra=about)
         self._on_change(now)
 
 

@@ -366,7 +366,8 @@ class Paced(_Closing):
     open_source: opens the source; called again for every round when ``loop`` is set. Frame numbers and media time go on
     over the rounds. A reader that falls behind by more than a second is not chased: the schedule moves. A recording
     that breaks off is played up to there, round after round. damaged: breaks, and packets that did not decode, over all
-    rounds. Raises what ``open_source`` raises, from the constructor or, in a later round, from the iterator.
+    rounds. resting: it waits for the time of the next frame. Raises what ``open_source`` raises, from the constructor
+    or, in a later round, from the iterator.
     """
 
     LATE_S = 1.0
@@ -380,6 +381,7 @@ class Paced(_Closing):
         self._stop = threading.Event()
         self._started = False
         self.damaged = 0
+        self.resting = False
         self._current = open_source()
         self.name = self._current.name
         self.info = self._current.info
@@ -401,8 +403,10 @@ class Paced(_Closing):
                         wait_s = due_zero_s + media_s - self._clock()
                         if wait_s < -self.LATE_S:
                             due_zero_s -= wait_s
+                        self.resting = True
                         if self._stop.wait(max(0.0, wait_s)):
                             return
+                        self.resting = False
                         yield Frame(
                             source=frame.source,
                             index=index,
@@ -417,7 +421,9 @@ class Paced(_Closing):
                 if not self._loop or first_s is None:
                     raise
                 if not broke:  # said once, not in every round
-                    log.warning("source %s begins anew before its end: %s", self.name, error.reason)
+                    log.warning(
+                        "source %s begins anew before its end: %s", self.name, error.reason, extra={"source": self.name}
+                    )
                 broke = True
                 self.damaged += 1
             if not self._loop or self._stop.is_set() or first_s is None:

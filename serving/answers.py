@@ -15,6 +15,24 @@ class Problem(BaseModel):
     detail: str
 
 
+# FastAPI's own list of what is wrong, field by field, or our sentence.
+_SAID_OR_LISTED = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "object"}}]}
+INVALID: dict[str, Any] = {
+    "description": "Something in the request is not what it should be.",
+    "content": {
+        "application/json": {
+            "schema": {
+                "type": "object",
+                "required": ["detail"],
+                "properties": {
+                    "detail": {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "object"}}]}
+                },
+            }
+        }
+    },
+}
+
+
 class Jpeg(Response):
     """A picture; here for the schema's sake."""
 
@@ -43,3 +61,8 @@ def problem(description: str) -> dict[str, Any]:
     """
     content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{Problem.__name__}"}}}
     return {"description": description, "content": content}
+
+
+# The text is of the HTTP parser, which is asked before any route.
+UNREADABLE = problem("The request cannot be read.")
+UNREADABLE["content"]["text/plain"] = {"schema": {"type": "string"}}

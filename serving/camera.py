@@ -94,11 +94,6 @@ class Camera:
                 self._runner.explain(self.name, frozenset({choice}))
         self._wake.set()
 
-    def greet(self, greeting: str) -> None:
-        """Sends the greeting again, as something in it has changed."""
-        self._texts.append(greeting)
-        self._wake.set()
-
     async def next(self) -> str | bytes:
         """Waits for what to send next; an answer counts as given when it is returned.
 
@@ -152,6 +147,10 @@ class Camera:
         self._source.close()
         self._runner.detach(self.name, 0.0)  # it ends by itself in a moment; the event loop does not wait for it
 
+    def _greet(self, greeting: str) -> None:
+        self._texts.append(greeting)
+        self._wake.set()
+
     def _take(self, frame: wire.CameraFrame) -> None:
         if len(self._under_way) + len(self._answers) >= MAX_UNDER_WAY:
             raise wire.WireError(f"seq: {frame.seq} came before one of the {MAX_UNDER_WAY} before it was answered")
@@ -192,8 +191,7 @@ class Cameras:
     """The pages' own cameras that are connected now. All methods are called on the event loop.
 
     connected: by the name under which each is attached to the runner, which is nobody else's business; whoever brings
-    results (serving/bridge.py) looks here for whom they are. greeting: the text that every page gets first,
-    until ``greet`` changes it.
+    results (serving/bridge.py) looks here for whom they are. greeting: the text that every page gets first.
     """
 
     def __init__(self, greeting: str, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -221,10 +219,10 @@ class Cameras:
         return camera
 
     def greet(self, greeting: str) -> None:
-        """Greets every page anew, and whoever joins from now on."""
+        """Another greeting from now on, also for those who had the last one."""
         self._greeting = greeting
         for camera in self.connected.values():
-            camera.greet(greeting)
+            camera._greet(greeting)
 
     def close(self) -> None:
         """Every camera's ``next`` raises CameraClosed from now on."""

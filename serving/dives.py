@@ -6,14 +6,15 @@ import csv
 import math
 import os
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi import APIRouter, HTTPException, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from dives.corrections import (
     MAX_BY,
     MAX_LABEL,
+    MAX_NOTE,
     Correction,
     SightingKey,
     Verdict,
@@ -36,6 +37,7 @@ from dives.library import (
     DiveRow,
     clean_title,
 )
+from dives.run_record import COMPLETE
 from dives.track import DATA, read_index
 from realtime.errors import LibraryError, ResultsError
 from serving.answers import problem
@@ -112,13 +114,20 @@ class DiveSummary(BaseModel):
     cause: str
     unplayable_cause: str
     copy_cause: str
+    overlay_state: str
+    overlay_reason: str
+    overlay_cause: str
     work: Work | None
 
 
 class LibraryList(BaseModel):
-    """The library. used_bytes: of the videos; upload_limit, quota: bytes, quota 0 for none; labels: of the model."""
+    """The library. count: of all dives, also where fewer were asked for; used_bytes: of their videos.
+
+    upload_limit, quota: bytes, quota 0 for none. labels: of the model.
+    """
 
     dives: list[DiveSummary]
+    count: int
     used_bytes: int
     upload_limit: int
     quota: int
@@ -132,9 +141,12 @@ class Rename(BaseModel):
 
 
 class Again(BaseModel):
-    """What to do again: the dive, or the copy for browsers. anew: not after what was classified before."""
+    """What to do (again): the dive, the copy for browsers, or overlay.mp4, the video with label and heat map drawn in.
 
-    what: Literal["dive", "copy"] = "dive"
+    anew: not after what was classified before.
+    """
+
+    what: Literal["dive", "copy", "overlay"] = "dive"
     anew: bool = False
 
 
@@ -144,12 +156,20 @@ class CorrectionWord(BaseModel):
     verdict: Verdict
     label: str
     by: str
+    note: str
     at: str
 
     @classmethod
     def of(cls, word: Correction) -> Self:
         """As a correction says it."""
-        return cls(verdict=word.verdict, label=word.label, by=word.by, at=word.at.isoformat())
+        return cls(verdict=word.verdict, label=word.label, by=word.by, note=word.note, at=word.at.isoformat())
+
+
+class ResultFile(BaseModel):
+    """A file that can be had."""
+
+    name: str
+    bytes: int
 
 
 class SightingRow(BaseModel):
@@ -169,7 +189,7 @@ class SightingRow(BaseModel):
 
 
 class Said(BaseModel):
-    """A correction. peak_frame, label: of the sighting that it is about. by: who says so, if they like."""
+    """A correction. peak_frame, label: of the sighting that it is about. by, note: who says so and what else, or ""."""
 
     number: int = Field(ge=0)
     peak_frame: int
@@ -177,6 +197,7 @@ class Said(BaseModel):
     verdict: Literal["right", "wrong", "nothing", "undo"]
     truth: str = Field(default="", max_length=4 * MAX_LABEL)
     by: str = Field(default="", max_length=MAX_BY)
+    note: str = Field(default="", max_length=4 * MAX_NOTE)
 
 
 class LeftOver(BaseModel):
@@ -194,11 +215,12 @@ class LeftOver(BaseModel):
 
 
 @router.get("", response_model=LibraryList)
-def dives(desk: DeskDep, request: Request) -> Response:
-    """Every dive, the last added first."""
+def dives(desk: DeskDep, request: Request, limit: Annotated[int | None, Query(ge=1)] = None) -> Response:
+    """Every dive, the last added first. limit: no more than so many of them, as for a first screen."""
     progress, rows = desk.jobs.progress(), desk.library.dives()
     library = LibraryList(
-        dives=[summary(row, progress) for row in rows],
+        dives=[summary(row, progress) for row in rows[:limit]],
+        count=len(rows),
         used_bytes=sum(row.bytes for row in rows),
         upload_limit=desk.uploads.limits.upload,
         quota=desk.uploads.limits.quota,
@@ -247,13 +269,18 @@ def cancel(desk: DeskDep, dive_id: str) -> DiveSummary:
     return summary(desk.dive(dive_id), desk.jobs.progress())
 
 
-@router.post("/{dive_id}/again", responses={507: FULL})
+@router.post("/{dive_id}/again", responses={409: CONFLICT, 507: FULL})
 def again(desk: DeskDep, dive_id: str, wanted: Again) -> DiveSummary:
     """Queues it again, to go on where it stopped, or anew."""
     row = desk.dive(dive_id)
     if wanted.what == "copy":
         if row.copy == COPY_FAILED:
             desk.library.set_copy(dive_id, COPY_WANTED)
+    elif wanted.what == "overlay":
+        if row.state != COMPLETE:
+            raise HTTPException(409, "only a dive that is complete can be drawn")
+        if row.overlay != COPY_WANTED:
+            desk.library.set_overlay(dive_id, COPY_WANTED)
     else:
         desk.library.queue(dive_id, anew=wanted.anew)
     desk.jobs.notice()
@@ -279,12 +306,22 @@ def video(desk: DeskDep, dive_id: str, request: Request) -> Response:
     return send_file(path, VIDEO_TYPES.get(path.suffix, "video/mp4"), request)
 
 
-@router.get("/{dive_id}/original", response_class=_Bytes, responses=whole_or_part("application/octet-stream"))
-def original(desk: DeskDep, dive_id: str, request: Request) -> Response:
-    """The file as it was sent."""
+@router.get("/{dive_id}/originals")
+def originals(desk: DeskDep, dive_id: str) -> list[ResultFile]:
+    """The files of the recording, in order; their place counts from 0."""
     row = desk.dive(dive_id)
-    path = _original(desk, dive_id)
-    return send_file(path, "application/octet-stream", request, filename=clean_title(row.file_name) or path.name)
+    names = _names(desk, row)
+    return [ResultFile(name=name, bytes=path.stat().st_size) for name, path in names if path.exists()]
+
+
+@router.get("/{dive_id}/original", response_class=_Bytes, responses=whole_or_part("application/octet-stream"))
+def original(desk: DeskDep, dive_id: str, request: Request, part: Annotated[int, Query(ge=0)] = 0) -> Response:
+    """The file as it was sent. part: which of several, from 0."""
+    names = _names(desk, desk.dive(dive_id))
+    if part >= len(names):
+        raise HTTPException(404, "this dive has fewer files")
+    name, path = names[part]
+    return send_file(path, "application/octet-stream", request, filename=name)
 
 
 @router.get("/{dive_id}/track")
@@ -361,7 +398,7 @@ def correct(desk: DeskDep, dive_id: str, said: Said) -> SightingRow:
         if said.verdict == "undo":
             undo_correction(results, _as_said(results, keys, said.number), by=said.by)
         else:
-            add_correction(results, key, Verdict(said.verdict), said.truth, by=said.by)
+            add_correction(results, key, Verdict(said.verdict), said.truth, by=said.by, note=said.note)
     except ValueError as error:
         raise HTTPException(422, str(error)) from error
     except ResultsError as error:
@@ -371,13 +408,14 @@ def correct(desk: DeskDep, dive_id: str, said: Said) -> SightingRow:
 
 def summary(row: DiveRow, progress: JobProgress | None) -> DiveSummary:
     """A row as it is told."""
-    fields = {name: getattr(row, name) for name in DiveSummary.model_fields if name not in ("work", "copy_state")}
+    told = ("work", "copy_state", "overlay_state")
+    fields = {name: getattr(row, name) for name in DiveSummary.model_fields if name not in told}
     work = None
     # A job is over when its outcome is in the row, a moment before its process is forgotten.
-    goes_on = row.state in (QUEUED, RUNNING) or row.copy == COPY_WANTED
+    goes_on = row.state in (QUEUED, RUNNING) or COPY_WANTED in (row.copy, row.overlay)
     if progress is not None and progress.dive_id == row.id and goes_on:
         work = Work(**{name: getattr(progress, name) for name in Work.model_fields})
-    return DiveSummary(**fields, copy_state=row.copy, work=work)
+    return DiveSummary(**fields, copy_state=row.copy, overlay_state=row.overlay, work=work)
 
 
 def _original(desk: Desk, dive_id: str) -> Path:
@@ -385,6 +423,17 @@ def _original(desk: Desk, dive_id: str) -> Path:
         return desk.library.video(dive_id)
     except LibraryError as error:
         raise HTTPException(404, "its video is not there") from error
+
+
+def _names(desk: Desk, row: DiveRow) -> list[tuple[str, Path]]:
+    """What the originals are called, and where they are: as people called them where there is one."""
+    try:
+        videos = desk.library.videos(row.id)
+    except LibraryError as error:
+        raise HTTPException(404, "its video is not there") from error
+    if len(videos) == 1:
+        return [(clean_title(row.file_name) or videos[0].name, videos[0])]
+    return [(video.name, video) for video in videos]
 
 
 def _sightings(results: Path) -> list[SightingRow]:

@@ -8,7 +8,6 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel
 
 from dives.bundle import zipped
 from dives.corrections import NAME as CORRECTIONS
@@ -20,6 +19,7 @@ from dives.stills import small_still
 from realtime.errors import ResultsError
 from serving.answers import has_it, problem
 from serving.desk import DeskDep
+from serving.dives import ResultFile
 from serving.files import KEEP_FRESH, send_file, whole_or_part
 
 # Never what the name of an upload says: a browser must not take a file of somebody else's for a page of ours.
@@ -46,13 +46,6 @@ class _AnyType(Response):
 
 class _Zip(StreamingResponse):
     media_type = ZIP
-
-
-class ResultFile(BaseModel):
-    """A file that can be had. about: its name in the documentation."""
-
-    name: str
-    bytes: int
 
 
 @router.get("/{dive_id}/files")

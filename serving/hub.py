@@ -112,10 +112,9 @@ def encode_jpeg(picture: Picture) -> Jpeg:
 class Hub:
     """One source's viewers. All methods are called on the event loop.
 
-    greeting: the text that every viewer gets first, until ``greet`` changes it. executor: where JPEGs are made; at most
-    one job of this hub is in it at a time. clock: monotonic seconds, the one that stamped ``Frame.captured_s``.
-    on_wanted: an attribute to set; told the classes that the viewers want maps of when they change. Without viewers, as
-    at first, that is {-1}.
+    greeting: the text that every viewer gets first. executor: where JPEGs are made; at most one job of this hub is
+    in it at a time. clock: monotonic seconds, the one that stamped ``Frame.captured_s``. on_wanted: an attribute to
+    set; told the classes that the viewers want maps of when they change. Without viewers, as at first, that is {-1}.
     """
 
     def __init__(
@@ -176,7 +175,7 @@ class Hub:
                 viewer._tell_state(wire.status(status, self.counts.overtaken))
 
     def greet(self, greeting: str) -> None:
-        """Greets everyone anew, and whoever joins from now on: the model is no longer run where the first text said."""
+        """Another greeting from now on, also for those who had the last one: the model runs elsewhere, say."""
         self._greeting = greeting
         for viewer in self._viewers:
             viewer._greet(greeting)
@@ -229,7 +228,8 @@ class Hub:
             self.counts.encoded += 1
         else:
             if not self.counts.encode_failures:
-                log.error("source %s: a picture cannot be encoded; results go on without", self.source, exc_info=error)
+                text, about = "source %s: a picture cannot be encoded; results go on without", {"source": self.source}
+                log.error(text, self.source, exc_info=error, extra=about)
             self.counts.encode_failures += 1
         # Handed over rather than announced: by the time a viewer looks there may be a newer result without a JPEG, and
         # where encoding is slower than the camera it would wait for ever.
@@ -389,8 +389,8 @@ class Viewer:
     def _stalled(self, now_s: float) -> bool:
         return self._full_since_s is not None and now_s - self._full_since_s > STALLED_S
 
-    def _greet(self, text: str) -> None:
-        self._first.append(text)
+    def _greet(self, greeting: str) -> None:
+        self._first.append(greeting)
         self._wake.set()
 
     def _tell_state(self, text: str) -> None:

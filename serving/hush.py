@@ -1,22 +1,23 @@
 """What uvicorn logs of others' mistakes: a line a minute, without our stack, lest anybody can fill the log of a server.
 
-A viewer who is turned away is no error at all, and uvicorn 0.54 calls each of them one.
+A viewer who is turned away is no error at all, and uvicorn 0.54 calls each of them one; nor is what the stop of the
+server cuts off.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable
 
-LOGGER = "uvicorn.error"
 OF_EVERY_S = 60.0
 TURNED_AWAY = "ASGI callable returned without completing handshake."
 THEIRS = frozenset({"Invalid HTTP request received.", "Invalid UTF-8 sequence received from client."})
 
 
 class Hush(logging.Filter):
-    """Put on uvicorn's logger. clock: monotonic seconds."""
+    """Put on the logger that uvicorn's protocols have. clock: monotonic seconds."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
@@ -25,7 +26,8 @@ class Hush(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether it is logged."""
-        if record.msg == TURNED_AWAY:
+        cut_off = record.exc_info is not None and isinstance(record.exc_info[1], asyncio.CancelledError)
+        if record.msg == TURNED_AWAY or cut_off:
             return False
         if record.msg not in THEIRS:
             return True

@@ -28,6 +28,7 @@ from dives.corrections import Correction, Verdict
 from dives.sighting_rows import SightingRow
 from realtime.frames import Frame, FrameResult, Picture
 from realtime.overlay import draw_overlay
+from realtime.parts import Part
 from realtime.sightings import MERGE_GAP_S, Sighting, SightingTracker
 from serving.recorder import Recorder, RecordingStatus
 from serving.said import Said
@@ -41,6 +42,7 @@ STILLS_KEPT = 50  # per source: 6 MB
 STILL_MAX_SIDE = 640
 STILL_QUALITY = 85
 TICK_S = 0.5
+HANGS_S = 30.0  # a disk that went to sleep takes seconds
 NOTE_S = 1.0  # how often a sighting under way is noted: what a killed process may lose of its end
 LOOK_S = 30.0  # how often it is looked whether files were removed, or something was said, meanwhile
 SILENT_S = MERGE_GAP_S + 1.0  # without results for so long its animal is not in view any more
@@ -119,7 +121,7 @@ class Logbook:
         self._there: frozenset[tuple[str, str]] = frozenset()  # files of the list, by source; replaced, never changed
         self._clips = 0  # complete when it was looked last
         self._look_s = 0.0
-        self._thread = threading.Thread(target=self._work, name="logbook", daemon=True)
+        self.part = Part("logbook", self._work, hangs_s=HANGS_S)
 
     def start(self) -> None:
         """Reads what earlier runs recorded, and starts the thread."""
@@ -128,15 +130,15 @@ class Logbook:
             source.ended.extend(_in_order(name, rows))
             source.latest = source.ended[-1].since if source.ended else ""
         self._look()
-        self._thread.start()
+        self.part.start()
 
     def stop(self, timeout: float) -> bool:
         """Ends the sightings under way and waits at most ``timeout`` seconds until all is written; whether it is."""
         with self._wake:
             self._stopping = True
             self._wake.notify_all()
-        self._thread.join(timeout)
-        return not self._thread.is_alive()
+        self.part.join(timeout)
+        return not self.part.is_alive()
 
     def on_result(self, frame: Frame, result: FrameResult) -> None:
         """Takes a result; never waits. Those of sources that are not ours are passed over."""
@@ -154,6 +156,11 @@ class Logbook:
             self._pictures += picture is not None
             self._queue.append(_Seen(result, picture))
             self._wake.notify()
+
+    @property
+    def waiting(self) -> int:
+        """How many results are not yet followed; at most MAX_RESULTS."""
+        return len(self._queue)
 
     def newest(self, source: str | None, limit: int, before: str | None = None) -> list[Entry]:
         """At most ``limit`` sightings, newest first: those that began last; with ``before``, from after that one on.
@@ -222,9 +229,10 @@ class Logbook:
 
     def _work(self) -> None:
         while (seen := self._take()) is not None:
-            if isinstance(seen, _Seen):
-                self._safely(partial(self._follow, seen))
-            self._safely(self._tick)
+            with self.part.busy():
+                if isinstance(seen, _Seen):
+                    self._safely(partial(self._follow, seen))
+                self._safely(self._tick)
         for name in self._sources:
             self._safely(partial(self._finish, name))
         if self._recorder is not None:

@@ -5,6 +5,7 @@ One registry per server and nothing global. Whatever others count already is rea
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
@@ -15,6 +16,7 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 from realtime.live import STATES, LiveStatus
+from realtime.parts import PART_STATES
 from serving import wire
 from serving.station import Station, StationDep
 
@@ -53,12 +55,14 @@ class StationCollector(Collector):
         yield from self._sources()
         yield from self._messages()
         yield from self._recording()
+        yield from self._parts()
+        yield from self._queues()
 
     def _server(self) -> Iterator[Metric]:
         station = self._station
         names = ["version", "model", "provider"]
         info = GaugeMetricFamily("reeflens_build_info", "What is running; always 1.", labels=names)
-        info.add_metric([station.version, station.model, station.provider().name], 1)
+        info.add_metric([station.version, station.model, station.provider.name], 1)
         yield info
         yield GaugeMetricFamily("reeflens_start_time_seconds", "When the server started, Unix time.", self._started)
         yield GaugeMetricFamily(
@@ -86,6 +90,12 @@ class StationCollector(Collector):
                 state.add_metric([source, each], float(status.state == each))
         yield dropped
         yield state
+        age = GaugeMetricFamily("reeflens_result_age_seconds", "Since the newest result's capture.", labels=["source"])
+        for source, hub in self._station.hubs.items():
+            newest = hub.glimpse()
+            if newest is not None and newest.result.captured_s is not None:
+                age.add_metric([source], max(0.0, time.monotonic() - newest.result.captured_s))
+        yield age
 
     def _messages(self) -> Iterator[Metric]:
         viewers = GaugeMetricFamily("reeflens_viewers", "Who is watching.", labels=["source"])
@@ -97,6 +107,25 @@ class StationCollector(Collector):
             for source, hub in self._station.hubs.items():
                 counter.add_metric([source], getattr(hub.counts, field))
             yield counter
+
+    def _parts(self) -> Iterator[Metric]:
+        restarts = CounterMetricFamily("reeflens_restarts", "Times a thread was begun again.", labels=["part"])
+        hangs = CounterMetricFamily("reeflens_hangs", "Times a thread hung.", labels=["part"])
+        state = GaugeMetricFamily("reeflens_part_state", "1 for the state of a thread.", labels=["part", "state"])
+        for name, part in self._station.watchdog.status().items():
+            restarts.add_metric([name], part.restarts)
+            hangs.add_metric([name], part.hangs)
+            for each in PART_STATES:
+                state.add_metric([name, each], float(part.state == each))
+        yield from (restarts, hangs, state)
+        ready = float(not self._station.trouble())
+        yield GaugeMetricFamily("reeflens_model_works", "1 unless the model hangs or fails.", ready)
+
+    def _queues(self) -> Iterator[Metric]:
+        length = GaugeMetricFamily("reeflens_queue_length", "What waits for a thread.", labels=["queue"])
+        for name, count in self._station.waiting().items():
+            length.add_metric([name], count)
+        yield length
 
     def _recording(self) -> Iterator[Metric]:
         now = self._station.logbook.recording()
@@ -119,6 +148,7 @@ _SOURCE_COUNTERS: tuple[tuple[str, str, Callable[[LiveStatus], float]], ...] = (
     ("frames_classified", "Frames classified.", lambda status: status.classified),
     ("frames_damaged", "What came and could not be decoded.", lambda status: status.damaged),
     ("source_reconnects", "Times a camera came back by a new connection.", lambda status: status.reconnects),
+    ("source_retries", "Times a camera's connection failed or was lost.", lambda status: status.retries),
     ("source_stalls", "Times a camera fell silent.", lambda status: status.stalls),
     ("engine_seconds", "Seconds that the model worked for a source.", lambda status: status.engine_s),
 )

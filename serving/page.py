@@ -1,10 +1,17 @@
-"""The page and its files, from the web folder, compressed where the browser takes it; nothing else of the disk."""
+"""The page and its files, from the web folder, compressed where the browser takes it; nothing else of the disk.
+
+Pages name their files below assets/EDITION/, where the edition stands for what all of them hold. A browser keeps these
+for good and asks for none of them again until one has changed: then the page, which it always asks for, names another
+edition.
+"""
 
 from __future__ import annotations
 
 import gzip
 import hashlib
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources.abc import Traversable
 from pathlib import PurePosixPath
@@ -21,8 +28,11 @@ MEDIA_TYPES = {
     ".svg": "image/svg+xml",
     ".json": "application/json",
 }
+ASK = "no-cache"  # keep it, but ask each time
+KEEP = "max-age=31536000, immutable"
 _PRIVATE = frozenset({"package.json"})  # for Node's test runner
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+_NAMED = b'"assets/'  # how a page begins the name of a file
 
 
 def page_router(folder: Traversable) -> APIRouter:
@@ -31,37 +41,76 @@ def page_router(folder: Traversable) -> APIRouter:
     Of these only files of MEDIA_TYPES.
     """
     router = APIRouter(include_in_schema=False)
+    edition = _Edition("", {})  # that a page named last
 
     # Plain functions: reading a file blocks, so they run in a thread of the pool.
     @router.get("/")
     def index(request: Request) -> Response:
-        return _answer(folder, "index.html", request)
+        return page("index.html", request)
 
     @router.get("/dives")
     def dives(request: Request) -> Response:
-        return _answer(folder, "dives.html", request)
+        return page("dives.html", request)
 
     @router.get("/login")
     def login(request: Request) -> Response:
-        return _answer(folder, "login.html", request)
+        return page("login.html", request)
 
     @router.get("/assets/{name}")
     def asset(name: str, request: Request) -> Response:
-        return _answer(folder, name, request)
+        return _answer(name, _read(folder, name), request)
+
+    @router.get("/assets/{of}/{name}")
+    def asset_of_edition(of: str, name: str, request: Request) -> Response:
+        content = _read(folder, name)
+        # Edited since, or of a page that another version of Reeflens served: as good as it gets, but not for good.
+        kept = of == edition.name and edition.tags.get(name) == _tag(content)
+        return _answer(name, content, request, KEEP if kept else ASK)
+
+    def page(name: str, request: Request) -> Response:
+        nonlocal edition
+        edition = _edition(folder)
+        content = _read(folder, name).replace(_NAMED, _NAMED + f"{edition.name}/".encode())
+        return _answer(name, content, request)
 
     return router
 
 
-def _answer(folder: Traversable, name: str, request: Request) -> Response:
-    media_type = MEDIA_TYPES.get(PurePosixPath(name).suffix)
-    allowed = media_type and _NAME.fullmatch(name) and name not in _PRIVATE
-    file = folder / name if allowed else None
-    if file is None or not file.is_file():
+@dataclass(frozen=True, slots=True)
+class _Edition:
+    """What the files hold. tags: name -> tag of each."""
+
+    name: str
+    tags: Mapping[str, str]
+
+
+def _edition(folder: Traversable) -> _Edition:
+    """Reads all of them, some 2 ms: an edit shows at the next reload."""
+    tags = {file.name: _tag(file.read_bytes()) for file in folder.iterdir() if _is_served(file)}
+    return _Edition(_tag(repr(sorted(tags.items())).encode())[:16], tags)
+
+
+def _is_served(file: Traversable) -> bool:
+    name = file.name
+    known = PurePosixPath(name).suffix in MEDIA_TYPES and _NAME.fullmatch(name) and name not in _PRIVATE
+    return bool(known) and file.is_file()
+
+
+def _read(folder: Traversable, name: str) -> bytes:
+    """Raises HTTPException 404."""
+    file = folder / name if _NAME.fullmatch(name) else None
+    if file is None or not _is_served(file):
         raise HTTPException(404, f"there is no {name!r} here")
-    content = file.read_bytes()
-    tag = hashlib.sha256(content).hexdigest()[:32]
-    # no-cache: keep it, but ask each time. An edit, or another version of Reeflens, shows at the next reload.
-    headers = {"cache-control": "no-cache", "vary": "accept-encoding"}
+    return file.read_bytes()
+
+
+def _tag(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:32]
+
+
+def _answer(name: str, content: bytes, request: Request, kept: str = ASK) -> Response:
+    tag = _tag(content)
+    headers = {"cache-control": kept, "vary": "accept-encoding"}
     if takes_gzip(request.headers.get("accept-encoding", "")):
         content = _compressed(content)
         tag += "-gzip"  # other bytes, so another tag
@@ -70,7 +119,7 @@ def _answer(folder: Traversable, name: str, request: Request) -> Response:
     if has_it(request.headers.get("if-none-match", ""), headers["etag"]):
         headers.pop("content-encoding", None)
         return Response(status_code=304, headers=headers)
-    return Response(content, media_type=media_type, headers=headers)
+    return Response(content, media_type=MEDIA_TYPES[PurePosixPath(name).suffix], headers=headers)
 
 
 @lru_cache(maxsize=128)

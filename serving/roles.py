@@ -25,6 +25,7 @@ NEEDS: dict[tuple[str, str], Role] = {
     # Code that is public anyway, the way in, and a word for whoever restarts containers.
     ("GET", "/login"): Role.NOBODY,
     ("GET", "/assets/{name}"): Role.NOBODY,
+    ("GET", "/assets/{of}/{name}"): Role.NOBODY,
     ("GET", "/api/session"): Role.NOBODY,
     ("POST", "/api/session"): Role.NOBODY,
     ("DELETE", "/api/session"): Role.NOBODY,
@@ -52,6 +53,7 @@ NEEDS: dict[tuple[str, str], Role] = {
     ("GET", "/api/dives/{dive_id}/thumbnail"): Role.VIEW,
     ("GET", "/api/dives/{dive_id}/video"): Role.VIEW,
     ("GET", "/api/dives/{dive_id}/original"): Role.VIEW,
+    ("GET", "/api/dives/{dive_id}/originals"): Role.VIEW,
     ("GET", "/api/dives/{dive_id}/track"): Role.VIEW,
     ("GET", "/api/dives/{dive_id}/track/{edition}"): Role.VIEW,
     ("GET", "/api/dives/{dive_id}/sightings"): Role.VIEW,

@@ -14,29 +14,28 @@ from prometheus_client import CollectorRegistry
 from pydantic import BaseModel
 
 from realtime.contract import ModelContract
-from realtime.engine import ProviderReport
+from realtime.engine import Engine, ProviderReport
 from realtime.live import LiveStatus
 from serving.camera import Cameras, Runner
 from serving.hub import Hub
 from serving.later import PLACE_S, Later
 from serving.logbook import Logbook
 from serving.thumbnails import Thumbnails
+from serving.watchdog import Watchdog
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Station:
     """Put on ``app.state.station`` by the lifespan; the routes below it only read.
 
-    model: file name of the model. provider: where it runs now. status: how every source is doing now, by name. runner:
-    classifies them, and the pages' own cameras. logbook: what was seen on the sources. registry: what `GET /metrics`
-    tells. max_viewers: over all sources and cameras. max_webcams: pages with a camera of their own. started_s:
-    monotonic.
+    engine: the model, and where it runs. status: how every source is doing now, by name. runner: classifies them, and
+    the pages' own cameras. trouble: why it classifies nothing now, "" while it can. watchdog: looks after the threads.
+    waiting: what is queued for whom. logbook: what was seen on the sources. registry: what `GET /metrics` tells.
+    max_viewers: over all sources and cameras. max_webcams: pages with a camera of their own. started_s: monotonic.
     """
 
     version: str
-    model: str
-    contract: ModelContract
-    provider: Callable[[], ProviderReport]
+    engine: Engine
     hubs: Mapping[str, Hub]
     thumbnails: Thumbnails
     cameras: Cameras
@@ -44,9 +43,27 @@ class Station:
     logbook: Logbook
     registry: CollectorRegistry
     status: Callable[[], Mapping[str, LiveStatus]]
+    trouble: Callable[[], str]
+    watchdog: Watchdog
+    waiting: Callable[[], Mapping[str, int]]
     max_viewers: int
     max_webcams: int
     started_s: float = field(default_factory=time.monotonic)
+
+    @property
+    def model(self) -> str:
+        """The file name of the model."""
+        return self.engine.path.name
+
+    @property
+    def contract(self) -> ModelContract:
+        """What the model promises."""
+        return self.engine.contract
+
+    @property
+    def provider(self) -> ProviderReport:
+        """Where the model runs now; a GPU may be lost in mid-run."""
+        return self.engine.provider
 
     @property
     def viewers(self) -> int:

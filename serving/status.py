@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, HTTPException, Request, Response
 from fastapi.responses import PlainTextResponse
@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from realtime.contract import ModelContract
 from realtime.live import LiveStatus
+from realtime.parts import PartStatus
 from serving import wire
 from serving.answers import Jpeg, has_it, problem
 from serving.hub import Hub, HubCounts
@@ -45,10 +46,11 @@ class Messages(BaseModel):
 class SourceStatus(BaseModel):
     """One source; the fields are those of realtime.live.LiveStatus.
 
-    cause: of its trouble, as one word of realtime.errors.Cause, else empty. dropped: frames overwritten before
-    they were classified; drops: the same by cause, "engine" (it was busy) and "capture" (on the way out of the camera's
-    own thread), and "delivery": results that a newer one replaced before they could be published. damaged: what could
-    not be decoded. reconnects, stalls: of a camera, since the start. rate: results/s over two seconds.
+    cause: of its trouble, as one word of realtime.errors.Cause, else empty. dropped: frames overwritten before they
+    were classified; drops: the same by cause, "engine" (it was busy) and "capture" (on the way out of the camera's own
+    thread), and "delivery": results that a newer one replaced before they could be published. damaged: what could not
+    be decoded. reconnects, retries, stalls: of a camera, since the start. restarts: times that its reader died and was
+    begun again. rate: results/s over two seconds.
     """
 
     state: State
@@ -60,7 +62,9 @@ class SourceStatus(BaseModel):
     drops: dict[str, int]
     damaged: int
     reconnects: int
+    retries: int
     stalls: int
+    restarts: int
     classified: int
     rate: float
     size_hw: tuple[int, int]
@@ -82,13 +86,26 @@ class RecordingState(BaseModel):
     lost: dict[str, int]
 
 
+class PartState(BaseModel):
+    """A thread that the server cannot do without; the fields are those of realtime.parts.PartStatus."""
+
+    state: Literal["well", "restarting", "hanging"]
+    reason: str
+    restarts: int
+    hangs: int
+
+
 class ServerStatus(BaseModel):
-    """The whole server. model: file name. cameras: pages that have their own camera classified. library: it has one."""
+    """The whole server. model: file name. trouble: why nothing is classified now, else empty. cameras: pages that have
+    their own camera classified. library: it has one. parts: the threads it cannot do without, by name.
+    """
 
     version: str
     model: str
     provider: Provider
     uptime_s: float
+    trouble: str
+    parts: dict[str, PartState]
     cameras: int
     recording: RecordingState
     library: bool
@@ -130,8 +147,10 @@ async def server_status(station: StationDep, request: Request) -> ServerStatus:
     return ServerStatus(
         version=station.version,
         model=station.model,
-        provider=Provider.model_validate(asdict(station.provider())),
+        provider=Provider.model_validate(asdict(station.provider)),
         uptime_s=time.monotonic() - station.started_s,
+        trouble=station.trouble(),
+        parts={name: PartState(**_told(part)) for name, part in station.watchdog.status().items()},
         cameras=len(station.cameras.connected),
         recording=RecordingState.model_validate(asdict(station.logbook.recording())),
         library=request.app.state.desk is not None,
@@ -181,7 +200,7 @@ async def healthz() -> str:
 
 @router.get("/readyz", responses={503: {"model": Readiness, "description": "There is nothing to watch (yet)."}})
 async def readyz(station: StationDep, response: Response) -> Readiness:
-    """200 when at least one source gives, or gave, results; else 503 with the reason."""
+    """200 while the model works and at least one source gives, or gave, results; else 503 with the reason."""
     readiness = _readiness(station)
     if not readiness.ready:
         response.status_code = 503
@@ -189,10 +208,16 @@ async def readyz(station: StationDep, response: Response) -> Readiness:
 
 
 def _readiness(station: Station) -> Readiness:
+    if trouble := station.trouble():
+        return Readiness(ready=False, reason=trouble)
     found = station.status()
     if not found or any(status.classified for status in found.values()):
         return Readiness(ready=True, reason="")
     return Readiness(ready=False, reason="; ".join(_words(name, status) for name, status in found.items()))
+
+
+def _told(part: PartStatus) -> dict[str, Any]:
+    return {name: getattr(part, name) for name in PartState.model_fields}
 
 
 def _words(name: str, status: LiveStatus) -> str:
@@ -227,7 +252,9 @@ def _source(status: LiveStatus, hub: Hub) -> SourceStatus:
         drops=wire.counters(status, hub.counts.overtaken)["drops"],
         damaged=status.damaged,
         reconnects=status.reconnects,
+        retries=status.retries,
         stalls=status.stalls,
+        restarts=status.restarts,
         classified=status.classified,
         rate=status.rate,
         size_hw=status.size_hw,

@@ -112,7 +112,8 @@ class Thumbnails:
         try:
             data = await asyncio.get_running_loop().run_in_executor(self._executor, encode_thumbnail, glimpse)
         except (ValueError, cv2.error):
-            log.warning("source %s: no thumbnail can be made of a picture", source, exc_info=True)
+            about = {"source": source}
+            log.warning("source %s: no thumbnail can be made of a picture", source, exc_info=True, extra=about)
             return  # the one before is served on
         finally:
             del self._making[source]

@@ -5,17 +5,18 @@ from __future__ import annotations
 import contextlib
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Request, Response
-from pydantic import BaseModel, Field
+from fastapi import APIRouter, Header, HTTPException, Request, Response
+from pydantic import AwareDatetime, BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
-from dives.uploads import Upload, UploadError
+from dives.uploads import MAX_OPEN, Upload, UploadError, With
 from serving.answers import problem
 from serving.desk import DeskDep, refused
 from serving.dives import DiveSummary, summary
 from serving.later import retry_after
 
+LONGEST_OFFSET_S = 366 * 86_400.0  # a clock that was never set
 WRITE_BYTES = 1 << 20  # to the disk at a time: a hop to a thread per 64 kB would cost more than the writing
 
 router = APIRouter(
@@ -35,6 +36,28 @@ class NewUpload(BaseModel):
     size: int
     modified_ms: int = 0
     every_s: float | None = Field(default=None, gt=0.0, le=3600.0)
+
+
+class Belongs(BaseModel):
+    """What belongs to a file that becomes a dive. more: other uploads, files of the same dive, in any order.
+
+    divelog: the upload that is its dive log; divelog_offset_s: seconds by which the log's clock is ahead of the
+    camera's. start_utc: when the dive's first picture was taken, to outrank what the recording says.
+    """
+
+    more: list[str] = Field(default_factory=list, max_length=MAX_OPEN)
+    divelog: str = ""
+    divelog_offset_s: float | None = Field(default=None, ge=-LONGEST_OFFSET_S, le=LONGEST_OFFSET_S)
+    start_utc: AwareDatetime | None = None
+
+    def with_(self) -> With:
+        """As the library takes it."""
+        return With(
+            more=tuple(self.more),
+            divelog=self.divelog,
+            divelog_offset_s=self.divelog_offset_s,
+            start_utc=self.start_utc,
+        )
 
 
 class OpenUpload(BaseModel):
@@ -120,12 +143,14 @@ async def append(
     "/{upload_id}/finish",
     responses={409: problem("Not all of it is here."), 423: BUSY, 507: FULL},
 )
-def finish(desk: DeskDep, upload_id: str) -> DiveSummary:
-    """The whole file is here: it becomes a dive and is queued."""
+def finish(desk: DeskDep, upload_id: str, belongs: Belongs | None = None) -> DiveSummary:
+    """The whole file is here: it becomes a dive, with what belongs to it, and is queued."""
     try:
-        row = desk.uploads.finish(upload_id)
+        row = desk.uploads.finish(upload_id, belongs.with_() if belongs is not None else None)
     except UploadError as error:
         raise refused(error) from error
+    except ValueError as error:
+        raise HTTPException(422, str(error)) from error
     desk.jobs.notice()
     return summary(row, desk.jobs.progress())
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import logging
 import math
 import os
 import zlib
@@ -21,11 +22,16 @@ from typing import Any
 from unittest import mock
 
 import numpy as np
+import uvicorn
+from fastapi import WebSocket
+from frames import BINARY, CLOSE, CONT, PING, PONG, TEXT, frame, request
 from PIL import Image
 from pydantic import BaseModel, ValidationError
 from starlette.datastructures import Headers
 from starlette.requests import Request
+from starlette.responses import Response
 from toy_onnx import toy_contract
+from uvicorn.server import ServerState
 
 from cli.app import app as commands
 from cli.settings import check_environment, read_settings
@@ -53,11 +59,13 @@ from serving.access import parse_authority, public_origin, refusal
 from serving.answers import has_it, takes_gzip
 from serving.attempts import Attempts
 from serving.bodies import Bodies
+from serving.connections import MOST_FRAGMENTS, PROTOCOLS, Http, Socket
 from serving.dives import Again, Rename, Said
 from serving.files import send_file
 from serving.guard import Guard
 from serving.roles import Role
 from serving.session import Credentials
+from serving.sockets import converse
 from serving.tokens import Tokens
 from serving.uploads import NewUpload
 from training.photographs import _groups
@@ -117,6 +125,7 @@ def targets(folder: Path) -> dict[str, Target]:
 
     _messages(add)
     _requests(add, folder)
+    _connections(add)
     _models_and_media(add, folder)
     _logs(add, folder)
     _results(add, folder)
@@ -262,6 +271,103 @@ def _requests(add: Add, folder: Path) -> None:
         loop.run_until_complete(Bodies(app)(scope, None, send))  # type: ignore[arg-type]
 
     add("content length", length, NOTHING, "100", "999999999", "9" * 5000, tokens=("-", "+", "0", "9" * 5000))
+
+
+class Wire:
+    """A transport without a network: what is written is thrown away, up to where a client would be cut off."""
+
+    def __init__(self) -> None:
+        self.closed = False
+
+    def write(self, data: bytes) -> None:
+        pass
+
+    def close(self) -> None:
+        self.closed = True
+
+    abort = close
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return ("127.0.0.1", 9) if name in ("peername", "sockname") else default
+
+    def pause_reading(self) -> None:
+        pass
+
+    def resume_reading(self) -> None:
+        pass
+
+    def set_protocol(self, protocol: Any) -> None:
+        pass
+
+
+def _connections(add: Add) -> None:
+    """Bytes as they come from the network, through uvicorn's protocols and ours, to the routes' end of a websocket."""
+    loop = asyncio.new_event_loop()
+    broken: list[BaseException] = []
+
+    async def never() -> str:
+        await asyncio.Event().wait()
+        return ""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        try:
+            if scope["type"] == "http":
+                await Response("ok")(scope, receive, send)
+                return
+            websocket = WebSocket(scope, receive, send)
+            await websocket.accept()
+            await converse(websocket, never, lambda text: wire.parse_viewer_message(text, 3), wire.decode_camera_frame)
+        except Exception as error:
+            broken.append(error)
+
+    options = {"ws_max_size": wire.CUT_OFF_BYTES, "ws_per_message_deflate": False, "lifespan": "off"}
+    config = uvicorn.Config(app, log_config=None, ws_ping_interval=None, **PROTOCOLS, **options)
+    config.load()
+    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+
+    async def conversation(protocol: type[Any], pieces: list[bytes]) -> None:
+        state = ServerState()
+        connection, transport = protocol(config, state, {}, loop), Wire()
+        connection.connection_made(transport)
+        for piece in pieces:
+            if transport.closed:
+                break
+            connection.data_received(piece)
+            for _ in range(4):
+                await asyncio.sleep(0)
+        assert len(getattr(connection, "frames", [])) <= MOST_FRAGMENTS
+        connection.connection_lost(None)
+        if state.tasks:
+            _, hanging = await asyncio.wait(state.tasks, timeout=5.0)
+            assert not hanging
+
+    def talk(protocol: type[Any], first: list[bytes]) -> Callable[[bytes], None]:
+        def read(data: bytes) -> None:
+            broken.clear()
+            half = len(data) // 2
+            loop.run_until_complete(conversation(protocol, [*first, data[:half], data[half:]]))
+            if broken:
+                raise broken[0]
+
+        return read
+
+    said = [frame(TEXT, b'{"type":"ping","t":1}'), frame(TEXT, b'{"type":"want","picture":false}'), frame(PING, b"x")]
+    fragments = frame(TEXT, b"{", fin=False) + frame(CONT) * 3
+    ends = (frame(CLOSE, b"\x03\xe8"), frame(CLOSE, b"\x03"), frame(CLOSE, b"\xff\xff"), frame(PONG, bytes(130)))
+    lies = (frame(BINARY, length=1 << 63, wide=8), frame(TEXT, b"\xff", masked=False), frame(3), frame(TEXT, rsv=4))
+    shake = [request("localhost:8000")]
+    right, words = b"".join(said), (*said, *ends, *lies)
+    add("websocket frames", talk(Socket, shake), NOTHING, right, fragments, tokens=words, slow=8)
+    heads = ("GET ", " HTTP/1.1\r\n", "\r\n", "Host: x\r\n", "Upgrade: websocket\r\n", "Content-Length: 9\r\n")
+    whole = "GET /a?b=%zz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    words = (*heads, "chunked", "\xff", "%ff")
+    add("request head", talk(Http, []), NOTHING, whole, request("x"), whole * 2, tokens=words, slow=8)
 
 
 def _models_and_media(add: Add, folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""A minute of bench/soak.py, an hour of which is `make soak`: nothing lost, nothing unexpected, nothing left over."""
+"""A minute of bench/soak.py, of which `make soak` is an hour: nothing is lost, nothing unexpected, nothing left."""
 
 from __future__ import annotations
 

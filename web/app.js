@@ -519,10 +519,10 @@ if (recall("opacity") !== null) dispatch({ type: "opacity", value: Number.parseF
 if (recall("eye") !== null) dispatch({ type: "eye", settings: parsed(recall("eye")) });
 stage.show(state);
 choose(sourceInHash(location.hash)); // before the words are there: pictures take longer
-loadSources(window.early.sources);
+loadSources(window.early.list);
 loadServer();
 try {
-  speak(document.documentElement.lang, await answered(await window.early.catalogue)); // asked for by early.js
+  speak(document.documentElement.lang, await answered(await window.early.words[0])); // asked for by early.js
 } catch {
   setTimeout(() => location.reload(), LIST_MS); // the server went away just now; without words there is no page
 }

@@ -20,7 +20,7 @@ export class Rows {
 
   /**
    * @param {(sighting: object) => string|null} still the address of its picture
-   * @param {(what: string, sighting: object) => void} does "seek", "right", "wrong", "nothing" or "undo" was pressed
+   * @param {(what: string, sighting: object) => void} does "seek", "right", "wrong", "nothing", "note" or "undo" was pressed
    */
   constructor(list, room, still, does) {
     this.#list = list;
@@ -116,7 +116,7 @@ export class Rows {
     const one = this.#sightings[place];
     row.number = one.number;
     const truth = truthOf(one);
-    const { element, picture, name, when, said, words, ask, undo } = row;
+    const { element, picture, name, when, said, words, ask, note: noting, undo } = row;
     element.hidden = false;
     element.dataset.place = String(place);
     element.style.transform = `translateY(${place * ROW_HEIGHT}px)`;
@@ -132,9 +132,11 @@ export class Rows {
     when.textContent = t(times.start === times.end ? moment : "sighting.when", times);
     said.hidden = one.correction === null;
     ask.hidden = one.correction !== null;
-    undo.hidden = one.correction === null;
+    noting.hidden = undo.hidden = one.correction === null;
     if (one.correction !== null) {
-      words.textContent = t(`said.${one.correction.verdict}`, { label: labelText(one.correction.label) });
+      const { verdict, label, note } = one.correction;
+      words.textContent = [t(`said.${verdict}`, { label: labelText(label) }), note].filter(Boolean).join(" · ");
+      said.title = note;
       said.dataset.verdict = one.correction.verdict;
     }
     const address = this.#still(one);
@@ -167,9 +169,9 @@ export class Rows {
     const [line, said, words, ask] = [make("div", "said-line"), make("p", "said"), make("span"), make("div", "ask")];
     said.append(words);
     ask.append(...["right", "wrong", "nothing"].map((does) => button(does, t(`sighting.${does}`))));
-    const undo = button("undo", t("sighting.undo"));
-    line.append(said, undo, ask);
+    const [note, undo] = [button("note", t("sighting.note")), button("undo", t("sighting.undo"))];
+    line.append(said, undo, note, ask);
     element.append(go, line);
-    return { element, picture, name, when, said, words, ask, undo, number: -1 };
+    return { element, picture, name, when, said, words, ask, note, undo, number: -1 };
   }
 }

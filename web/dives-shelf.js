@@ -1,24 +1,24 @@
-// The library out to the page: uploads and a card per dive. Writes what differs and nothing else.
+// The library out to the page: a card per dive. Writes what differs and nothing else.
 
-import { bytes, dateWords, matching, speciesWords, stateWords, uploadWords, workShare } from "./dives-words.js";
+import { bytes, dateWords, matching, speciesWords, stateWords, workShare } from "./dives-words.js";
 import { mediaTime } from "./format.js";
 import { labelText, language, t } from "./text.js";
 
-const make = (tag, className = "", text = "") => {
+export const make = (tag, className = "", text = "") => {
   const element = document.createElement(tag);
   if (className) element.className = className;
   if (text) element.textContent = text;
   return element;
 };
 
-const button = (does, text) => {
+export const button = (does, text) => {
   const made = make("button", "small", text);
   made.type = "button";
   made.dataset.does = does;
   return made;
 };
 
-const put = (element, text) => {
+export const put = (element, text) => {
   if (element.textContent !== text) element.textContent = text;
 };
 
@@ -151,66 +151,11 @@ export class Shelf {
 }
 
 /** What can be done with a dive besides naming and deleting it. */
-export function actionsOf({ state, width }) {
-  if (state === "queued" || state === "running") return ["stop"];
+export function actionsOf({ state, width, overlay_state: overlay }) {
+  if (state === "queued" || state === "running" || overlay === "wanted") return ["stop"];
   if (state === "cancelled") return ["go-on"];
   if (state === "failed") return width === null ? ["again"] : ["again", "anew"]; // one that was never seen has nothing to begin anew
   return state === "incomplete" ? ["again"] : [];
-}
-
-export class Uploads {
-  #rows = new Map(); // key -> its elements
-  #list;
-
-  /** @param {(what: string, key: string) => void} does "pause", "resume", "cancel" or "remove" was pressed */
-  constructor(list, does) {
-    this.#list = list;
-    list.addEventListener("click", (event) => {
-      const [pressed, row] = [event.target.closest("button"), event.target.closest("li")];
-      if (pressed && row) does(pressed.dataset.does, row.dataset.key);
-    });
-  }
-
-  /** Forgets every row: the next `show` makes them in another language. */
-  clear() {
-    this.#list.replaceChildren();
-    this.#rows.clear();
-  }
-
-  /** @param {{key, name, state, offset, size, rate, reason, retryAtMs}[]} uploads */
-  show(uploads, nowMs) {
-    const kept = new Set(uploads.map(({ key }) => key));
-    for (const [key, { item }] of this.#rows) {
-      if (kept.has(key)) continue;
-      item.remove();
-      this.#rows.delete(key);
-    }
-    for (const upload of uploads) {
-      if (!this.#rows.has(upload.key)) this.#rows.set(upload.key, this.#make(upload));
-      const { item, name, words, bar, tools } = this.#rows.get(upload.key);
-      item.dataset.state = upload.state;
-      put(name, upload.name);
-      put(words, uploadWords(upload, nowMs));
-      bar.value = upload.size > 0 ? upload.offset / upload.size : 0;
-      const actions = { sending: ["pause", "cancel"], retrying: ["pause", "cancel"], waiting: ["cancel"], paused: ["resume", "cancel"] }[
-        upload.state
-      ] ?? ["remove"];
-      if (tools.dataset.actions !== actions.join()) {
-        tools.dataset.actions = actions.join();
-        tools.replaceChildren(...actions.map((does) => button(does, t(`upload.${does}`))));
-      }
-    }
-  }
-
-  #make({ key }) {
-    const item = make("li");
-    item.dataset.key = key;
-    const [name, words, bar, tools] = [make("p", "name"), make("p", "quiet"), make("progress"), make("div", "card-tools")];
-    bar.max = 1;
-    item.append(name, words, bar, tools);
-    this.#list.append(item);
-    return { item, name, words, bar, tools };
-  }
 }
 
 /** The choices of a filter: [label, number] most first, under a first one for all. Keeps what was chosen if it is there. */
@@ -231,7 +176,5 @@ export function speciesOfAll(dives) {
   return [...counts].sort(([a, n], [b, m]) => m - n || a.localeCompare(b));
 }
 
-export const countWords = (shown, dives, usedBytes) =>
-  shown === dives.length
-    ? t("shelf.count", { n: dives.length, size: bytes(usedBytes) })
-    : t("shelf.some", { n: shown, all: dives.length });
+export const countWords = (shown, all, usedBytes) =>
+  shown === all ? t("shelf.count", { n: all, size: bytes(usedBytes) }) : t("shelf.some", { n: shown, all });

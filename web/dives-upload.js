@@ -1,9 +1,10 @@
 // Sends one file so that nothing that was acknowledged is ever sent again: in slices, each from where the server says it
 // stands. The network may go, the server may be killed and come back: it goes on by itself.
 //
-// States: waiting -> sending <-> retrying -> done; paused, failed and cancelled from any of them.
+// States: waiting -> sending <-> retrying -> done; paused, failed and cancelled from any of them. A file that makes a dive
+// with others is "here" when all of it is on the server, until it is started once more or another took it along.
 
-import { phrase } from "./text.js";
+import { refusal } from "./dives-words.js";
 
 export const SLICE_BYTES = 8 * 1024 * 1024; // some seconds on a slow line: what a loss costs at most
 const FIRST_PAUSE_MS = 1_000;
@@ -17,6 +18,7 @@ export const isSame = (file, upload) =>
 export class Sending {
   #file;
   #everyS;
+  #belongs;
   #world;
   #changed;
   #abort = null;
@@ -26,11 +28,13 @@ export class Sending {
 
   /**
    * @param {File} file
-   * @param {{everyS: number|null, upload: object|null}} how upload: an unfinished one of this file
+   * @param {{everyS: number|null, upload: object|null, belongs: (sending: Sending) => object|null}} how upload: an
+   *   unfinished one of this file; belongs: what to say at the end, null while others are not here
    * @param {{fetch, now, setTimer, clearTimer}} world
    * @param {(sending: Sending) => void} changed
    */
-  constructor(file, { everyS, upload = null }, world, changed) {
+  constructor(file, { everyS, upload = null, belongs = () => ({}) }, world, changed) {
+    this.#belongs = belongs;
     this.#file = file;
     this.#everyS = everyS;
     this.#world = world;
@@ -84,6 +88,11 @@ export class Sending {
     if (this.id !== null) await this.#world.fetch(`api/uploads/${this.id}`, { method: "DELETE" }).catch(() => {});
   }
 
+  /** Another file of the same dive took it along. */
+  taken() {
+    this.#to("done");
+  }
+
   /** The network is back: no need to wait any longer. */
   hurry() {
     this.#world.clearTimer(this.#timer);
@@ -96,7 +105,13 @@ export class Sending {
   async #advance() {
     if (this.id === null) await this.#begin();
     if (this.offset >= this.size) {
-      const answer = await this.#ask(`api/uploads/${this.id}/finish`, { method: "POST" });
+      const belongs = this.#belongs(this);
+      if (belongs === null) {
+        this.#to("here");
+        return true;
+      }
+      const headers = { "content-type": "application/json" };
+      const answer = await this.#ask(`api/uploads/${this.id}/finish`, { method: "POST", headers, body: JSON.stringify(belongs) });
       this.dive = await answer.json();
       this.#to("done");
       return true;
@@ -186,9 +201,3 @@ export class Sending {
 
 class Refused extends Error {}
 class Busy extends Error {}
-
-/** What the server said no with, in words. */
-export function refusal(code, detail) {
-  const key = [403, 404, 413, 507].includes(code) ? `refused.${code}` : "refused.other";
-  return phrase({ key, code, detail: typeof detail === "string" ? detail : "" });
-}

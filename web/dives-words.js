@@ -35,10 +35,19 @@ function leftOf({ wallS }, share) {
 /** Why: the server's own words, or where these are not read what their cause means. */
 export const why = (cause, reason) => (cause ? phrase({ key: `why.${cause}`, detail: reason }) : reason);
 
+/** What the server said no with, in words. */
+export function refusal(code, detail) {
+  const key = [403, 404, 413, 507].includes(code) ? `refused.${code}` : "refused.other";
+  return phrase({ key, code, detail: typeof detail === "string" ? detail : "" });
+}
+
 /** One line under a dive's picture. */
 export function stateWords(dive) {
   if (dive.work !== null && dive.work.step === "dive") return workWords(dive.work);
-  if (dive.state === "complete") return dive.work !== null ? workWords(dive.work) : "";
+  if (dive.state === "complete") {
+    if (dive.work !== null) return workWords(dive.work);
+    return dive.overlay_state === "wanted" ? t("overlay.waiting") : dive.reason ? why(dive.cause, dive.reason) : "";
+  }
   return [t(`standing.${dive.state}`), why(dive.cause, dive.reason)].filter(Boolean).join(": ");
 }
 
@@ -85,7 +94,7 @@ export function matching(dives, { query, species, state }) {
   const words = folded(query).split(/\s+/).filter(Boolean);
   return dives.filter((dive) => {
     if (species !== "" && !(species in dive.species)) return false;
-    const busy = ["queued", "running"].includes(dive.state) || dive.copy_state === "wanted";
+    const busy = ["queued", "running"].includes(dive.state) || [dive.copy_state, dive.overlay_state].includes("wanted");
     if (state === "complete" && dive.state !== "complete") return false;
     if (state === "busy" && !busy) return false;
     if (state === "trouble" && (dive.state === "complete" || ["queued", "running"].includes(dive.state))) return false;

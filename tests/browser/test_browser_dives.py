@@ -92,6 +92,9 @@ def opened_page(browser, url, path="dives", *, may_complain=False, **options):
 
 def send(page, *files: Path) -> None:
     page.set_input_files("#file", [str(file) for file in files])
+    if len(files) > 1:
+        page.check("#joining-each")
+        page.keyboard.press("Enter")
 
 
 def wait_for_cards(page, count: int, state: str = "complete") -> None:
@@ -206,6 +209,7 @@ def test_it_stays_in_step_at_every_speed(dives, browser):
                     });
                   };
                   video.requestVideoFrameCallback(each);
+                  video.addEventListener("ended", () => resolve(worst), { once: true });  // a slow machine shows fewer
                   video.play();
                 })"""
             )
@@ -372,6 +376,74 @@ def test_every_result_can_be_downloaded(dives, browser):
             }
 
 
+def test_the_overlay_video_is_made_on_request_and_then_stands_among_the_downloads(dives, browser):
+    with opened_page(browser, dives) as page:
+        wait_for_cards(page, 3)
+        page.fill("#search", "late")
+        open_first(page)
+        page.locator("#files summary").click()
+        page.get_by_role("button", name="Make the overlay video").click()
+        page.locator(".drawing", has_text="overlay video").wait_for()
+        page.get_by_role("link", name="overlay.mp4").wait_for(timeout=60_000)
+        assert page.locator(".drawing").count() == 0
+        assert page.locator(".sighting").first.is_visible()  # nothing else went away meanwhile
+
+
+def test_a_note_stands_with_what_was_said_and_the_legend_filters_the_list(dives, browser):
+    with opened_page(browser, dives) as page:
+        wait_for_cards(page, 3)
+        page.fill("#search", "reef")
+        open_first(page)
+        row = page.locator(".sighting[data-place='0']")
+        assert not row.locator("[data-does=note]").is_visible()
+        row.locator("[data-does=right]").click()
+        row.locator("[data-does=note]").click()
+        assert not page.locator("#naming-text").is_visible()
+        page.fill("#naming-note", "two of them")
+        page.locator("#naming-yes").click()
+        page.wait_for_function("() => document.querySelector('.said').textContent.includes('two of them')")
+        page.reload()
+        row.locator(".said", has_text="two of them").wait_for()
+        for _ in range(2):  # the note, then the word
+            row.locator("[data-does=undo]").click()
+            row.locator(".said", has_text="two of them").wait_for(state="hidden")
+        row.locator("[data-does=right]").wait_for(state="visible")
+        pressed = page.locator("#legend button", has_text="Octopus")
+        pressed.click()
+        assert pressed.get_attribute("aria-pressed") == "true"
+        assert set(page.locator(".sighting:visible .name").all_inner_texts()) == {"Octopus"}
+        pressed.click()
+        assert page.input_value("#found-species") == ""
+
+
+def test_files_dropped_together_become_one_dive_with_a_log_and_a_start(dives, browser, tmp_path):
+    for name in ("GX020077.MP4", "GX010077.MP4"):
+        write_clip(tmp_path / name, frames=30, size_hw=(90, 160))
+    (tmp_path / "log.csv").write_text("time,depth_m\n2026-05-01T09:00:00Z,7\n2026-05-01T11:00:00Z,7\n")
+    with opened_page(browser, dives, timezone_id="Europe/Istanbul") as page:
+        wait_for_cards(page, 3)
+        names = ("GX020077.MP4", "GX010077.MP4", "log.csv")
+        page.set_input_files("#file", [str(tmp_path / name) for name in names])
+        page.locator("#joining").wait_for()
+        assert page.is_checked("#joining-one")  # as a GoPro names its chapters
+        assert page.inner_text("#joining-log-name") == "log.csv"
+        page.fill("#joining-start", "2026-05-01T13:00:00")
+        page.locator("#joining button[type=submit]").click()
+        wait_for_cards(page, 4)
+        page.fill("#search", "GX010077")
+        open_first(page)
+        assert page.inner_text("#length") == " / 0:02"
+        dive = page.evaluate("async () => (await fetch(`api/dives/${location.hash.slice(1)}`)).json()")
+        assert (dive["recorded_utc"], dive["reason"]) == ("2026-05-01T10:00:00.000Z", "")
+        page.locator("#files summary").click()
+        assert {"GX010077.mp4", "GX020077.mp4"} <= set(page.locator("#file-list a").all_inner_texts())
+        table = page.evaluate(
+            "async () => (await fetch(`api/dives/${location.hash.slice(1)}/files/sightings.csv`)).text()"
+        )
+        assert ",7.00," in table
+        page.request.delete(f"{dives}api/dives/{dive['id']}", headers={"origin": dives.rstrip("/")})
+
+
 def test_a_click_on_the_timeline_goes_there(dives, browser):
     with opened_page(browser, dives) as page:
         wait_for_cards(page, 3)
@@ -457,7 +529,7 @@ def test_every_visible_word_comes_from_the_catalogues(dives, browser):
         route.fulfill(json={key: mark(entry) for key, entry in texts.items()})
 
     with opened_page(browser, dives) as page:
-        page.route("**/assets/*.json", marked)
+        page.route("**/assets/**/*.json", marked)
         page.reload()
         wait_for_cards(page, 3)
         page.fill("#search", "reef")

@@ -17,7 +17,7 @@ import pytest
 from clips import truncate, write_clip
 from result_files import results
 
-from dives.chapters import Gap, JoinedVideo, join_chapters
+from dives.chapters import Gap, JoinedVideo, in_order, join_chapters
 from dives.process import JOURNAL, ProcessOptions, process
 from realtime.errors import ResultsError, SourceError
 
@@ -44,6 +44,15 @@ class TestJoining:
         assert [frame.media_s for frame in frames] == pytest.approx([k / 25 for k in range(90)], abs=1e-6)
         assert (frames[-1].utc - datetime(2026, 5, 1, 9, 30, tzinfo=UTC)).total_seconds() == pytest.approx(3.56)
         assert (video.info.frames, video.info.duration_s, video.gaps) == (90, pytest.approx(3.6), [])
+
+    def test_while_the_camera_was_off_the_clock_went_on_and_media_time_did_not(self, tmp_path):
+        utc = ("2026-05-01T09:30:00Z", "2026-05-01T09:40:00Z")
+        first, second = (chapter(tmp_path, f"{k}.mp4", start) for k, start in enumerate(utc))
+        with JoinedVideo([first, second]) as video:
+            frames = list(video)
+        assert frames[30].media_s == pytest.approx(1.2)
+        assert (frames[30].utc - frames[0].utc).total_seconds() == pytest.approx(600.0)
+        assert video.gaps == []
 
     def test_a_start_of_the_user_holds_for_the_dive(self, chapters):
         start = datetime(2026, 6, 1, tzinfo=UTC)
@@ -153,6 +162,19 @@ class TestSorting:
         good = chapter(tmp_path, "a.mp4")
         paths = [good, tmp_path / "bad.mp4", tmp_path / "stills", tmp_path / "gone.mp4"]
         assert join_chapters(paths) == [(path,) for path in paths]
+
+
+class TestOrder:
+    def test_a_gopros_chapters_are_in_order_of_their_numbers(self, chapters):
+        assert in_order(chapters[::-1]) == chapters
+
+    def test_others_are_in_order_of_their_clocks_and_without_these_of_their_names(self, tmp_path):
+        later = chapter(tmp_path, "a.mp4", "2026-05-01T09:40:00Z")
+        earlier = chapter(tmp_path, "b.mp4", "2026-05-01T09:30:00Z")
+        assert in_order([later, earlier]) == [earlier, later]
+        tenth, second = chapter(tmp_path, "dive10.mp4"), chapter(tmp_path, "dive2.mp4")
+        assert in_order([tenth, second]) == [second, tenth]
+        assert in_order([earlier, second, later]) == [later, earlier, second]
 
 
 def lines(folder, name="frames.csv"):

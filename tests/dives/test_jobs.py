@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import signal
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import textwrap
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 
@@ -17,9 +19,20 @@ from clips import write_clip
 from test_library import put_dive
 
 from dives.jobs import JobQueue, JobSettings
-from dives.library import DIVES, ORIGINAL, RESULTS, DiveRow, Library
+from dives.library import (
+    COPY,
+    DIVELOG,
+    DIVES,
+    ORIGINAL,
+    RESULTS,
+    DiveRow,
+    Library,
+    read_facts,
+    write_facts,
+)
 from dives.process import JOURNAL, ProcessOptions, process
 from dives.track import read_index
+from realtime.sources import VideoFile
 
 ROOT = Path(__file__).parents[2]
 WAIT_S = 60.0
@@ -81,6 +94,76 @@ def test_what_browsers_do_not_play_gets_a_copy(library, jobs):
     jobs.start()
     row = done(library, dive_id)
     assert (row.state, row.copy, row.playable) == ("complete", "ready", False)
+
+
+LOG = """time,depth_m
+2026-05-01T09:29:00Z,0
+2026-05-01T09:30:00Z,10
+2026-05-01T09:31:00Z,10
+"""
+
+
+def add_joined(library: Library, **said: object) -> str:
+    """A dive of two files that were sent in the wrong order."""
+    dive_id = add(library, metadata={"creation_time": "2026-05-01T09:40:00Z"})
+    folder = library.folder(dive_id)
+    write_clip(folder / ORIGINAL / "first.mp4", metadata={"creation_time": "2026-05-01T09:30:00Z"})
+    write_facts(folder, replace(read_facts(folder), more=("first.mp4",), **said))
+    library.refresh(dive_id)
+    return dive_id
+
+
+def test_files_of_one_dive_are_put_end_to_end_as_recorded_and_get_a_copy_that_plays(library, jobs):
+    dive_id = add_joined(library)
+    jobs.start()
+    row = done(library, dive_id)
+    assert (row.state, row.reason, row.copy, row.unplayable_cause) == ("complete", "", "ready", "parts")
+    assert (row.duration_s, row.recorded_utc) == (pytest.approx(2.4), "2026-05-01T09:30:00.000Z")
+    assert [path.name for path in library.videos(dive_id)] == ["first.mp4", "reef.mp4"]
+    with VideoFile(library.folder(dive_id) / COPY) as copy:
+        assert sum(1 for _ in copy) == 60
+    index = read_index(library.folder(dive_id))
+    assert index is not None
+    assert index["rows"] == 12
+
+
+def test_a_dive_log_gives_depth_and_one_that_does_not_fit_costs_nothing_else(library, jobs):
+    fits, other = (add(library, metadata={"creation_time": "2026-05-01T09:30:00Z"}) for _ in range(2))
+    for dive_id, offset_s in ((fits, None), (other, 86_400.0)):
+        folder = library.folder(dive_id)
+        (folder / DIVELOG).mkdir()
+        (folder / DIVELOG / "log.csv").write_text(LOG)
+        write_facts(folder, replace(read_facts(folder), divelog="log.csv", divelog_offset_s=offset_s))
+    jobs.start()
+    row = done(library, fits)
+    assert (row.state, row.reason) == ("complete", "")
+    with (library.folder(fits) / RESULTS / "frames.csv").open(newline="") as file:
+        assert {line["depth_m"] for line in csv.DictReader(file)} == {"10.00"}
+    row = done(library, other)
+    assert (row.state, row.cause) == ("complete", "divelog")
+    assert "the nearest dive in log.csv" in row.reason
+
+
+def test_the_overlay_video_is_made_when_it_is_asked_for(library, jobs):
+    dive_id = add(library, frames=60)
+    jobs.start()
+    done(library, dive_id)
+    results = library.folder(dive_id) / RESULTS
+    edition = (library.folder(dive_id) / "track.bin").stat().st_mtime_ns
+    before = (results / "frames.csv").read_bytes()
+    assert library.dive(dive_id).overlay == ""
+    library.set_overlay(dive_id, "wanted")
+    jobs.notice()
+    until(lambda: library.dive(dive_id).overlay != "wanted")
+    row = library.dive(dive_id)
+    assert (row.state, row.overlay, row.overlay_reason) == ("complete", "ready", "")
+    with VideoFile(results / "overlay.mp4") as drawn:
+        assert sum(1 for _ in drawn) == 12  # those that were classified
+    assert (results / "frames.csv").read_bytes() == before
+    assert (library.folder(dive_id) / "track.bin").stat().st_mtime_ns == edition
+    library.queue(dive_id, anew=True)
+    jobs.notice()
+    assert done(library, dive_id).overlay == ""  # it was of the results that are gone
 
 
 def test_a_file_that_is_no_video_fails_alone_and_says_why_without_naming_our_folders(library, jobs):
@@ -163,6 +246,22 @@ class TestAJobThatGoesWrong:
         row = done(library, dive_id)
         assert row.state == "failed"
         assert row.reason
+        assert queue.stop()
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
+    def test_one_that_takes_too_much_of_the_processor_is_ended_by_the_system(self, library, toy_model):
+        dive_id = add(library)
+        spins = """
+            import sys
+            from dives.worker import _be_modest
+            _be_modest(None, int(sys.argv[sys.argv.index("--processor-s") + 1]))
+            while True:
+                pass
+        """
+        queue = stubborn(library, toy_model, spins, processor_s=1)
+        queue.start()
+        row = done(library, dive_id)
+        assert (row.state, row.cause) == ("failed", "too-long"), row.reason
         assert queue.stop()
 
     def test_one_that_takes_the_server_with_it_is_not_tried_for_ever(self, library, toy_model):

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import os
+from dataclasses import asdict
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 
-from dives.library import DIVES, FACTS, ORIGINAL, Library, read_facts
-from dives.uploads import DATA, KEPT_S, MIN_FREE_BYTES, UPLOADS, Limits, UploadError, Uploads, video_name
+from dives.library import DIVELOG, DIVES, FACTS, ORIGINAL, DiveFacts, Library, read_facts
+from dives.uploads import (
+    DATA,
+    KEPT_S,
+    MAX_OPEN,
+    MIN_FREE_BYTES,
+    UPLOADS,
+    Limits,
+    UploadError,
+    Uploads,
+    With,
+    video_name,
+)
 
 MB = 1_000_000
 HOSTILE = [
@@ -55,6 +69,13 @@ def send(uploads: Uploads, upload_id: str, data: bytes, offset: int = 0) -> int:
     return to.offset
 
 
+def sent(uploads: Uploads, name: str, data: bytes) -> str:
+    """All of a file, which is no dive yet."""
+    upload = uploads.begin(name, len(data))
+    send(uploads, upload.id, data)
+    return upload.id
+
+
 def test_a_whole_file_becomes_a_dive_that_waits(uploads, library):
     upload = uploads.begin("My reef_1.MP4", 6, every_s=0.2)
     assert send(uploads, upload.id, b"abc") == 3
@@ -65,6 +86,71 @@ def test_a_whole_file_becomes_a_dive_that_waits(uploads, library):
     assert library.video(row.id).read_bytes() == b"abcdef"
     assert list((library.root / UPLOADS).iterdir()) == []
     assert uploads.finish(upload.id) == row  # its answer was lost
+
+
+def test_only_so_many_are_open_and_one_that_is_finished_makes_room(uploads):
+    first = uploads.begin("a.mp4", 1)
+    for _ in range(MAX_OPEN - 1):
+        uploads.begin("a.mp4", 1)
+    with pytest.raises(UploadError, match="finish or cancel one first") as refused:
+        uploads.begin("a.mp4", 1)
+    assert refused.value.kind == "crowded"
+    send(uploads, first.id, b"a")
+    uploads.finish(first.id)
+    uploads.begin("a.mp4", 1)
+
+
+def test_several_files_and_a_log_become_one_dive(uploads, library):
+    one, two, log = (sent(uploads, name, name.encode()) for name in ("b 10.mp4", "b/10.mp4", "../my dives.ssrf"))
+    start = datetime(2026, 5, 1, 11, 30, tzinfo=timezone(timedelta(hours=2)))
+    with_ = With(more=(two,), divelog=log, divelog_offset_s=60.0, start_utc=start)
+    row = uploads.finish(one, with_)
+    assert [path.name for path in library.videos(row.id)] == ["b-10.mp4", "10.mp4"]
+    assert [path.read_bytes() for path in library.videos(row.id)] == [b"b 10.mp4", b"b/10.mp4"]
+    facts = read_facts(library.folder(row.id))
+    assert (facts.start_utc, facts.divelog_offset_s) == ("2026-05-01T09:30:00.000Z", 60.0)
+    assert (library.folder(row.id) / DIVELOG / facts.divelog).read_bytes() == b"../my dives.ssrf"
+    assert (row.recorded_utc, row.bytes) == (facts.start_utc, 16)
+    assert list((library.root / UPLOADS).iterdir()) == []
+    assert uploads.finish(one, with_) == row  # its answer was lost
+
+
+def test_files_of_one_name_are_told_apart(uploads, library):
+    one, two = sent(uploads, "a.mp4", b"1"), sent(uploads, "A.MP4", b"2")
+    row = uploads.finish(one, With(more=(two,)))
+    assert [path.name for path in library.videos(row.id)] == ["a.mp4", "A-2.mp4"]
+
+
+def test_a_dive_of_several_waits_until_all_are_here(uploads):
+    one, two = sent(uploads, "a.mp4", b"1"), uploads.begin("b.mp4", 5).id
+    with pytest.raises(UploadError, match=r"0 of 5 bytes are here; send the rest of b\.mp4"):
+        uploads.finish(one, With(more=(two,)))
+    with pytest.raises(UploadError, match="not here any more"):
+        uploads.finish(one, With(more=("0" * 16,)))
+    with pytest.raises(ValueError, match="each upload once"):
+        uploads.finish(one, With(more=(one,)))
+    assert {upload.id for upload in uploads.open()} == {one, two}
+
+
+def test_killed_while_several_become_one_dive_it_is_completed_at_the_next_start(uploads, library, monkeypatch):
+    one, two = sent(uploads, "a.mp4", b"1"), sent(uploads, "b.mp4", b"2")
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", killed)
+        patch.setattr("dives.uploads.write_facts", write_plainly)
+        patch.setattr("dives.uploads.write_whole", lambda path, text: path.write_text(text))
+        with pytest.raises(KeyboardInterrupt):
+            uploads.finish(one, With(more=(two,)))
+    Uploads(library, Limits(MB))
+    assert [path.read_bytes() for path in library.videos(one)] == [b"1", b"2"]
+    assert list((library.root / UPLOADS).iterdir()) == []
+
+
+def write_plainly(folder: Path, facts: DiveFacts) -> None:
+    (folder / FACTS).write_text(json.dumps(asdict(facts)))
 
 
 def test_an_offset_that_is_not_where_it_stands_is_refused_with_the_place(uploads):

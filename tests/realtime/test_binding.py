@@ -6,15 +6,14 @@ import numpy as np
 import pytest
 
 from realtime import engine as engine_module
-from realtime.binding import BoundRuns
 from realtime.engine import Engine
 
 
 @pytest.fixture(scope="module")
 def engines(toy_model):
     with Engine.open(toy_model, provider="cpu") as plain, Engine.open(toy_model, provider="cpu", bind=True) as bound:
-        assert not isinstance(plain._runs, BoundRuns)
-        assert isinstance(bound._runs, BoundRuns)
+        assert plain._bound is None
+        assert bound._bound is not None
         yield plain, bound
 
 
@@ -77,6 +76,6 @@ def test_where_it_does_not_work_each_run_takes_its_own_memory_and_that_is_said(t
 
     monkeypatch.setattr(engine_module.BoundRuns, "run", run)
     with Engine.open(toy_model, provider="cpu", bind=True) as engine:
-        assert not isinstance(engine._runs, BoundRuns)
+        assert engine._bound is None
         assert engine.run(frames(2, 1)).probabilities.shape == (2, 3)
     assert "between runs" in caplog.text

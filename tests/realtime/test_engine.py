@@ -6,12 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime as ort
 import pytest
 from onnx import TensorProto, helper
 from toy_onnx import LABELS, toy_contract, write_toy_model
 
 from realtime import engine as engine_module
-from realtime.engine import CPU, Engine, bundled_model, read_contract
+from realtime.engine import CPU, Engine, ProviderReport, bundled_model, read_contract
 from realtime.errors import ContractError, ProviderError
 
 
@@ -305,3 +306,88 @@ def test_for_recorded_frames_the_threads_are_divided_and_the_answers_stay(model)
         assert (several.at_once, one.at_once) == (2, 1)
         frames = plain(RED, GREEN, BLUE)
         assert np.array_equal(several.run(frames).probabilities, one.run(frames).probabilities)
+
+
+class Gpu:
+    """A session that was on a GPU, and raises what onnxruntime raises when that is gone: there is none to pull out."""
+
+    def __init__(self, session) -> None:
+        self._session = session
+        self.lost = False
+        self.too_many = 99
+
+    def __getattr__(self, name):
+        return getattr(self._session, name)
+
+    def run(self, outputs, feed):
+        if self.lost or len(feed["frames"]) > self.too_many:
+            why = (
+                "[ONNXRuntimeError] : 1 : FAIL : CUDA failure 719: unspecified launch failure ; GPU=0\nat cuda_call.cc"
+            )
+            raise ort.capi.onnxruntime_pybind11_state.Fail(why)
+        return self._session.run(outputs, feed)
+
+
+def on_gpu(model, **options) -> tuple[Engine, Gpu]:
+    with Engine.open(model, provider="cpu") as opened:
+        session = Gpu(opened._session)
+        report = ProviderReport(options.pop("requested", "auto"), "CUDAExecutionProvider", 1.0)
+        return Engine(model, session, opened.contract, report, **options), session
+
+
+def test_a_gpu_that_is_lost_in_mid_run_is_replaced_by_the_cpu_once_and_loudly(model, caplog):
+    engine, session = on_gpu(model, cpu_instead=True)
+    told = []
+    engine.on_fallback = lambda: told.append(engine.provider.name)
+    before = engine.run(plain(RED, BLUE))
+    session.lost = True
+    after = engine.run(plain(RED, BLUE))  # not even this one is lost
+    assert np.array_equal(before.probabilities, after.probabilities)
+    assert engine.provider.name == CPU
+    assert engine.provider.requested == "auto"
+    assert engine.provider.note.startswith(
+        "the GPU was lost while it ran ([ONNXRuntimeError] : 1 : FAIL : CUDA failure"
+    )
+    assert told == [CPU]
+    engine.run(plain(GREEN))
+    assert [(record.levelname, "the CPU takes its place" in record.message) for record in caplog.records] == [
+        ("ERROR", True)
+    ]
+    assert told == [CPU]
+
+
+def test_a_gpu_that_is_required_and_lost_is_said_until_it_works_again(model, caplog):
+    engine, session = on_gpu(model)
+    session.lost = True
+    for _ in range(2):
+        with pytest.raises(ProviderError, match=r"^the GPU is lost \(.* 719: .*\); start again when it is back$"):
+            engine.run(plain(RED))
+    assert engine.lost
+    assert engine.provider.is_gpu
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    session.lost = False
+    engine.run(plain(RED))
+    assert engine.lost == ""
+
+
+def test_too_many_frames_for_a_gpu_are_no_reason_to_leave_it(model):
+    engine, session = on_gpu(model, cpu_instead=True)
+    session.too_many = 2
+    with pytest.raises(ort.capi.onnxruntime_pybind11_state.Fail):
+        engine.run(plain(RED, GREEN, BLUE))
+    assert engine.provider.is_gpu
+
+
+@pytest.mark.parametrize(
+    ("options", "allowed"), [({}, True), ({"require_gpu": True}, False), ({"provider": "cuda"}, False)]
+)
+def test_the_cpu_may_take_the_place_of_a_gpu_only_where_nobody_asked_for_one(model, monkeypatch, options, allowed):
+    real = engine_module._start
+
+    def start(path, wanted, requested, note, threads):
+        session, contract, _ = real(path, [], requested, note, threads)
+        return session, contract, ProviderReport(requested, "CUDAExecutionProvider", 1.0)
+
+    monkeypatch.setattr(engine_module, "_start", start)
+    with Engine.open(model, **options) as engine:
+        assert engine._cpu_instead is allowed

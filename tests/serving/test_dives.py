@@ -67,6 +67,56 @@ def test_a_dive_that_was_sent_is_listed_with_what_was_seen(http: httpx.Client, d
     assert (thumbnail.headers["content-type"], thumbnail.content[:2]) == ("image/jpeg", b"\xff\xd8")
 
 
+def test_a_first_screen_of_them_is_the_newest_and_says_how_many_there_are(http: httpx.Client, dive: str) -> None:
+    everything = http.get("api/dives").json()
+    first = http.get("api/dives", params={"limit": 1}).json()
+    assert first["dives"] == everything["dives"][:1]
+    assert first["count"] == everything["count"] == len(everything["dives"])
+    assert http.get("api/dives", params={"limit": 0}).status_code == 422
+
+
+def test_several_uploads_become_one_dive_whose_files_can_be_had_again(http: httpx.Client, clip: Path) -> None:
+    data = clip.read_bytes()
+    ids = []
+    for name in ("one.mp4", "two.mp4"):
+        upload = http.post("api/uploads", json={"name": name, "size": len(data), "every_s": 1.0}).json()["id"]
+        http.patch(f"api/uploads/{upload}", content=data, headers={"upload-offset": "0"}).raise_for_status()
+        ids.append(upload)
+    finish = f"api/uploads/{ids[0]}/finish"
+    assert http.post(finish, json={"more": [ids[0]]}).status_code == 422
+    assert http.post(finish, json={"start_utc": "2026-06-01T08:00:00"}).status_code == 422  # of which zone?
+    dive = http.post(finish, json={"more": [ids[1]], "start_utc": "2026-06-01T10:00:00+02:00"}).json()
+    assert http.get("api/uploads").json() == []
+    row = settled(http, dive["id"])
+    assert (row["state"], row["copy_state"], row["unplayable_cause"]) == ("complete", "ready", "parts")
+    assert (row["recorded_utc"], row["duration_s"]) == ("2026-06-01T08:00:00.000Z", pytest.approx(6.0))
+    assert http.get(f"api/dives/{dive['id']}/originals").json() == [
+        {"name": name, "bytes": len(data)} for name in ("one.mp4", "two.mp4")
+    ]
+    second = http.get(f"api/dives/{dive['id']}/original", params={"part": 1})
+    assert (second.content, 'filename="two.mp4"' in second.headers["content-disposition"]) == (data, True)
+    assert http.get(f"api/dives/{dive['id']}/original", params={"part": 2}).status_code == 404
+    http.delete(f"api/dives/{dive['id']}").raise_for_status()
+
+
+def test_the_overlay_video_is_drawn_on_request_and_not_of_what_is_unfinished(http: httpx.Client, dive: str) -> None:
+    asked = http.post(f"api/dives/{dive}/again", json={"what": "overlay"}).json()
+    assert (asked["state"], asked["overlay_state"]) == ("complete", "wanted")
+    assert settled(http, dive)["overlay_state"] == "ready"
+    drawn = http.get(f"api/dives/{dive}/files/overlay.mp4")
+    assert (drawn.headers["content-type"], drawn.content[4:8]) == ("video/mp4", b"ftyp")
+    bad = send_bytes(http, b"no video at all")
+    assert settled(http, bad)["state"] == "failed"
+    assert http.post(f"api/dives/{bad}/again", json={"what": "overlay"}).status_code == 409
+    http.delete(f"api/dives/{bad}").raise_for_status()
+
+
+def send_bytes(http: httpx.Client, data: bytes) -> str:
+    upload = http.post("api/uploads", json={"name": "bad.mp4", "size": len(data)}).json()["id"]
+    http.patch(f"api/uploads/{upload}", content=data, headers={"upload-offset": "0"}).raise_for_status()
+    return str(http.post(f"api/uploads/{upload}/finish").json()["id"])
+
+
 class TestUploads:
     def begin(self, http: httpx.Client, size: int = 6, name: str = "a.mp4") -> str:
         return str(http.post("api/uploads", json={"name": name, "size": size}).json()["id"])
@@ -306,6 +356,12 @@ class TestCorrections:
         said = {"number": 1, "peak_frame": row["peak_frame"], "label": row["label"], "verdict": verdict, "truth": truth}
         return http.post(f"api/dives/{dive}/corrections", json={**said, **changes})
 
+    def test_a_note_is_kept_with_a_word(self, http: httpx.Client, dive: str) -> None:
+        said = self.say(http, dive, "right", note="two of them,\nunder the ledge").json()
+        assert said["correction"]["note"] == "two of them, under the ledge"
+        assert self.say(http, dive, "right", note="x" * 2001).status_code == 422
+        self.say(http, dive, "undo")
+
     def words(self, http: httpx.Client, dive: str) -> list[tuple[str, str] | None]:
         rows = http.get(f"api/dives/{dive}/sightings").json()
         return [row["correction"] and (row["correction"]["verdict"], row["correction"]["label"]) for row in rows]
@@ -316,6 +372,7 @@ class TestCorrections:
             "verdict": "right",
             "label": "",
             "by": "Ada",
+            "note": "",
             "at": "",
         }
         assert self.say(http, dive, "wrong", "Blue  Tang\n").json()["correction"]["label"] == "Blue Tang"

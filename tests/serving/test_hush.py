@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from running import running, text, turned_away
 
-from serving.hush import LOGGER, OF_EVERY_S, THEIRS, Hush
+from serving.connections import log as uvicorns
+from serving.hush import OF_EVERY_S, THEIRS, Hush
 
 
 def test_others_mistakes_are_told_once_a_minute_and_our_own_always(caplog: pytest.LogCaptureFixture) -> None:
@@ -34,4 +35,4 @@ def test_a_viewer_who_is_turned_away_is_no_error(toy_model: Path, caplog: pytest
     with running(toy_model, max_viewers=1) as server, server.watch() as first:
         assert text(first)["type"] == "hello"
         assert turned_away(server, "ws/live/scene")[0] == 503
-    assert not [record for record in caplog.records if record.name == LOGGER and record.levelno >= logging.ERROR]
+    assert not [record for record in caplog.records if record.name == uvicorns.name and record.levelno >= logging.ERROR]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -87,3 +88,27 @@ def test_two_servers_in_one_process_count_for_themselves(server: Running, toy_mo
     with running(toy_model, sources={"other": "scene"}) as second:
         samples, _ = scrape(second)
         assert {dict(labels)["source"] for name, labels in samples if name == "reeflens_viewers"} == {"other"}
+
+
+def test_every_metric_is_in_the_docs_and_every_one_there_is_told(server: Running) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "watching.md").read_text(encoding="utf-8")
+    documented = set(re.findall(r"`(reeflens_\w+)`", page))
+    _, types = scrape(server)
+    suffix = {"counter": "_total"}
+    ours = {name: kind for name, kind in types.items() if name.startswith("reeflens_")}
+    told = {f"{name}{suffix.get(kind, '')}" for name, kind in ours.items() if not name.endswith("_created")}
+    assert told == documented
+
+
+def test_queues_ages_and_restarts_are_told(server: Running) -> None:
+    samples, _ = scrape(server)
+    for queue in ("logbook", "jpeg", "thumbnail"):
+        assert value(samples, "queue_length", queue=queue) >= 0
+    for part in ("inference", "event loop", "capture-scene", "capture-reef", "logbook", "jpeg", "thumbnail"):
+        assert value(samples, "restarts_total", part=part) == 0
+        assert value(samples, "part_state", part=part, state="well") == 1
+    assert (
+        0 <= value(samples, "result_age_seconds", source="scene") < value(samples, "result_age_seconds", source="reef")
+    )
+    assert value(samples, "model_works") == 1
+    assert value(samples, "source_retries_total", source="scene") == 0

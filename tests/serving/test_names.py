@@ -49,6 +49,7 @@ PLACES = [
     "/api/sightings/{name}/clip.mp4",
     "/api/sources/{name}/thumbnail.jpg",
     "/assets/{name}",
+    "/assets/edition/{name}",
     "/{name}",
 ]
 

@@ -94,6 +94,24 @@ def test_both_forms_of_a_file_have_their_own_tag_and_neither_is_sent_twice(clien
     assert (after.status_code, after.text) == (200, "of the next version")
 
 
+def test_what_a_page_names_is_kept_for_good_until_a_file_changes(client: Client, web: Path) -> None:
+    (web / "index.html").write_text('<script src="assets/app.js"></script>', encoding="utf-8")
+    named = []
+    for content in ("this is app.js", "edited"):
+        (web / "app.js").write_text(content, encoding="utf-8")
+        page = client.get("/")
+        assert page.headers["cache-control"] == "no-cache"
+        named.append(page.text.split('"')[1])
+        answer = client.get(f"/{named[-1]}")
+        assert answer.text == content
+        assert answer.headers["cache-control"] == "max-age=31536000, immutable"
+    before, after = named
+    assert before != after
+    assert client.get(f"/{before}").headers["cache-control"] == "no-cache"  # of a page that is open since then
+    (web / "app.js").write_text("edited again", encoding="utf-8")
+    assert client.get(f"/{after}").headers["cache-control"] == "no-cache"  # not what that page was of
+
+
 def test_an_unchanged_file_is_not_sent_twice_and_a_changed_one_is(client: Client, web: Path) -> None:
     etag = client.get("/assets/app.js").headers["etag"]
     again = client.get("/assets/app.js", headers={"if-none-match": f'"other", W/{etag}'})
@@ -107,6 +125,10 @@ def test_an_unchanged_file_is_not_sent_twice_and_a_changed_one_is(client: Client
     "path",
     [
         "/assets/missing.js",
+        "/assets/edition/missing.js",
+        "/assets/edition/notes.txt",
+        "/assets/edition/package.json",
+        "/assets/edition/..%2fsecret.js",
         "/assets/notes.txt",
         "/assets/package.json",
         "/assets/.hidden.js",

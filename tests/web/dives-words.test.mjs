@@ -90,7 +90,7 @@ test("what can be done depends on how a dive stands", () => {
   assert.deepEqual(actionsOf(dive()), []);
   assert.deepEqual(actionsOf(dive({ state: "running" })), ["stop"]);
   assert.deepEqual(actionsOf(dive({ state: "failed", width: null })), ["again"]);
-  assert.equal(countWords(1, [dive(), dive()], 0), "1 of 2");
+  assert.equal(countWords(1, 2, 0), "1 of 2");
 });
 
 test("a text's form follows its number", () => {

@@ -122,7 +122,7 @@ test("a CPU that stands in for the GPU that was asked for is named", () => {
 });
 
 test("a GPU that failed is named where its frames are classified now", () => {
-  const note = "CUDAExecutionProvider failed at 2026-11-23T14:00:00Z (unknown error); the model runs on the CPU since";
+  const note = "the GPU was lost while it ran (unknown error); start again when it is back";
   const words = chipWords(state({ server: { provider: { requested: "auto", note } } }), 10_010);
   assert.deepEqual([words.device, words.deviceNote], ["CPU", "the GPU failed"]);
 });
