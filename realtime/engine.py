@@ -172,7 +172,8 @@ class Engine:
             raise ValueError(f"explain: expected int64 [{len(frames)}], received {explain.dtype} {explain.shape}")
         elif explain.min() < -1 or explain.max() >= len(self.contract.labels):
             raise ValueError(f"explain: expected -1 to {len(self.contract.labels) - 1}, received {explain.tolist()}")
-        feed = {"frames": np.ascontiguousarray(frames), "explain": explain.astype(np.int64, copy=False)}
+        feed: dict[str, NDArray[Any]] = {"frames": np.ascontiguousarray(frames)}
+        feed["explain"] = explain.astype(np.int64, copy=False)
         session = self._session
         try:
             prediction = self._run(feed)

@@ -47,7 +47,7 @@ def chain(
         nodes,
         "chain",
         [value("x", TensorProto.FLOAT, [1, channels[0], 8, 8])],
-        [value(name, TensorProto.FLOAT, None) for name in (*outputs, at)],
+        [value(name, TensorProto.FLOAT, ["N", "C", "H", "W"]) for name in (*outputs, at)],
         [numpy_helper.from_array(array, name) for name, array in constants.items()],
     )
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
