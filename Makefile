@@ -42,11 +42,11 @@ test-web:
 test: install-dev
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-# Inputs for each of forty parsers, over a million together; some minutes on one core.
+# Inputs for each of forty parsers, over a million together, and then requests and frames to a running server.
 FUZZ_INPUTS ?= 32000
 
 fuzz: install-dev
-	FUZZ_INPUTS=$(FUZZ_INPUTS) $(BIN)/python -m pytest -s -q tests/test_fuzz.py
+	FUZZ_INPUTS=$(FUZZ_INPUTS) $(BIN)/python -m pytest -s -q tests/test_fuzz.py tests/serving/test_any_request.py tests/serving/test_frames.py
 
 # Everything that goes wrong, at once, and what the server makes of it; needs GStreamer, and root for the full disk.
 SOAK_MINUTES ?= 60

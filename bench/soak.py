@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import os
 import random
 import signal
@@ -473,6 +474,7 @@ def main() -> None:
     options = parser.parse_args()
     random.seed(options.seed)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    logging.getLogger("websockets.client").setLevel(logging.CRITICAL)  # of who shuts a connection under its feet
     with ExitStack() as stack:
         aside = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="soak-")))
         disk = aside / "disk"

@@ -97,7 +97,10 @@ def _dive(given: argparse.Namespace, tell: _Teller) -> Outcome:
         with suppress(SourceError):
             write_thumbnail(*_file_at(folder, best.peak_s), folder / THUMBNAIL)
     if run.error is None and unfit is not None:
-        return Outcome(run.state, _plainly(unfit, folder), JobCause.DIVELOG)
+        # In the words of the page, which has fields where the command line has options.
+        text = _plainly(unfit, folder).removeprefix(f"{ORIGINAL}{os.sep}")
+        text = text.replace("--divelog-offset", "an offset of").replace("give --start", "give a start")
+        return Outcome(run.state, text, JobCause.DIVELOG)
     reason = run.error.reason if isinstance(run.error, SourceError) else str(run.error or "")
     return Outcome(run.state, reason, _cause(run.error))
 

@@ -26,8 +26,8 @@ class Hush(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether it is logged."""
-        cut_off = record.exc_info is not None and isinstance(record.exc_info[1], asyncio.CancelledError)
-        if record.msg == TURNED_AWAY or cut_off:
+        error = record.exc_info[1] if record.exc_info else None
+        if record.msg == TURNED_AWAY or isinstance(error, asyncio.CancelledError):
             return False
         if record.msg not in THEIRS:
             return True

@@ -1,8 +1,8 @@
 """The page and its files, from the web folder, compressed where the browser takes it; nothing else of the disk.
 
-Pages name their files below assets/EDITION/, where the edition stands for what all of them hold. A browser keeps these
-for good and asks for none of them again until one has changed: then the page, which it always asks for, names another
-edition.
+The dives and the way in name their files below assets/EDITION/, where the edition stands for what all of them hold. A
+browser keeps these for good and asks for none of them again until one has changed: then the page, which it always asks
+for, names another edition. The live page is open for hours, and spares the bytes.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def page_router(folder: Traversable) -> APIRouter:
     # Plain functions: reading a file blocks, so they run in a thread of the pool.
     @router.get("/")
     def index(request: Request) -> Response:
-        return page("index.html", request)
+        return _answer("index.html", _read(folder, "index.html"), request)
 
     @router.get("/dives")
     def dives(request: Request) -> Response:

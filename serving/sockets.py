@@ -13,6 +13,9 @@ from serving.pace import MESSAGES_PER_S, Pace
 
 SEND_TIMEOUT_S = 20.0  # a connection that takes no byte for so long is gone, whatever TCP still hopes for
 MAX_REASON_BYTES = 123  # of a close frame (RFC 6455, 5.5)
+# What sending raises when nobody is there. RuntimeError is uvicorn's word when it has itself closed a connection that
+# broke the protocol, and we have not heard of it yet.
+GONE = (WebSocketDisconnect, TimeoutError, RuntimeError)
 
 
 class Close(NamedTuple):
@@ -46,7 +49,7 @@ async def close(websocket: WebSocket, end: Close) -> None:
     try:
         async with asyncio.timeout(SEND_TIMEOUT_S):
             await websocket.close(end.code, reason)
-    except (WebSocketDisconnect, TimeoutError):
+    except GONE:
         pass  # it left first
 
 
@@ -65,16 +68,16 @@ async def _first_end(*directions: Coroutine[None, None, Close | None]) -> Close 
 
 
 async def _send(websocket: WebSocket, next_message: Callable[[], Awaitable[str | bytes | Close]]) -> Close | None:
-    try:
-        while not isinstance(message := await next_message(), Close):
+    while not isinstance(message := await next_message(), Close):
+        try:
             async with asyncio.timeout(SEND_TIMEOUT_S):
                 if isinstance(message, str):
                     await websocket.send_text(message)
                 else:
                     await websocket.send_bytes(message)
-        return message
-    except (WebSocketDisconnect, TimeoutError):
-        return None
+        except GONE:
+            return None
+    return message
 
 
 async def _receive(

@@ -72,7 +72,7 @@ const line = new Line(
     words: (sighting, at) => [at, sighting && labelText(sighting.label), sighting && percent(sighting.peak_probability)].filter(Boolean).join("  "),
   },
 );
-const legend = new Legend($("legend"), (label) => {
+const legend = new Legend($("hues"), (label) => {
   $("found-species").value = $("found-species").value === label ? "" : label;
   showSightings();
 });

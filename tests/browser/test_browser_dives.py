@@ -408,7 +408,7 @@ def test_a_note_stands_with_what_was_said_and_the_legend_filters_the_list(dives,
             row.locator("[data-does=undo]").click()
             row.locator(".said", has_text="two of them").wait_for(state="hidden")
         row.locator("[data-does=right]").wait_for(state="visible")
-        pressed = page.locator("#legend button", has_text="Octopus")
+        pressed = page.locator("#hues button", has_text="Octopus")
         pressed.click()
         assert pressed.get_attribute("aria-pressed") == "true"
         assert set(page.locator(".sighting:visible .name").all_inner_texts()) == {"Octopus"}
@@ -419,7 +419,9 @@ def test_a_note_stands_with_what_was_said_and_the_legend_filters_the_list(dives,
 def test_files_dropped_together_become_one_dive_with_a_log_and_a_start(dives, browser, tmp_path):
     for name in ("GX020077.MP4", "GX010077.MP4"):
         write_clip(tmp_path / name, frames=30, size_hw=(90, 160))
-    (tmp_path / "log.csv").write_text("time,depth_m\n2026-05-01T09:00:00Z,7\n2026-05-01T11:00:00Z,7\n")
+    (tmp_path / "log.csv").write_text(
+        "time,depth_m\n2026-05-01T09:59:00Z,7\n2026-05-01T10:00:00Z,7\n2026-05-01T10:01:00Z,7\n"
+    )
     with opened_page(browser, dives, timezone_id="Europe/Istanbul") as page:
         wait_for_cards(page, 3)
         names = ("GX020077.MP4", "GX010077.MP4", "log.csv")

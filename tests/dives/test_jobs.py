@@ -141,7 +141,9 @@ def test_a_dive_log_gives_depth_and_one_that_does_not_fit_costs_nothing_else(lib
         assert {line["depth_m"] for line in csv.DictReader(file)} == {"10.00"}
     row = done(library, other)
     assert (row.state, row.cause) == ("complete", "divelog")
+    assert row.reason.startswith("reef.mp4: recorded from")
     assert "the nearest dive in log.csv" in row.reason
+    assert "--" not in row.reason
 
 
 def test_the_overlay_video_is_made_when_it_is_asked_for(library, jobs):

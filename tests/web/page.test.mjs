@@ -65,7 +65,7 @@ test("the player's modules are asked for together, and are not among those that 
 });
 
 test("every element that the scripts and labels ask for is on its page, once", () => {
-  const scripts = { "index.html": ["app.js", "render.js"], "dives.html": ["dives-app.js", "dives-dialogs.js", "dives-intake.js", "dives-open.js", "dives-said.js"], "login.html": ["login.js"] };
+  const scripts = { "index.html": ["app.js", "render.js"], "dives.html": ["dives-app.js", "dives-dialogs.js", "dives-intake.js", "dives-joining.js", "dives-open.js", "dives-said.js"], "login.html": ["login.js"] };
   for (const page of PAGES) {
     const html = read(page);
     const ids = [...html.matchAll(/\sid="([^"]+)"/g)].map(([, id]) => id);
