@@ -1,21 +1,27 @@
 """How closely the exported model follows the trained one, on pictures of your own.
 
     python bench/parity.py RUN DATA [--count 64] [--int8 320]
+    python bench/parity.py FP32.onnx DATA --file INT8.onnx --file FP16.onnx [--json]
 
 RUN is a folder made by `reeflens train`; DATA a folder of pictures or a tree with a folder per class. RUN is exported
 to a temporary folder; the table says how far apart ONNX Runtime, Keras and a GradientTape are, and with --int8 also how
 far fp16 and int8 are from float32, how large the files are and how long a frame takes here.
+
+With a file in place of RUN, other files of the same model are compared with it on every picture of DATA: labels that
+agree, probabilities, unknown score and maps, and how many are right where DATA's folders are classes.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import statistics
 import sys
 import tempfile
 import time
 from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -23,7 +29,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 from export.convert import export
 from export.parity import compare_with_fp32, compare_with_keras
-from export.pictures import read_pictures
+from export.pictures import read_labelled, read_pictures
+from export.report import lossy_figures
 from export.run_folder import open_run
 from realtime.engine import Engine
 from realtime.errors import ReeflensError
@@ -33,15 +40,36 @@ ROUNDS = 20
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", type=Path, metavar="RUN")
+    parser.add_argument("run", type=Path, metavar="RUN|FP32.onnx")
     parser.add_argument("data", type=Path, metavar="DATA")
     parser.add_argument("--count", type=int, default=64, help="pictures for the comparison with Keras")
     parser.add_argument("--int8", type=int, default=0, metavar="COUNT", help="pictures for fp16 and int8; 0 for none")
+    parser.add_argument("--file", type=Path, action="append", default=[], help="a file to compare with FP32.onnx")
+    parser.add_argument("--json", action="store_true", help="for files")
     options = parser.parse_args()
     try:
+        if options.run.is_file():
+            of_files(options.run, options.file, options.data, as_json=options.json)
+            return
         measure(options.run, options.data, options.count, options.int8)
     except ReeflensError as error:
         sys.exit(f"error: {error}")
+
+
+def of_files(truth: Path, files: list[Path], data: Path, *, as_json: bool) -> None:
+    """Every file against ``truth`` on every picture of DATA."""
+    found = {}
+    with Engine.open(truth, provider="cpu") as fp32:
+        frames, classes = read_labelled(data, fp32.contract.input_size, sys.maxsize, fp32.contract.labels)
+        for file in files:
+            with Engine.open(file, provider="cpu") as engine:
+                found[str(file)] = compare_with_fp32(engine, fp32, frames, classes)
+                tell(f"{file}: {engine.contract.precision}")
+    if as_json:
+        print(json.dumps({file: asdict(parity) for file, parity in found.items()}, indent=1))
+        return
+    for file, parity in found.items():
+        print(f"{file}\n  {lossy_figures(parity)}")
 
 
 def measure(run: Path, data: Path, count: int, lossy_count: int) -> None:

@@ -74,7 +74,7 @@ def process(
         raise SettingsError(f"--start: says when one recording began, and {len(dives)} were given; process them singly")
     rows: list[dict[str, Any]] = []
     with (
-        Engine.open(model or bundled_model(), provider=provider, require_gpu=require_gpu) as engine,
+        Engine.open(model or bundled_model(), provider=provider, require_gpu=require_gpu, recorded=True) as engine,
         reporter_on_stderr() as to,
     ):
         to.say(_where_it_runs(engine.provider.name, engine.provider.note))

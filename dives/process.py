@@ -150,6 +150,7 @@ def process(
                 by_now = _files_by_now(paths, opened)
                 with GrowingTables(lambda: replace(facts, files=by_now())) as growing:
                     reading = _classify(opened, engine, journal, options.every_s, progress, run.record.counts, growing)
+                run.record.model = {**run.record.model, **_ran_on(engine)}  # a GPU may have been lost on the way
                 if isinstance(opened, JoinedVideo):  # what is known only now: gaps, and where each chapter begins
                     run.record.source = {**run.record.source, **_joined(opened)}
             else:
@@ -263,7 +264,7 @@ def _fingerprint(paths: Sequence[Path]) -> str:
 def _new_record(
     paths: Sequence[Path], opened: Source, engine: Engine, options: ProcessOptions, journal: Journal
 ) -> RunRecord:
-    info, provider = opened.info, engine.provider
+    info = opened.info
     return RunRecord(
         source={
             "name": paths[0].name,
@@ -284,9 +285,7 @@ def _new_record(
             "labels": list(engine.contract.labels),
             "taxonomy": dict(engine.contract.taxonomy),
             "precision": engine.contract.precision,
-            "provider": provider.name,
-            "provider_share": round(provider.share, 4),
-            "provider_note": provider.note,
+            **_ran_on(engine),
             "begun_on": journal.notes().get("provider", ""),
         },
         options={
@@ -300,6 +299,15 @@ def _new_record(
         timing={"begun_utc": iso_utc(datetime.now(UTC))},
         versions=versions(),
     )
+
+
+def _ran_on(engine: Engine) -> dict[str, Any]:
+    provider = engine.provider
+    return {
+        "provider": provider.name,
+        "provider_share": round(provider.share, 4),
+        "provider_note": provider.note,
+    }
 
 
 def _logged(logged: LoggedDive | None, journal: Journal) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """The first pass: a recorded source becomes raw rows and heat maps, and nothing is remembered from row to row.
 
-A decode thread reads, chooses and scales; the calling thread runs the model. Between them a bounded queue makes the
-decoder wait, so that no frame is lost and memory stays flat. Rows come in batches that always lie at the same
+A decode thread reads, chooses and scales; the model runs on the calling thread, or on as many as its engine does best
+with, side by side, while the calling thread writes down what came before. Between them a bounded queue makes the
+decoder wait, so that no frame is lost and memory stays flat. Rows come in order, in batches that always lie at the same
 places, whether or not a run was interrupted: batching moves a probability by a rounding error, and a
 resumed dive has to equal an uninterrupted one to the byte.
 """
@@ -10,7 +11,9 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from types import TracebackType
@@ -29,7 +32,7 @@ from realtime.sources import Source
 
 log = logging.getLogger(__name__)
 
-BATCHES_AHEAD = 2  # one being filled while one is classified; more would only be memory
+BATCHES_AHEAD = 2  # one being filled while one is about to be classified; more would only be memory
 JOIN_S = 10.0  # decoding one frame takes milliseconds; a disk that went to sleep takes seconds
 TICK_S = 0.5  # how often someone who waits for frames hears that they are still being skipped
 
@@ -94,30 +97,51 @@ class Segment:
         self._queue: BoundedQueue[Frame] = BoundedQueue(BATCHES_AHEAD * batch)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._decode, name=f"decode-{source.name}", daemon=True)
+        self._pool = ThreadPoolExecutor(engine.at_once, "infer") if engine.at_once > 1 else None
 
     def __enter__(self) -> Self:
         self._thread.start()
         return self
 
     def __iter__(self) -> Iterator[list[RawResult]]:
+        if self._pool is None:
+            for frames in self._batches():
+                yield infer(self._engine, frames)
+            return
+        running: deque[Future[list[RawResult]]] = deque()
+        try:
+            for frames in self._batches():
+                if frames:
+                    running.append(self._pool.submit(infer, self._engine, frames))
+                # One more is kept waiting than run at once, so that none of them waits for us to write.
+                while running and (len(running) > self._engine.at_once or not frames):
+                    yield running.popleft().result()
+                if not frames:
+                    yield []
+        except SourceError:
+            yield from (one.result() for one in running)
+            raise
+        yield from (one.result() for one in running)
+
+    def _batches(self) -> Iterator[list[Frame]]:
+        """Frames to run together; none where the decoder gave none for a while."""
         frames: list[Frame] = []
-        broken: BaseException | None = None
-        while broken is None:
+        while True:
             try:
                 frames.append(self._queue.get(timeout=TICK_S))
             except TimeoutError:
                 yield []
             except Closed:
-                break
-            except SourceError as error:
-                broken = error
+                if frames:
+                    yield frames
+                return
+            except SourceError:
+                if frames:
+                    yield frames
+                raise
             if len(frames) == self._batch:
-                yield infer(self._engine, frames)
+                yield frames
                 frames = []
-        if frames:
-            yield infer(self._engine, frames)
-        if broken is not None:
-            raise broken
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -125,6 +149,8 @@ class Segment:
         # The thread closes the source itself: a container that is closed while it decodes takes the process with it.
         self._stop.set()
         self._queue.cancel()
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
         self._thread.join(JOIN_S)
         if self._thread.is_alive():
             log.warning("%s: the decoder did not stop within %.0f s", self._source.name, JOIN_S)

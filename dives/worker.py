@@ -160,7 +160,9 @@ def _overlay(given: argparse.Namespace, tell: _Teller) -> Outcome:
 
 
 def _engine(given: argparse.Namespace) -> Engine:
-    return Engine.open(given.model, provider=given.provider, require_gpu=given.require_gpu, threads=given.threads)
+    return Engine.open(
+        given.model, provider=given.provider, require_gpu=given.require_gpu, threads=given.threads, recorded=True
+    )
 
 
 def _copy(given: argparse.Namespace, tell: _Teller) -> Outcome:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from export.parity import BATCH, LossyParity, compare_with_fp32, compare_with_keras
 from export.pictures import read_labelled, read_pictures
+from export.record import record_metrics
 from export.report import ExportReport, refuse_drift, refuse_loss, refuse_overflow
 from export.run_folder import open_run
 from realtime.contract import PRECISIONS, ModelContract
@@ -42,7 +43,8 @@ def export(
     """Writes the model of a run folder to ``out``, and a report to RUN/export-<precision>.json.
 
     calibration: pictures for the ranges of int8 instead of the run's own. held_out: more pictures on which fewer bits
-    are compared with float32, and may cost at most a point of accuracy where folders are named after classes. Both are
+    are compared with float32, and may cost at most a point of accuracy where folders are named after classes; what was
+    found goes into the file. Both are
     a folder of pictures or a tree with a folder per class. int8 that is not good enough is made in another way, in the
     order of ``precision.RECIPES``, before it is given up. progress: told in a line what goes on. ``out`` is replaced
     only when the new file opens in the engine and agrees with the trained model; otherwise nothing is left behind.
@@ -107,6 +109,8 @@ def export(
                         progress(str(error))
                 else:
                     raise ExportError(next(iter(refused.values())) + _tried(refused))
+        if "held-out" in lossy:
+            contract = record_metrics(finished, lossy["held-out"].metrics())
         report = ExportReport(
             run, out, precision, finished.stat().st_size, contract.cam_scale, keras, lossy, recipe, refused
         )

@@ -57,6 +57,15 @@ class LossyParity:
     accuracy: float = 0.0
     fp32_accuracy: float = 0.0
 
+    def metrics(self) -> dict[str, float]:
+        """The figures that travel with the model file; ``realtime.contract`` keeps them as they are."""
+        return {
+            "fp32_pictures": float(self.pictures),
+            "fp32_same_label": self.label_agreement,
+            "fp32_probability_drift": self.probability_mean,
+            "fp32_map_correlation": self.cam_correlation,
+        }
+
 
 def compare_with_keras(engine: Engine, function: Any, oracle: Any, frames: NDArray[np.uint8]) -> KerasParity:
     """engine: the exported graph. function: of ``graph``. oracle: of ``oracle``. frames: uint8 [N, S, S, 3] RGB."""

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
+from export.equalise import equalised
 from realtime.errors import ExportError
 
 BATCH = 8
@@ -34,18 +35,25 @@ class Recipe:
     """How int8 is made.
 
     ranges: of activations, "full" (from the lowest to the highest met), "percentile" (99.999 % of them) or "entropy"
-    (the cut that changes their distribution least). float_ends: first and last convolution stay in float32.
+    (the cut that changes their distribution least). equalise: weights are evened out before (``export.equalise``).
+    float_ends: first and last convolution stay in float32.
     """
 
     ranges: str = "full"
+    equalise: bool = False
     float_ends: bool = False
 
     def __str__(self) -> str:
-        return f"{self.ranges} ranges{', first and last convolution in float32' if self.float_ends else ''}"
+        equalised = ", equalised weights" if self.equalise else ""
+        return f"{self.ranges} ranges{equalised}{', first and last convolution in float32' if self.float_ends else ''}"
 
 
-# In the order in which they are tried: the fastest file first, then other ranges, then less of it in int8.
-RECIPES = tuple(Recipe(ranges, ends) for ends in (False, True) for ranges in METHODS)
+# In the order in which they are tried: the fastest files first, by ranges and by weights, then less of it in int8.
+RECIPES = (
+    *(Recipe(ranges) for ranges in METHODS),
+    Recipe(equalise=True),
+    *(Recipe(ranges, float_ends=True) for ranges in METHODS),
+)
 
 
 def to_int8(model: onnx.ModelProto, frames: NDArray[np.uint8], recipe: Recipe = RECIPES[0]) -> onnx.ModelProto:
@@ -58,6 +66,7 @@ def to_int8(model: onnx.ModelProto, frames: NDArray[np.uint8], recipe: Recipe = 
     which 255 * 127 * 2 overflows silently. That costs little accuracy and no time, and one file is right everywhere.
     Raises ExportError when no ranges can be found, as of pictures that show nothing.
     """
+    model = equalised(model) if recipe.equalise else model
     names = backbone(model, ends=not recipe.float_ends)
     full = recipe.ranges == "full"
     with tempfile.TemporaryDirectory(prefix="reeflens-int8-") as folder, redirect_stdout(io.StringIO()):  # it prints

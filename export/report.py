@@ -61,7 +61,7 @@ class ExportReport:
         """The report for a person, a line per comparison."""
         head = f"{self.model}: {self.precision}, {self.size_bytes / 1e6:.1f} MB, cam_scale {self.cam_scale:.4g}"
         lines = [head, f"float32 against the trained model: {_keras_figures(self.keras)}"]
-        lines += [f"{self.precision} against float32, {name}: {_lossy_figures(it)}" for name, it in self.lossy.items()]
+        lines += [f"{self.precision} against float32, {name}: {lossy_figures(it)}" for name, it in self.lossy.items()]
         if self.recipe:
             lines.append(f"int8 by {self.recipe}")
         lines += [f"refused: {recipe}: {why}" for recipe, why in self.refused.items()]
@@ -100,7 +100,7 @@ def refuse_loss(precision: str, name: str, parity: LossyParity) -> None:
     bar = BARS[precision]
     if not all(getattr(parity, it) >= wanted for it, wanted in asdict(bar).items()):
         raise ExportError(
-            f"{precision} loses too much against float32 ({name}): {_lossy_figures(parity)}; expected at least "
+            f"{precision} loses too much against float32 ({name}): {lossy_figures(parity)}; expected at least "
             f"{bar.label_agreement:.0%}, {bar.unknown_agreement:.0%} and {bar.cam_correlation:.2f}; give other "
             "--calibration pictures or export fp32; nothing was written"
         )
@@ -122,7 +122,8 @@ def _keras_figures(parity: KerasParity) -> str:
     )
 
 
-def _lossy_figures(parity: LossyParity) -> str:
+def lossy_figures(parity: LossyParity) -> str:
+    """A comparison with float32 in one sentence."""
     right = f", {parity.accuracy:.1%} right where float32 has {parity.fp32_accuracy:.1%}" if parity.labelled else ""
     return (
         f"{parity.pictures} pictures, {parity.label_agreement:.1%} same labels{right}, probabilities off by "

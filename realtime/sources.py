@@ -114,11 +114,14 @@ class VideoFile(_Closing):
     stamps that are missing or do; ``guessed_stamps`` and ``restarts`` count these. A packet that does not
     decode is skipped and counted in ``damaged_packets``.
 
-    start: the wall clock at media time 0; it outranks what the container says. Must carry its zone.
+    start: the wall clock at media time 0; it outranks what the container says. Must carry its zone. threads: of the
+    decoder, which works ahead on all but one of them; 0 for as many as suit it.
     Raises SourceError when there is no such file, no permission, no video in it, or no decodable frame.
     """
 
-    def __init__(self, path: Path | str, *, name: str | None = None, start: datetime | None = None) -> None:
+    def __init__(
+        self, path: Path | str, *, name: str | None = None, start: datetime | None = None, threads: int = 0
+    ) -> None:
         self.path = Path(path)
         self.name = name if name is not None else self.path.name
         self.damaged_packets = 0
@@ -147,6 +150,7 @@ class VideoFile(_Closing):
             )
         self._stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}  # for frames that the header kept quiet of
         self._stream.thread_type = "AUTO"
+        self._stream.codec_context.thread_count = threads
         self._aspect = pixel_aspect(self._stream)
         self._origin_s = (self._container.start_time or 0) / av.time_base
         self._length_s = self._container.duration / av.time_base if self._container.duration else None

@@ -29,7 +29,7 @@ def stages_ms(clip: Path, engine: Engine, frames: int = 100) -> dict[str, float]
     """
     spent_s = dict.fromkeys(STAGES, 0.0)
     pipeline, size, done = Pipeline(engine), engine.contract.input_size, 0
-    with VideoFile(clip) as source:
+    with VideoFile(clip, threads=1) as source:  # several would decode ahead in the time of other stages
         incoming = itertools.islice(source, WARM + frames)
         while True:
             times_s = [time.perf_counter()]

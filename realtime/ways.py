@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -33,8 +34,13 @@ def frames_of(size: int, count: int) -> NDArray[np.uint8]:
 
 
 def engine_way(model: Path, provider: str, batch: int) -> Way:
-    """Label and map by our engine."""
+    """Label and map by our engine, one run at a time."""
     return Way(f"{model.stem}, {batch} at a time", _engine, (model, provider, batch), batch)
+
+
+def recorded_way(model: Path, provider: str, batch: int, at_once: int) -> Way:
+    """The same by an engine for recorded frames, ``at_once`` runs of so many frames side by side."""
+    return Way(f"{model.stem}, {at_once} x {batch} at a time", _recorded, (model, provider, batch), at_once * batch)
 
 
 def openvino_way(model: Path) -> Way:
@@ -46,6 +52,13 @@ def _engine(model: Path, provider: str, batch: int) -> Job:
     engine = Engine.open(model, provider=provider)
     frames = frames_of(engine.contract.input_size, batch)
     return lambda: engine.run(frames)
+
+
+def _recorded(model: Path, provider: str, batch: int) -> Job:
+    engine = Engine.open(model, provider=provider, recorded=True)
+    frames = frames_of(engine.contract.input_size, batch)
+    pool = ThreadPoolExecutor(engine.at_once)
+    return lambda: list(pool.map(engine.run, [frames] * engine.at_once))
 
 
 def _openvino(model: Path) -> Job:

@@ -147,12 +147,7 @@ async def server_status(station: StationDep, request: Request) -> ServerStatus:
     return ServerStatus(
         version=station.version,
         model=station.model,
-        provider=Provider(
-            name=station.provider.name,
-            requested=station.provider.requested,
-            share=station.provider.share,
-            note=station.provider.note,
-        ),
+        provider=Provider.model_validate(asdict(station.provider)),
         uptime_s=time.monotonic() - station.started_s,
         trouble=station.trouble(),
         parts={name: PartState(**_told(part)) for name, part in station.watchdog.status().items()},

@@ -51,6 +51,7 @@ def model_card(
         _what(contract),
         "## Data\n\n" + (data or _DATA.format(classes=len(contract.labels))),
         "## Measured\n\n" + _measured(contract, report),
+        *_fewer_bits(contract),
         "## Classes\n\n" + _class_table(contract, report.per_class),
         "## Known weaknesses\n\n" + _bullets([*weaknesses, *_seen_weaknesses(report)]),
         *notes,
@@ -102,6 +103,19 @@ def _measured(contract: ModelContract, report: EvaluationReport) -> str:
             ],
         )
     )
+
+
+def _fewer_bits(contract: ModelContract) -> list[str]:
+    """How the file agrees with float32, where its export was given pictures for that."""
+    metrics = contract.provenance.metrics
+    if not metrics.get("fp32_pictures"):
+        return []
+    return [
+        f"Against the same network in float32, on {metrics['fp32_pictures']:,.0f} photographs, by `reeflens export "
+        f"--held-out`: the same label for {metrics['fp32_same_label']:.1%}, probabilities off by "
+        f"{metrics['fp32_probability_drift']:.4f} on average, heat maps that correlate by "
+        f"{metrics['fp32_map_correlation']:.3f}."
+    ]
 
 
 def _foreign(report: EvaluationReport) -> list[tuple[str, str]]:

@@ -25,6 +25,6 @@ export function factRows(state) {
 
 /** Why the model does not run where it was hoped to, told by the one word that marks the server's sentence. */
 function noteWords(note) {
-  const [word] = /driver|built|match/.exec(note) ?? [];
+  const [word] = /driver|built|match|failed|lost/.exec(note) ?? [];
   return word ? phrase({ key: `note.${word}`, detail: note }) : note;
 }

@@ -107,6 +107,9 @@ function providerWords({ model, server }) {
   if (device === "CPU" && (asked === "cuda" || asked === "tensorrt")) {
     return { device, deviceNote: t("provider.missed") };
   }
+  if (device === "CPU" && / (failed|was lost) /.test(server?.provider?.note ?? "")) {
+    return { device, deviceNote: t("provider.failed") };
+  }
   return { device, deviceNote: by ? t("provider.by", { by }) : t("provider") };
 }
 

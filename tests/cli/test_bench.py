@@ -34,5 +34,6 @@ def test_bench_tells_ratios_stages_and_what_is_not_installed(tmp_path):
     assert all(row.get("problem") or row["frames_per_s"] > 0 for row in report["rows"])
     assert set(report["stages_ms"]) == {"decode", "scale", "infer", "smooth", "draw", "encode"}
     assert report["process"]["frames"] == 600
+    assert report["process"]["of_the_engine_at_its_best"] > 0
     assert len(report["cold_start_s"]) == 3
     assert (tmp_path / "b.png").stat().st_size > 1000

@@ -136,6 +136,65 @@ def test_a_failure_of_the_model_reaches_the_caller_and_ends_the_decoder(tmp_path
     assert set(threading.enumerate()) == before
 
 
+@pytest.fixture(scope="module")
+def side_by_side(toy_model):
+    with Engine.open(toy_model, provider="cpu", threads=3, recorded=True) as opened:
+        assert opened.at_once == 3
+        yield opened
+
+
+def test_runs_side_by_side_give_the_same_rows_in_the_same_batches(clip, engine, side_by_side):
+    one = Segment(VideoFile(clip), engine, every_s=None, batch=4)
+    before = set(threading.enumerate())
+    with Segment(VideoFile(clip), side_by_side, every_s=None, batch=4) as segment:
+        batches = [rows for rows in segment if rows]
+    assert [len(rows) for rows in batches] == [4] * 7 + [2]
+    same([row for rows in batches for row in rows], read(one))
+    assert set(threading.enumerate()) == before
+
+
+def test_runs_side_by_side_are_really_under_way_together(clip, toy_model):
+    met = threading.Barrier(2)
+
+    class Meeting(Engine):
+        def run(self, frames, explain=None):
+            met.wait(20)  # the second run ends what the first waits for
+            return super().run(frames, explain)
+
+    with Meeting.open(toy_model, provider="cpu", threads=2, recorded=True) as engine:
+        assert len(read(Segment(VideoFile(clip), engine, every_s=None, batch=5))) == 30
+
+
+def test_of_runs_side_by_side_the_rows_before_a_failure_come_first(clip, toy_model):
+    """The second run fails while the first is still at work."""
+    failed = threading.Event()
+
+    class Failing(Engine):
+        def run(self, frames, explain=None):
+            if frames[0, 0, 0, 0] < 100:  # not red: the second ten frames
+                failed.set()
+                raise RuntimeError("out of memory")
+            assert failed.wait(20)
+            return super().run(frames, explain)
+
+    rows, before = [], set(threading.enumerate())
+    with Failing.open(toy_model, provider="cpu", threads=2, recorded=True) as engine:
+        segment = Segment(VideoFile(clip), engine, every_s=None, batch=10)
+        with segment, pytest.raises(RuntimeError, match="memory"):
+            rows.extend(row.index for batch in segment for row in batch)
+    assert rows == list(range(10))
+    assert set(threading.enumerate()) == before
+
+
+def test_with_runs_side_by_side_a_source_that_breaks_gives_all_rows_before_the_break(tmp_path, side_by_side):
+    clip = truncate(write_clip(tmp_path / "cut.mkv", frames=60), 0.5)
+    rows, segment = [], Segment(VideoFile(clip), side_by_side, every_s=None, batch=8)
+    with segment, pytest.raises(SourceError, match="breaks off"):
+        rows.extend(row.index for batch in segment for row in batch)
+    assert rows == list(range(segment.decoded))
+    assert rows
+
+
 def test_any_error_of_the_decoder_is_the_callers(clip, engine):
     class Odd(VideoFile):
         def __iter__(self):

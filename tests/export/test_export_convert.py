@@ -79,6 +79,10 @@ def test_fewer_bits_make_a_smaller_file_that_agrees(
     with Engine.open(out, provider="cpu") as engine:
         assert engine.contract.precision == precision
         assert engine.contract.cam_scale == report.cam_scale
+        recorded = engine.contract.provenance.metrics
+    assert recorded["fp32_pictures"] == 5
+    assert recorded["fp32_same_label"] == report.lossy["held-out"].label_agreement
+    assert recorded["fp32_map_correlation"] == report.lossy["held-out"].cam_correlation
     assert {name: parity.pictures for name, parity in report.lossy.items()} == {"run": 24, "held-out": 5}
     assert report.lossy["run"].label_agreement >= 0.9
     assert report.lossy["run"].cam_correlation >= 0.9

@@ -93,7 +93,7 @@ def test_the_provider_is_the_one_that_was_seen_running(model):
 
 
 def test_a_fallback_to_the_cpu_says_why(model, monkeypatch):
-    monkeypatch.setattr(engine_module, "_usable", lambda wanted: ([], "no NVIDIA driver on this machine"))
+    monkeypatch.setattr(engine_module, "usable", lambda wanted: ([], "no NVIDIA driver on this machine"))
     with Engine.open(model) as engine:
         assert engine.provider.requested == "auto"
         assert "driver" in engine.provider.note
@@ -101,7 +101,7 @@ def test_a_fallback_to_the_cpu_says_why(model, monkeypatch):
 
 @pytest.mark.parametrize("how", [{"provider": "cuda"}, {"require_gpu": True}, {"provider": "tensorrt"}])
 def test_a_gpu_that_is_required_and_not_there_stops_everything(model, monkeypatch, how):
-    monkeypatch.setattr(engine_module, "_usable", lambda wanted: ([], "no NVIDIA driver on this machine"))
+    monkeypatch.setattr(engine_module, "usable", lambda wanted: ([], "no NVIDIA driver on this machine"))
     with pytest.raises(ProviderError, match="driver"):
         Engine.open(model, **how)
 
@@ -267,7 +267,7 @@ def test_where_the_gpu_turns_out_not_to_run_the_file_for_a_cpu_is_taken_and_that
         opened.append(path.name)
         return real(path, options, [CPU])
 
-    monkeypatch.setattr(engine_module, "_usable", lambda wanted: (["CUDAExecutionProvider"], ""))
+    monkeypatch.setattr(engine_module, "usable", lambda wanted: (["CUDAExecutionProvider"], ""))
     monkeypatch.setattr(engine_module, "_session", session)
     with caplog.at_level("WARNING"), Engine.open(tmp_path) as engine:
         assert engine.contract.precision == "int8"
@@ -282,6 +282,30 @@ def test_warming_up_is_a_run_of_so_many_frames(model):
     with Engine.open(model, provider="cpu") as engine:
         engine.warm_up(3)
         assert engine.run(plain(RED)).probabilities.argmax() == 0
+
+
+def test_tensorrt_that_was_asked_for_and_left_it_to_cuda_stops_everything(model, monkeypatch):
+    """What an onnxruntime without TensorRT's libraries does: it says so in its log and goes on with CUDA."""
+    monkeypatch.setattr(engine_module, "usable", lambda wanted: (["TensorrtExecutionProvider"], ""))
+    real = engine_module._session
+    monkeypatch.setattr(engine_module, "_session", lambda path, options, providers: real(path, options, [CPU]))
+    monkeypatch.setattr(engine_module, "provider_options", lambda *facts: {})
+    counted = engine_module.Counter
+    monkeypatch.setattr(
+        engine_module, "Counter", lambda: counted({"CUDAExecutionProvider": 10**9})
+    )  # as if the profile had said so
+    with pytest.raises(ProviderError, match=r"CUDA.* ran the model, not Tensorrt.*pip install tensorrt"):
+        Engine.open(model, provider="tensorrt")
+
+
+def test_for_recorded_frames_the_threads_are_divided_and_the_answers_stay(model):
+    with (
+        Engine.open(model, provider="cpu", threads=2, recorded=True) as several,
+        Engine.open(model, provider="cpu", threads=2) as one,
+    ):
+        assert (several.at_once, one.at_once) == (2, 1)
+        frames = plain(RED, GREEN, BLUE)
+        assert np.array_equal(several.run(frames).probabilities, one.run(frames).probabilities)
 
 
 class Gpu:

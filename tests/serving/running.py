@@ -68,7 +68,7 @@ def running(model: Path, **settings: Any) -> Iterator[Running]:
 
     def work() -> None:
         try:
-            serve(ServerSettings(model=model, provider="cpu", port=0, **settings), outcome.put, stop=stop)
+            serve(ServerSettings(model=model, port=0, **{"provider": "cpu", **settings}), outcome.put, stop=stop)
         except BaseException as error:
             outcome.put(error)
 

@@ -145,7 +145,7 @@ def test_ready_is_that_something_can_be_watched(server: Running, toy_model: Path
 def test_ready_stays_while_the_only_camera_is_tried_again() -> None:
     tried_again = LiveStatus("retrying", "the connection broke", "stream", captured=9, classified=7)
     found = {"cam": LiveStatus("retrying", "the connection is refused")}
-    station = cast(Station, SimpleNamespace(status=lambda: found))
+    station = cast(Station, SimpleNamespace(status=lambda: found, trouble=lambda: ""))
     assert _readiness(station) == Readiness(ready=False, reason="cam is retrying (the connection is refused)")
     found["cam"] = tried_again
     assert _readiness(station) == Readiness(ready=True, reason="")

@@ -42,6 +42,17 @@ def test_the_card_gives_the_figures_with_their_count_and_interval(measured) -> N
     assert contract.provenance.data_hash in card
 
 
+def test_the_card_says_how_the_file_agrees_with_float32_where_that_was_measured(measured) -> None:
+    contract, report = measured
+    assert "Against the same network in float32" not in model_card(contract, report)
+    found = {"pictures": 1365, "same_label": 0.981, "probability_drift": 0.00412, "map_correlation": 0.9876}
+    metrics = {f"fp32_{name}": float(value) for name, value in found.items()}
+    card = model_card(replace(contract, provenance=replace(contract.provenance, metrics=metrics)), report)
+    assert "on 1,365 photographs" in card
+    assert "the same label for 98.1%, probabilities off by 0.0041 on average" in card
+    assert "correlate by 0.988." in card
+
+
 def test_the_card_says_what_the_pictures_are_and_that_it_is_a_first_model(measured) -> None:
     card = model_card(*measured)
     assert "sea-animals image set, 3 classes" in card

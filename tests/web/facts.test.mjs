@@ -20,7 +20,12 @@ test("facts are given as far as they are known", () => {
 test("in Turkish the provider's note is Turkish where there are words for it", () => {
   speak("tr", catalogue("tr"));
   const note = (text) => new Map(factRows({ ...INITIAL, server: { provider: { note: text } } })).get("Not");
-  const notes = [note("no NVIDIA driver on this machine"), note("another one")];
+  const lost = "the GPU was lost while it ran (a driver mismatch); start again when it is back";
+  const notes = [note("no NVIDIA driver on this machine"), note("another one"), note(lost)];
   speak("en", catalogue("en"));
-  assert.deepEqual(notes, ["bu makinede NVIDIA sürücüsü yok", "another one"]);
+  assert.deepEqual(notes, [
+    "bu makinede NVIDIA sürücüsü yok",
+    "another one",
+    "GPU kayboldu; model CPU'da sürüyor",
+  ]);
 });

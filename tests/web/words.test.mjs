@@ -121,6 +121,12 @@ test("a CPU that stands in for the GPU that was asked for is named", () => {
   assert.deepEqual([words.device, words.deviceNote], ["CPU", "not the GPU asked for"]);
 });
 
+test("a GPU that failed is named where its frames are classified now", () => {
+  const note = "the GPU was lost while it ran (unknown error); start again when it is back";
+  const words = chipWords(state({ server: { provider: { requested: "auto", note } } }), 10_010);
+  assert.deepEqual([words.device, words.deviceNote], ["CPU", "the GPU failed"]);
+});
+
 test("losses are counted by cause, those of another version's server under its name for them", () => {
   const counts = { captured: 1400, engine: 9, capture: 3, delivery: 2, tide: 1, damaged: 4, reconnects: 2, stalls: 5 };
   const { total, rows } = lossWords(state({ counts, skipped: 1000, unreadable: 1 }));
