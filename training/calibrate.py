@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-WANTED_PRECISION = 0.80  # of the labels shown, on validation: a viewer forgives one wrong label in five, not one in two
+WANTED_PRECISION = 0.9  # of the labels shown, on validation: who is told wrong names stops believing the right ones
 SHOW_RANGE = (0.25, 0.90)  # below, a label is a guess even if guesses went well; above, hardly anything would be shown
 TEMPERATURE_RANGE = (0.25, 8.0)  # a few pictures, all classified right, would otherwise ask for 0: certainty
 ECE_BINS = 15
@@ -73,7 +73,7 @@ def expected_calibration_error(
 
 
 def choose_show(probabilities: NDArray[np.floating], labels: NDArray[np.int64]) -> float:
-    """The smallest probability from which at least 80 % of the labels shown are right, of probabilities [N, C].
+    """The smallest probability from which at least 90 % of the labels shown are right, of probabilities [N, C].
 
     Kept within SHOW_RANGE: its lower end when that holds for all pictures, its upper end when it never does, or when
     there is no picture.
