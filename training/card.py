@@ -14,7 +14,7 @@ _DATA = (
     "The photographs belong to their photographers; no picture is shipped."
 )
 _WEAKNESSES = (
-    "This is a first model. It is a starting point to be fine-tuned on your own pictures, not an instrument.",
+    "It is a starting point to be fine-tuned on your own pictures, not an instrument.",
     "It answers for the whole frame: one label, even where several animals are in view.",
     "It was trained on photographs, many of them close-ups and not taken under water; video is murkier and its animals "
     "are smaller.",

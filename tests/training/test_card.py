@@ -53,11 +53,11 @@ def test_the_card_says_how_the_file_agrees_with_float32_where_that_was_measured(
     assert "correlate by 0.988." in card
 
 
-def test_the_card_says_what_the_pictures_are_and_that_it_is_a_first_model(measured) -> None:
+def test_the_card_says_what_the_pictures_are_and_that_it_is_a_starting_point(measured) -> None:
     card = model_card(*measured)
     assert "sea-animals image set, 3 classes" in card
     assert "belong to their photographers; no picture is shipped" in card
-    assert "This is a first model" in card
+    assert "It is a starting point to be fine-tuned" in card
 
 
 def test_the_card_says_how_well_the_unknown_is_known(measured) -> None:
