@@ -26,9 +26,7 @@ SPARE_BYTES = 32 << 20
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM to send")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_it_whatever_is_under_way(
-    toy_model: Path, tmp_path: Path, number: signal.Signals
-) -> None:
+def test_a_signal_ends_it_whatever_is_under_way(toy_model: Path, tmp_path: Path, number: signal.Signals) -> None:
     """Twenty viewers, five that read nothing, half a frame, an upload that trickles, a download that nobody reads, and
     a job and a recorder at work."""
     clip = write_clip(tmp_path / "dive.mp4", frames=1500)
