@@ -470,6 +470,7 @@ def test_a_dive_is_renamed_and_deleted_after_a_question(dives, browser, tmp_path
         card = page.locator(".card", has_text="<b>Short</b>")
         card.wait_for()
         card.locator("[data-does=delete]").click()
+        page.locator("#sure-no").wait_for()
         assert "for good" in page.inner_text("#sure-text")
         page.locator("#sure-no").click()
         assert page.locator(".card").count() == 4
