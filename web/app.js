@@ -144,7 +144,7 @@ function titled() {
 async function connect() {
   const handlers = {
     link: (link) => {
-      // What an earlier socket brought must not be acknowledged on this one: the server never sent it here.
+      // What an earlier socket brought must not be acknowledged on this one.
       if (link.phase === "connecting") newest.clear();
       dispatch({ type: "link", link });
     },
@@ -279,7 +279,7 @@ async function loadSightings() {
     const list = await fetchJson(`api/sightings?source=${encodeURIComponent(source)}&limit=${LISTED}`);
     dispatch({ type: "sightings", source, list });
   } catch {
-    // The list stays as it is; it is asked for again every LIST_MS, and the connection has its own words.
+    // The list stays, and is asked for again every LIST_MS; the connection has its own words.
   }
 }
 

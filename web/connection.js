@@ -1,19 +1,11 @@
 // One websocket to one source, kept alive: a state machine that knows neither the page nor the real clock.
 //
-//                 open()                    hello
-//      idle ---------------> connecting ---------------> live
-//                             ^      |                     |
-//      delay over, retryNow() |      | lost                | lost
-//                             |      v                     |
-//                            waiting <---------------------+
-//
-//      connecting, live -- the server refuses for good (REFUSALS) --> closed
-//      any state        -- close() --------------------------------> closed
+//   idle -- open() --> connecting -- hello --> live;  both -- lost --> waiting -- delay over, retryNow() --> connecting
+//   all -- refused for good (REFUSALS), close() --> closed
 //
 // "lost" is: the socket closed or failed, no hello within HELLO_MS, a ping unanswered for PONG_MS, or a message
-// that cannot be read. The wait doubles from WAIT_FIRST_MS to WAIT_MAX_MS, with jitter so that many pages do not come
-// back at the same moment, and starts over only after SETTLED_MS of being live: a server that accepts and then
-// dies must not be asked twice a second. A server without a place says itself how long to wait.
+// that cannot be read. The wait doubles from WAIT_FIRST_MS to WAIT_MAX_MS, with jitter lest all pages come back at
+// once, and starts over after SETTLED_MS of being live. A server without a place says itself how long to wait.
 
 import { duration } from "./format.js";
 import { decodeResult, decodeText, encodeFrame, WireError } from "./wire.js";
@@ -33,12 +25,12 @@ const RTT_WEIGHT = 0.3; // of the newest measurement: calm enough to read, quick
 const OURS = 4000; // close code for "I give this one up", from the range that pages may use
 
 /**
- * Handlers: link({phase, reason, attempt, retryAtMs}) at every change of state (reason: see text.js), hello(message), status(message),
- * notice(message) of a request that was refused, rtt(milliseconds), result({header, cam, jpeg, receivedMs}),
- * skipped(message) of a picture that was sent and never classified.
+ * Handlers: link({phase, reason, attempt, retryAtMs}) at every change (reason: see text.js), hello(message),
+ * status(message), notice(message) of a request refused, rtt(ms), result({header, cam, jpeg, receivedMs}),
+ * skipped(message) of a picture sent and never classified.
  *
- * World: openSocket(url) -> WebSocket, refusal(url) -> Promise of what refused.js says, never rejected, now() -> milliseconds, monotonic, setTimer(callback, ms) -> id,
- * clearTimer(id), random() -> [0, 1).
+ * World: openSocket(url), refusal(url) -> Promise of what refused.js says, never rejected, now() -> monotonic ms,
+ * setTimer(callback, ms) -> id, clearTimer(id), random() -> [0, 1).
  */
 export class Connection {
   #url;
@@ -106,7 +98,7 @@ export class Connection {
     try {
       socket = this.#world.openSocket(this.#url);
     } catch (error) {
-      // Only an address that the browser will not open at all throws here: a further try would throw as well.
+      // Only an address that no browser opens throws here, and would again.
       this.#enter("closed", { key: "lost.address", why: error.message });
       return;
     }
@@ -224,7 +216,7 @@ export class Connection {
   }
 
   #give(data) {
-    // A socket that closes right now only complains of what it is given; its close event will tell.
+    // A socket that closes right now only complains; its close event will tell.
     if (this.#socket === null || this.#socket.readyState > 1) return false;
     this.#socket.send(data);
     return true;

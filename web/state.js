@@ -188,7 +188,7 @@ function told(state, status) {
   return { ...counted(state, status), feed: { state: name, reason, cause } };
 }
 
-/** Results and statuses carry counts alike; whichever came last knows best. A page tells of its own time only. */
+/** Results and statuses carry counts alike; the last knows best. A page tells of its own time only. */
 function counted(state, { captured, dropped, drops = { engine: dropped }, damaged = 0, reconnects = 0, stalls = 0 }) {
   if (captured === undefined) return state;
   const { source, countedFrom } = state;

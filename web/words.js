@@ -16,9 +16,8 @@ const FULL = "closed.503"; // every place is taken
 /**
  * The connection and the source in words.
  *
- * @returns {{brief: string, full: string, tone: "live"|"busy"|"over", fresh: boolean, retry: boolean}} full: with
- *   the reason; tone: how to show it; fresh: the picture on the stage may be taken for what it is called; retry:
- *   asking again can help
+ * @returns {{brief, full, tone: "live"|"busy"|"over", fresh, retry}} full: with the reason; fresh: the picture on the
+ *   stage may be taken for what it is called; retry: asking again can help
  */
 export function connectionWords(state, nowMs) {
   const { link, feed, source, shown } = state;
@@ -86,7 +85,7 @@ function rateWords(state, nowMs) {
   const here = pictureRate(state.ticksMs, nowMs);
   if (here === null) return { rate: "–", rateNote: t("rate") };
   const server = state.shown?.header.rate ?? 0;
-  // A slow link or a slow screen shows fewer than the model classifies; say so instead of naming the better one.
+  // A slow link or screen shows fewer than the model classifies; say so.
   const fewer = here > 0 && server > 1.15 * here && server - here > 1;
   return { rate: rate(here), rateNote: fewer ? t("rate.of", { rate: rate(server) }) : t("rate") };
 }
@@ -104,11 +103,9 @@ function providerWords({ model, server }) {
   if (model === null) return { device: "–", deviceNote: t("provider") };
   const { device, by } = provider(model.provider);
   const asked = server?.provider?.requested ?? "";
-  if (device === "CPU" && (asked === "cuda" || asked === "tensorrt")) {
-    return { device, deviceNote: t("provider.missed") };
-  }
-  if (device === "CPU" && / (failed|was lost) /.test(server?.provider?.note ?? "")) {
-    return { device, deviceNote: t("provider.failed") };
+  const failed = / (failed|was lost) /.test(server?.provider?.note ?? "");
+  if (device === "CPU" && (asked === "cuda" || asked === "tensorrt" || failed)) {
+    return { device, deviceNote: t(failed ? "provider.failed" : "provider.missed") };
   }
   return { device, deviceNote: by ? t("provider.by", { by }) : t("provider") };
 }
@@ -142,7 +139,7 @@ export function answerWords(state) {
   return { known: false, title: t("nothing"), taxon: "", probability: "", since, note };
 }
 
-/** The connection and the source for the live region: what connectionWords says, without a time that counts. */
+/** For the live region: what connectionWords says, without a time that counts. */
 export function linkAnnouncement(state, nowMs) {
   const { link, feed, shown } = state;
   if (link.phase === "waiting" || (link.phase === "connecting" && link.attempt > 0)) {

@@ -180,6 +180,8 @@ def test_live_goes_on_while_the_disk_is_full_and_recording_comes_back(
         until(lambda: recording()["rows"] > rows + 10 and recording()["waiting"] == 0)
         everything = {each["id"] for each in http.get("api/sightings?limit=500").json()}
         assert listed <= everything
+        # Said when the disk has taken everything for RETRY_S.
+        until(lambda: "goes on" in (tmp_path / "log").read_text(encoding="utf-8"))
     log = (tmp_path / "log").read_text(encoding="utf-8")
     assert log.count("recording has stopped") == log.count("goes on") == 1, log
     assert "Traceback" not in log

@@ -44,7 +44,8 @@ class RtspCamera:
         return f"rtsp://{{}}@127.0.0.1:{self.port}/reef"
 
     def start(self, **options: object) -> None:
-        """Starts it, on the port it had before if there was one, and waits until it listens."""
+        """Starts it, on the port it had before if there was one, and waits until it listens; ends one that runs."""
+        self.kill()
         command = [PYTHON, str(SCRIPT), "--port", str(self.port)]
         command += [f"--{name}={value}" for name, value in options.items()]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)

@@ -102,7 +102,13 @@ def test_what_is_said_of_a_sighting_stands_in_the_list_and_in_its_folder_until_i
     item = ended[-1]
     assert (item["recorded"], item["correction"]) == (True, None)
     told = say(server.http, item["id"], verdict="wrong", truth="Moray eel", by="Ada").raise_for_status().json()
-    assert {**told["correction"], "at": ""} == {"verdict": "wrong", "label": "Moray eel", "by": "Ada", "at": ""}
+    assert {**told["correction"], "at": ""} == {
+        "verdict": "wrong",
+        "label": "Moray eel",
+        "by": "Ada",
+        "note": "",
+        "at": "",
+    }
     assert told in listed(server.http, "?source=reef")
     assert say(server.http, item["id"], verdict="wrong", truth=item["label"]).status_code == 422
     assert say(server.http, item["id"], verdict="maybe").status_code == 422
