@@ -12,10 +12,12 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import httpx
@@ -29,6 +31,15 @@ DISK_BYTES = 24 << 20
 PIECE = bytes(1 << 16)
 # Else the last gigabyte of a disk is never written to, and no disk of a test is that big.
 COMMAND = "import sys; from dives import uploads; uploads.MIN_FREE_BYTES = 0; from cli import main; main(sys.argv[1:])"
+
+
+def until(reached: Callable[[], Any]) -> Any:
+    """Looks until it is so, as the process under test tells nobody; what it then is."""
+    deadline_s = monotonic() + WAIT_S
+    while not (found := reached()):
+        assert monotonic() < deadline_s
+        threading.Event().wait(0.02)
+    return found
 
 
 class Disk:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import csv
-import threading
-from collections.abc import Callable
 from pathlib import Path
-from time import monotonic
 from typing import Any
 
 import pytest
 from clips import write_clip
-from faulty import WAIT_S, serving
+from faulty import serving, until
 from sending import send, settled
 
 pytestmark = pytest.mark.skipif("sys.platform == 'win32'", reason="the server is stopped by a signal")
@@ -36,14 +33,6 @@ for module in (corrections, library, process, recording, cameras, push, sources)
 Set.__name__ = "datetime"
 """
 DAY_S = 86_400.0
-
-
-def until(reached: Callable[[], Any]) -> Any:
-    deadline_s = monotonic() + WAIT_S
-    while not (found := reached()):
-        assert monotonic() < deadline_s
-        threading.Event().wait(0.05)
-    return found
 
 
 def test_a_clock_that_is_set_while_a_server_runs_loses_nothing(tmp_path: Path, toy_model: Path) -> None:

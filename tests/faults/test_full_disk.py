@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from time import monotonic
 from typing import Any
 
 import pytest
 from clips import write_clip, write_noise
-from faulty import WAIT_S, Disk, Server, one_sentence, reeflens, serving, small_disk
+from faulty import Disk, Server, one_sentence, reeflens, serving, small_disk, until
 from result_files import results
 from sending import send, settled
 
@@ -27,14 +25,6 @@ pytestmark = pytest.mark.skipif("sys.platform != 'linux'", reason="needs Linux' 
 def disk(tmp_path: Path) -> Iterator[Disk]:
     with small_disk(tmp_path / "disk") as made:
         yield made
-
-
-def until(reached: Callable[[], Any]) -> Any:
-    deadline_s = monotonic() + WAIT_S
-    while not (found := reached()):
-        assert monotonic() < deadline_s
-        threading.Event().wait(0.05)
-    return found
 
 
 @pytest.mark.parametrize("leave", [8192, 150_000])

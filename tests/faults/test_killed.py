@@ -6,16 +6,12 @@ import os
 import signal
 import subprocess
 import sys
-import threading
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from time import monotonic
-from typing import Any
 
 import pytest
 from clips import write_clip, write_noise
-from faulty import COMMAND, ROOT, WAIT_S, one_sentence, reeflens, serving
+from faulty import COMMAND, ROOT, WAIT_S, one_sentence, reeflens, serving, until
 from result_files import results
 from sending import send, settled
 
@@ -25,14 +21,6 @@ from dives.process import ProcessOptions, process
 from realtime.engine import Engine
 
 pytestmark = pytest.mark.skipif("sys.platform != 'linux'", reason="looks for processes as Linux shows them")
-
-
-def until(reached: Callable[[], Any]) -> Any:
-    deadline_s = monotonic() + WAIT_S
-    while not (found := reached()):
-        assert monotonic() < deadline_s
-        threading.Event().wait(0.01)
-    return found
 
 
 def worker(server: int, dive: str) -> int:

@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
 from pathlib import Path
-from time import monotonic
 from typing import Any
 
 import pytest
 from clips import write_clip
-from faulty import WAIT_S, close_folder, one_sentence, open_folder, reeflens, serving
+from faulty import close_folder, one_sentence, open_folder, reeflens, serving, until
 from sending import send, settled
 
 from dives.library import Library
 
 pytestmark = pytest.mark.skipif("sys.platform == 'win32'", reason="permissions there are others")
-
-
-def until(reached: Callable[[], Any]) -> Any:
-    deadline_s = monotonic() + WAIT_S
-    while not (found := reached()):
-        assert monotonic() < deadline_s
-        threading.Event().wait(0.05)
-    return found
 
 
 def test_a_folder_that_cannot_be_written_is_one_sentence_at_the_start(tmp_path: Path, toy_model: Path) -> None:
