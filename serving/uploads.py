@@ -149,9 +149,9 @@ async def append(
         finally:
             await run_in_threadpool(stack.close)
     if silent:
-        error = Later(503, f"no byte came for {SILENT_S:.0f} s; go on where the upload stands", TURN_S).error()
-        error.headers = {**(error.headers or {}), "connection": "close"}  # the rest of the body is not waited for
-        raise error
+        later = Later(503, f"no byte came for {SILENT_S:.0f} s; go on where the upload stands", TURN_S).later()
+        later.headers = {**(later.headers or {}), "connection": "close"}  # the rest of the body is not waited for
+        raise later
     return Response(status_code=204, headers={"upload-offset": str(to.offset)})
 
 
