@@ -149,7 +149,7 @@ async def append(
         finally:
             await run_in_threadpool(stack.close)
     if silent:
-        later = Later(503, f"no byte came for {SILENT_S:.0f} s; go on where the upload stands", TURN_S).later()
+        later = Later(503, f"no byte came for {SILENT_S:.0f} s; go on where the upload stands", TURN_S).error()
         later.headers = {**(later.headers or {}), "connection": "close"}  # the rest of the body is not waited for
         raise later
     return Response(status_code=204, headers={"upload-offset": str(to.offset)})
