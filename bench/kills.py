@@ -1,11 +1,12 @@
 """kill -9 at random moments: what was acknowledged is there, nothing is there twice, and results end in the same bytes.
 
-    python bench/kills.py [--moments 50] [--seed 1] [process upload record correct]
+    python bench/kills.py [--moments 50] [--seed 1] [process upload overlay record correct]
 
 Acknowledged is what was printed, what was answered with 2xx, and what a list or a counter of the server has shown. Each
 moment is one SIGKILL, drawn from a seed, of a process at work: the command `process`, or a server to which somebody
-sends, which records, or to which somebody says what was seen. After it everything is looked at, on the disk and over
-HTTP, and the work goes on from there. The model is a toy, so that the time goes into what is tested here: writing.
+sends, which draws an overlay, records, or to which somebody says what was seen. After it everything is looked at, on
+the disk and over HTTP, and the work goes on from there. The model is a toy, so that the time goes into what is tested
+here: writing.
 """
 
 from __future__ import annotations
@@ -39,6 +40,9 @@ from result_files import results  # noqa: E402
 from sending import send, settled  # noqa: E402
 from toy_onnx import write_toy_model  # noqa: E402
 
+from dives.locking import lock  # noqa: E402
+from dives.worker import LOCK  # noqa: E402
+
 PIECE_BYTES = 64 << 10
 # Of a dive's folder: what grows while it is classified, and what is there before.
 GROWING = {"raw.journal", "frames.csv.partial", "sightings.csv.partial"}
@@ -63,6 +67,15 @@ class Tally:
         fell = ", ".join(f"{phase} {count}" for phase, count in sorted(self.fell.items()))
         known = f"{self.kind:8} {self.moments:4} kills  {self.acknowledged:6} acknowledged  {self.seconds:5.0f} s"
         return f"{known}  ({fell})"
+
+
+@dataclass
+class _Sending:
+    """An upload under way. offset: bytes that were acknowledged."""
+
+    data: bytes
+    id: str = ""
+    offset: int = 0
 
 
 def kill_process(model: Path, folder: Path, moments: int, rng: random.Random) -> Tally:
@@ -101,60 +114,68 @@ def kill_process(model: Path, folder: Path, moments: int, rng: random.Random) ->
 
 
 def kill_upload(model: Path, folder: Path, moments: int, rng: random.Random) -> Tally:
-    """Files sent in pieces; the server is killed while it takes one in, or makes a dive of it."""
+    """Files sent in pieces; the server is killed while it takes one in, or makes a dive of one or of two.
+
+    Of two, somebody who was cut short may decide anew whether they are one dive or one each.
+    """
     tally, library = Tally("upload"), folder / "library"
-    kept: dict[str, bytes] = {}  # dives that were acknowledged
-    sending: dict[str, Any] = {}  # the upload under way: id, data, offset (acknowledged), phase
-    number = 0
+    kept: dict[str, list[bytes]] = {}  # dives that were acknowledged, and their files
+    sending: list[_Sending] = []  # under way, to become dives together
+    phase, joined = "between", False
+    numbers = itertools.count(1)
 
     def work(http: httpx.Client) -> None:
-        nonlocal number
+        nonlocal phase, joined
         while True:
             if not sending:
-                number += 1
-                data = rng.randbytes(rng.randint(1, 24) * PIECE_BYTES + rng.randint(1, 999))
-                sending.update(id="", data=data, offset=0, phase="begin")
-            data = sending["data"]
-            if not sending["id"]:
-                answer = http.post("api/uploads", json={"name": f"{number}.mp4", "size": len(data)})
-                sending["id"] = answer.raise_for_status().json()["id"]
+                sizes = [rng.randint(1, 24) * PIECE_BYTES + rng.randint(1, 999) for _ in range(rng.randint(1, 2))]
+                sending.extend(_Sending(rng.randbytes(size)) for size in sizes)
+            for each in sending:
+                if not each.id:
+                    phase = "begin"
+                    wanted = {"name": f"{next(numbers)}.mp4", "size": len(each.data)}
+                    each.id = http.post("api/uploads", json=wanted).raise_for_status().json()["id"]
+                    tally.acknowledged += 1
+                phase = "append"
+                while (at := each.offset) < len(each.data):
+                    piece, headers = each.data[at : at + PIECE_BYTES], {"upload-offset": str(at)}
+                    http.patch(f"api/uploads/{each.id}", content=piece, headers=headers).raise_for_status()
+                    each.offset = at + len(piece)
+                    tally.acknowledged += 1
+            joined = len(sending) > 1 and rng.random() < 0.7
+            phase = "finish joined" if joined else "finish"
+            while sending:
+                parts = list(sending) if joined else sending[:1]
+                belongs = {"more": [each.id for each in parts[1:]]}
+                http.post(f"api/uploads/{parts[0].id}/finish", json=belongs).raise_for_status()
                 tally.acknowledged += 1
-            place = f"api/uploads/{sending['id']}"
-            sending["phase"] = "append"
-            while sending["offset"] < len(data):
-                at = sending["offset"]
-                headers = {"upload-offset": str(at)}
-                http.patch(place, content=data[at : at + PIECE_BYTES], headers=headers).raise_for_status()
-                sending["offset"] = min(len(data), at + PIECE_BYTES)
-                tally.acknowledged += 1
-            sending["phase"] = "finish"
-            http.post(f"{place}/finish").raise_for_status()
-            tally.acknowledged += 1
-            kept[sending["id"]] = data
-            sending.clear()
+                kept[parts[0].id] = [each.data for each in parts]
+                del sending[: len(parts)]
 
     def look(server: Server) -> None:
+        nonlocal phase
         dives = {row["id"]: row for row in server.http.get("api/dives").raise_for_status().json()["dives"]}
         uploads = {each["id"]: each for each in server.http.get("api/uploads").raise_for_status().json()}
         if missing := set(kept) - set(dives):
             raise LostError(f"dives are gone: {missing}")
-        if sending and sending["id"] in dives:  # the answer was lost, the dive is there
-            kept[sending["id"]] = sending["data"]
-            sending.clear()
-        elif sending and sending["id"]:
-            at, data = uploads[sending["id"]]["offset"], sending["data"]
-            there = (library / "uploads" / sending["id"] / "data.part").read_bytes()
-            if at < sending["offset"] or there != data[:at]:
-                raise LostError(f"{sending['offset']} bytes were acknowledged, {at} are there")
-            sending["offset"] = at
-        elif sending:  # nobody heard its id: it is sent anew, under another one
-            sending.clear()
+        if sending and sending[0].id in dives:  # the answer was lost, the dive is there
+            parts = list(sending) if joined else sending[:1]
+            kept[sending[0].id] = [each.data for each in parts]
+            del sending[: len(parts)]
+        sending[:] = [each for each in sending if each.id]  # nobody heard its id: it is sent anew, under another one
+        for each in sending:
+            at = uploads[each.id]["offset"]
+            there = (library / "uploads" / each.id / "data.part").read_bytes()
+            if at < each.offset or there != each.data[:at]:
+                raise LostError(f"{each.offset} bytes were acknowledged, {at} are there")
+            each.offset = at
         if set(dives) != set(kept):
             raise LostError(f"dives that nobody sent: {set(dives) - set(kept)}")
-        for dive_id, data in kept.items():
-            (original,) = (library / "dives" / dive_id / "original").iterdir()
-            if hashlib.sha256(original.read_bytes()).digest() != hashlib.sha256(data).digest():
-                raise LostError(f"the bytes of dive {dive_id} are others")
+        for dive_id, parts in kept.items():
+            found = [original.read_bytes() for original in (library / "dives" / dive_id / "original").iterdir()]
+            if sorted(map(_digest, found)) != sorted(map(_digest, parts)):
+                raise LostError(f"dive {dive_id} has {len(found)} files for {len(parts)}, or their bytes are others")
+        phase = "between"
 
     for _ in range(moments):
         with serving(model, folder / "log", "--library", library) as server:
@@ -162,11 +183,51 @@ def kill_upload(model: Path, folder: Path, moments: int, rng: random.Random) -> 
             with _killed(server, rng.uniform(0.0, 0.6)):
                 work(server.http)
             tally.moments += 1
-            tally.fell[sending.get("phase", "between")] += 1
+            tally.fell[phase] += 1
     with serving(model, folder / "log", "--library", library) as server:
         look(server)
         for dive_id in kept:
             settled(server.http, dive_id)  # the queue went on
+    return tally
+
+
+def kill_overlay(model: Path, folder: Path, moments: int, rng: random.Random) -> Tally:
+    """A finished dive whose overlay video is asked for; the server and with it the job are killed while it is drawn."""
+    tally, library = Tally("overlay"), folder / "library"
+    clip = write_noise(folder / "dive.mp4", frames=600)
+    with serving(model, folder / "log", "--library", library) as server:
+        dive = send(server.http, clip)
+        settled(server.http, dive)
+        found = library / "dives" / dive / "results"
+        expected = results(found)
+        began_s = time.monotonic()
+        server.http.post(f"api/dives/{dive}/again", json={"what": "overlay"}).raise_for_status()
+        settled(server.http, dive)
+        drawn, longest_s = results(found), time.monotonic() - began_s
+    (found / "overlay.mp4").unlink()
+    for _ in range(moments):
+        with serving(model, folder / "log", "--library", library) as server:
+            if server.http.get(f"api/dives/{dive}").raise_for_status().json()["overlay_state"] != "wanted":
+                server.http.post(f"api/dives/{dive}/again", json={"what": "overlay"}).raise_for_status()
+            with _killed(server, rng.uniform(0.0, longest_s)):
+                while server.http.get(f"api/dives/{dive}").json()["overlay_state"] == "wanted":
+                    time.sleep(0.05)
+            with (library / "dives" / dive / LOCK).open("ab") as held:
+                lock(held, wait=True)  # the job ends just after its server
+            tally.moments += 1
+            partial = (found / "overlay.mp4.partial").exists()
+            tally.fell["over" if (found / "overlay.mp4").exists() else "drawing" if partial else "before"] += 1
+            state = json.loads((found / "run.json").read_text(encoding="utf-8"))["state"]
+            if state != "complete":
+                raise LostError(f"a finished dive is {state!r} while its overlay is drawn")
+            now = {name: data for name, data in results(found).items() if not name.endswith(".partial")}
+            _same({name: now[name] for name in now.keys() - {"overlay.mp4"}}, expected)
+            tally.acknowledged += len(expected)
+        (found / "overlay.mp4").unlink(missing_ok=True)
+    with serving(model, folder / "log", "--library", library) as server:
+        server.http.post(f"api/dives/{dive}/again", json={"what": "overlay"}).raise_for_status()
+        settled(server.http, dive)
+        _same(results(found), drawn)
     return tally
 
 
@@ -288,6 +349,7 @@ def kill_correct(model: Path, folder: Path, moments: int, rng: random.Random) ->
 KINDS: dict[str, Callable[[Path, Path, int, random.Random], Tally]] = {
     "process": kill_process,
     "upload": kill_upload,
+    "overlay": kill_overlay,
     "record": kill_record,
     "correct": kill_correct,
 }
@@ -323,6 +385,10 @@ def _phase(dive: Path, began_s: float) -> str:
     if since.keys() - GROWING - AT_ONCE:
         return "write"
     return "classify" if since.keys() & GROWING else "start"
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def _same(found: dict[str, bytes], expected: dict[str, bytes]) -> None:

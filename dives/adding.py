@@ -118,8 +118,14 @@ def _put_together(
     except OSError:  # another disk, or one without links
         say(f"{video.name}: copying {video.stat().st_size / 1e9:.1f} GB")
         shutil.copyfile(video, original)
-    own = [entry.name for entry in results.iterdir() if entry.suffix == SUFFIX or entry.resolve() == video.resolve()]
-    shutil.copytree(results, staged / RESULTS, ignore=lambda folder, _: own if Path(folder) == results else [])
+    own = {entry.name for entry in results.iterdir() if entry.suffix == SUFFIX or entry.resolve() == video.resolve()}
+
+    def left_out(folder: str, names: list[str]) -> set[str]:
+        # Links too: what they lead to is none of the results, and anyone who may look could download it.
+        links = {name for name in names if (Path(folder) / name).is_symlink()}
+        return links | own if Path(folder) == results else links
+
+    shutil.copytree(results, staged / RESULTS, ignore=left_out)
     every_s = run["options"]["every_s"]
     write_facts(
         staged,

@@ -25,8 +25,8 @@ import time
 import zlib
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -47,6 +47,7 @@ DAMAGED = ".damaged"  # a table that could not be read is kept under its name an
 FACTS, ORIGINAL, RESULTS, THUMBNAIL, COPY = "dive.json", "original", "results", "thumbnail.jpg", "copy.mp4"
 DIVELOG = "divelog"  # the folder of the dive log that was sent with the recording
 FACTS_VERSION = 1  # of dive.json
+FACTS_LOCK = "dive.json.lock"
 HIDDEN = ".adding-"  # a folder among the dives that is being put together (dives/adding.py)
 CLOCK_S = 4.0  # a disk may write the time of a change to two seconds
 HIDDEN_S = 24 * 3600.0  # older than this, whoever made it is gone
@@ -262,10 +263,10 @@ class Library:
         folder = self.folder(dive_id)
         with self._guard:
             self.dive(dive_id)
-            facts = asdict(read_facts(folder)) | {"title": title}
-            with self._changing() as table:  # which fails before the folder has changed, if it does
+            with changing_facts(folder) as facts, self._changing() as table:
+                # The table first: it fails before the folder has changed, if it does.
                 table.execute("UPDATE dives SET title = ? WHERE id = ?", (title, dive_id))
-                write_whole(folder / FACTS, json.dumps(facts, ensure_ascii=False, indent=1) + "\n")
+                write_facts(folder, replace(facts, title=title))
             with writing(folder / FACTS):
                 sync_names(folder)
             return self.dive(dive_id)
@@ -456,6 +457,20 @@ def read_facts(folder: Path) -> DiveFacts:
 def write_facts(folder: Path, facts: DiveFacts) -> None:
     """Writes a dive's dive.json. Raises ResultsError."""
     write_whole(folder / FACTS, json.dumps(asdict(facts), ensure_ascii=False, indent=1) + "\n")
+
+
+@contextmanager
+def changing_facts(folder: Path) -> Iterator[DiveFacts]:
+    """A dive's dive.json, which nobody else writes until this is over: a server and a job may both be at it.
+
+    To be held for no longer than reading and writing take. Raises LibraryError, and ResultsError where the disk does
+    not let it be held.
+    """
+    with ExitStack() as stack:
+        with writing(folder / FACTS):
+            held = stack.enter_context((folder / FACTS_LOCK).open("ab"))
+            lock(held, wait=True)
+        yield read_facts(folder)
 
 
 def original_of(folder: Path) -> Path:

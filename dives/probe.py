@@ -10,6 +10,7 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
+from av.container import InputContainer
 from numpy.typing import NDArray
 
 from dives.causes import Unplayable
@@ -122,6 +123,19 @@ def read_probe(folder: Path) -> Probe | None:
         return None
 
 
+def refuse_other_kinds(path: Path) -> None:
+    """Raises SourceError for a file of a format that is not taken, before anything else reads it.
+
+    One that is damaged passes: of several files of a dive it is a gap.
+    """
+    try:
+        _open_as_sent(path).close()
+    except av.error.ArgumentError as error:  # what ffmpeg says of a format that is not on the list
+        raise SourceError(path.name, f"{path.name} is no video of a kind that is taken", Cause.NOT_VIDEO) from error
+    except (av.error.FFmpegError, OSError):
+        return
+
+
 def write_thumbnail(video: Path, media_s: float, to: Path) -> None:
     """Writes the frame at ``media_s``, or the nearest key frame before it, as a small JPEG.
 
@@ -139,7 +153,7 @@ def write_thumbnail(video: Path, media_s: float, to: Path) -> None:
 def frame_near(video: Path, media_s: float) -> NDArray[np.uint8]:
     """uint8 [H, W, 3] RGB, upright: the last frame at or before ``media_s`` that a seek finds. Raises SourceError."""
     try:
-        with av.open(f"file:{video}", options={"protocol_whitelist": "file"}, metadata_errors="replace") as container:
+        with _open_as_sent(video) as container:
             stream = container.streams.video[0]
             origin_s = (container.start_time or 0) / av.time_base
             if media_s > 0.0:
@@ -161,7 +175,12 @@ def frame_near(video: Path, media_s: float) -> NDArray[np.uint8]:
 
 def _refuse_others(path: Path, name: str) -> None:
     try:
-        options = {"protocol_whitelist": "file", "format_whitelist": CONTAINERS}
-        av.open(f"file:{path}", options=options, metadata_errors="replace").close()
+        _open_as_sent(path).close()
     except (av.error.FFmpegError, OSError) as error:
         raise SourceError(name, "not a video that can be read", Cause.NOT_VIDEO) from error
+
+
+def _open_as_sent(path: Path) -> InputContainer:
+    """Opens a file whose content somebody else chose. Raises FFmpegError and OSError."""
+    options = {"protocol_whitelist": "file", "format_whitelist": CONTAINERS}
+    return av.open(f"file:{path}", options=options, metadata_errors="replace")

@@ -134,7 +134,7 @@ def process(
             earlier["state"] == COMPLETE and earlier["counts"]["classified"] == journal.records
         ):
             earlier = None
-        with RunLog(out, _new_record(paths, opened, engine, options, journal)) as run:
+        with RunLog(out, _new_record(paths, opened, engine, options, journal), finished=earlier) as run:
             facts = Dive(
                 folder=out,
                 source=opened.name,

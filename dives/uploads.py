@@ -34,7 +34,6 @@ from dives.library import (
     clean_title,
     new_id,
     now_utc,
-    write_facts,
 )
 from dives.partial import sync_names, write_whole
 from realtime.errors import LibraryError, ReeflensError, ResultsError
@@ -44,12 +43,13 @@ from realtime.sources import natural_order
 log = logging.getLogger(__name__)
 
 UPLOADS, UPLOAD, DATA = "uploads", "upload.json", "data.part"
-OTHERS = "others.json"  # of an upload that becomes a dive: id of another upload -> its place in the dive's folder
+JOINS = "joins"  # in the dive.json of an upload that becomes a dive: id of another upload -> its place in the folder
 MAX_NAME = 255  # characters of a file's name that are kept
 KEPT_S = 7 * 24 * 3600.0  # an upload that nobody touched for a week is given up
 CLOCK_SET_S = 3600.0  # no clock goes wrong by so much on its own between two uploads; summer time does not move it
 MIN_FREE_BYTES = 1_000_000_000  # a full disk stops databases, logs and other people's work
 MAX_OPEN = 100
+CLAIMED = "it is becoming a dive"
 SUFFIXES = frozenset(
     (
         *("mp4", "mov", "m4v", "mkv", "avi", "webm", "mpg", "mpeg", "mts", "m2ts", "ts", "3gp", "wmv", "asf", "flv"),
@@ -127,7 +127,8 @@ class Uploads:
         self._steady = steady
         self._ahead_s = clock() - steady()  # changes when somebody sets the clock
         self._root = library.root / UPLOADS
-        self._guard = threading.Lock()
+        self._guard = threading.Lock()  # for moments: whoever sends waits for it
+        self._beginning = threading.Lock()  # room is promised to one after another, and counting a library takes time
         self._writing: set[str] = set()
         try:
             self._root.mkdir(exist_ok=True)
@@ -144,8 +145,9 @@ class Uploads:
         """Makes room for a file. Raises UploadError when there is none, ValueError for a size that makes no sense."""
         if size < 1:
             raise ValueError(f"size: expected at least 1 byte, received {size}")
-        with self._guard:
-            self._expire()
+        with self._beginning:
+            with self._guard:
+                self._expire()
             waiting = self.open()
             if len(waiting) >= MAX_OPEN:
                 raise UploadError("crowded", f"{len(waiting)} uploads are open; finish or cancel one first")
@@ -228,8 +230,9 @@ class Uploads:
     def finish(self, upload_id: str, with_: With | None = None) -> DiveRow:
         """A whole upload becomes a dive, which is queued. Safe to repeat: an answer that was lost costs nothing.
 
-        with_: what belongs to it. Raises UploadError "offset" while bytes are missing of any, "gone" for an id that is
-        neither upload nor dive, ValueError when the same upload is named twice or the start has no zone.
+        with_: what belongs to it. Raises UploadError "offset" while bytes are missing of any, "busy" while any is
+        written to or when one is becoming another dive, "gone" for an id that is neither upload nor dive; ValueError
+        when the same upload is named twice or the start has no zone.
         """
         with_ = with_ or With()
         try:
@@ -250,6 +253,7 @@ class Uploads:
                     return self._adopt(folder)
                 if self._writing.intersection(ids):
                     raise UploadError("busy", "another page is sending this file")
+                self._refuse_claimed(ids)
                 uploads = [self.get(one) for one in ids]
                 for upload in uploads:
                     if upload.offset != upload.size:
@@ -259,25 +263,37 @@ class Uploads:
                             offset=upload.offset,
                         )
                 (folder / ORIGINAL).mkdir(exist_ok=True)
-                facts, others = _facts(uploads, with_)
-                if others:
-                    write_whole(folder / OTHERS, json.dumps(others))
-                write_facts(folder, facts)
+                facts, joins = _facts(uploads, with_)
+                # At once, whom it joins too: half a plan that a kill leaves would be carried out with the next one.
+                plan = asdict(facts) | {JOINS: joins}
+                write_whole(folder / FACTS, json.dumps(plan, ensure_ascii=False, indent=1) + "\n")
+                sync_names(folder)
                 return self._adopt(folder)
         except (OSError, ResultsError, TableError) as error:
             raise UploadError("full", f"all of it is here, and the library cannot take it ({_words(error)})") from error
 
     def cancel(self, upload_id: str) -> None:
-        """Gives an upload up and removes what came of it. Raises UploadError "gone" or "busy"."""
+        """Gives an upload up and removes what came of it.
+
+        Raises UploadError "gone", or "busy" while it is written to or is on its way to become a dive, which can be
+        deleted when it is one.
+        """
         self.get(upload_id)
         with self._guard:
             if upload_id in self._writing:
                 raise UploadError("busy", "a page is sending this file")
+            self._refuse_claimed([upload_id])
             shutil.rmtree(self._folder(upload_id), ignore_errors=True)
 
     def used_bytes(self) -> int:
-        """What the library takes on the disk."""
-        return sum(entry.stat().st_size for entry in self._library.root.rglob("*") if entry.is_file())
+        """What the library takes on the disk; what comes and goes meanwhile may count or not, or twice."""
+        used = 0
+        for folder, folders, names in os.walk(self._library.root):
+            folders.sort(key=lambda name: name != UPLOADS)  # first: what becomes a dive meanwhile must not be missed
+            for name in names:
+                with suppress(OSError):  # it is gone, which is what others do while this counts
+                    used += Path(folder, name).lstat().st_size
+        return used
 
     def _check_room(self, size: int, promised: int = 0) -> None:
         if size > self._limits.upload:
@@ -301,16 +317,17 @@ class Uploads:
 
     def _adopt(self, folder: Path) -> DiveRow:
         """From here on it is a dive; every step can be taken again after a crash."""
-        others = json.loads((folder / OTHERS).read_text(encoding="utf-8")) if (folder / OTHERS).exists() else {}
-        for upload_id, place in others.items():
+        joins = _joins(folder)
+        for upload_id, place in joins.items():
             if (self._root / upload_id / DATA).exists():
                 (folder / place).parent.mkdir(exist_ok=True)
                 (self._root / upload_id / DATA).replace(folder / place)
             shutil.rmtree(self._root / upload_id, ignore_errors=True)
-        if others:
-            sync_names(folder / ORIGINAL)
+        if joins:
+            for place in (ORIGINAL, DIVELOG):
+                if (folder / place).is_dir():
+                    sync_names(folder / place)
             sync_names(folder)
-            (folder / OTHERS).unlink()
         if (folder / DATA).exists():
             facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
             (folder / DATA).replace(folder / ORIGINAL / facts["video"])
@@ -318,6 +335,21 @@ class Uploads:
             sync_names(folder)
         (folder / UPLOAD).unlink(missing_ok=True)
         return self._library.adopt(folder, folder.name)
+
+    def _refuse_claimed(self, upload_ids: Sequence[str]) -> None:
+        """Raises UploadError "busy" where one of these is on its way to become a dive, or a file of one."""
+        if self._claimed().intersection(upload_ids):
+            raise UploadError("busy", CLAIMED)
+
+    def _claimed(self) -> set[str]:
+        """Ids of uploads that have begun to become a dive, and of those that are files of it."""
+        claimed = set()
+        for entry in self._root.iterdir():
+            if (entry / FACTS).exists():
+                claimed.add(entry.name)
+                with suppress(OSError, ValueError):  # a plan that cannot be read keeps nobody from the rest
+                    claimed.update(_joins(entry))
+        return claimed
 
     def _tidy(self) -> None:
         """After a start: completes what was about to be a dive, and gives up what is old."""
@@ -333,6 +365,7 @@ class Uploads:
         """Gives up what nobody touched for a week; a clock that was set forward is no week."""
         ahead_s = self._clock() - self._steady()
         was_set, self._ahead_s = ahead_s - self._ahead_s > CLOCK_SET_S, ahead_s
+        kept = self._writing | self._claimed()
         for entry in list(self._root.iterdir()):
             try:
                 if was_set:
@@ -340,7 +373,7 @@ class Uploads:
                 touched_s = max(part.stat().st_mtime for part in (entry, *entry.iterdir()))
             except OSError:
                 continue
-            if self._clock() - touched_s > KEPT_S and entry.name not in self._writing:
+            if self._clock() - touched_s > KEPT_S and entry.name not in kept:
                 shutil.rmtree(entry, ignore_errors=True)
 
 
@@ -421,6 +454,18 @@ def _facts(uploads: Sequence[Upload], with_: With) -> tuple[DiveFacts, dict[str,
         divelog_offset_s=with_.divelog_offset_s,
     )
     return facts, places
+
+
+def _joins(folder: Path) -> dict[str, str]:
+    """Which other uploads are files of the dive that this one has begun to become, and where in its folder they go.
+
+    Raises OSError and ValueError.
+    """
+    plan = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+    try:
+        return {str(upload_id): str(place) for upload_id, place in plan.get(JOINS, {}).items()}
+    except AttributeError as error:
+        raise ValueError(f"{folder / FACTS}: is none of ours") from error
 
 
 def _size(count: int) -> str:

@@ -28,15 +28,23 @@ from dives.causes import JobCause, Outcome
 from dives.chapters import in_order
 from dives.copying import copy_for_browsers
 from dives.divelog import DiveLog
-from dives.library import COPY, DIVELOG, ORIGINAL, RESULTS, THUMBNAIL, originals_of, read_facts, write_facts
+from dives.library import (
+    COPY,
+    DIVELOG,
+    ORIGINAL,
+    RESULTS,
+    THUMBNAIL,
+    changing_facts,
+    originals_of,
+    read_facts,
+    write_facts,
+)
 from dives.locking import lock
-from dives.partial import write_whole
-from dives.probe import probe_joined, probe_video, read_probe, write_probe, write_thumbnail
+from dives.probe import probe_joined, probe_video, read_probe, refuse_other_kinds, write_probe, write_thumbnail
 from dives.process import DiveRun, ProcessOptions, process
 from dives.progress import Progress
 from dives.recorded import parts_of
 from dives.run_record import COMPLETE, FAILED, INCOMPLETE, read_run
-from dives.run_record import NAME as RECORD
 from dives.track import write_track
 from realtime.engine import Engine
 from realtime.errors import DiveLogError, ReeflensError, SourceError
@@ -109,9 +117,12 @@ def _look(folder: Path) -> None:
     """Finds out what the recording is, and of several files their order."""
     facts, videos = read_facts(folder), originals_of(folder)
     if facts.more:
+        for video in videos:
+            refuse_other_kinds(video)
         videos = in_order(videos)
         first, *more = (video.name for video in videos)
-        write_facts(folder, replace(facts, video=first, more=tuple(more)))
+        with changing_facts(folder) as now:  # somebody may have renamed the dive meanwhile
+            write_facts(folder, replace(now, video=first, more=tuple(more)))
         probe = probe_joined(videos, facts.file_name)
     else:
         probe = probe_video(videos[0], facts.file_name)
@@ -147,15 +158,10 @@ def _file_at(folder: Path, media_s: float) -> tuple[Path, float]:
 
 def _overlay(given: argparse.Namespace, tell: _Teller) -> Outcome:
     """Nothing is classified again: what is in the results is drawn over the recording."""
-    record = given.folder / RESULTS / RECORD
-    run, before = read_run(record.parent), record.read_text(encoding="utf-8")
+    run = read_run(given.folder / RESULTS)
     logged = bool(run and run.get("divelog"))  # or the log did not fit
-    try:
-        with _engine(given) as engine:
-            _process(given.folder, engine, tell, resume=True, logged=logged, overlay=True)
-    except BaseException:
-        write_whole(record, before)  # what is stopped here is the drawing, not the dive
-        raise
+    with _engine(given) as engine:
+        _process(given.folder, engine, tell, resume=True, logged=logged, overlay=True)
     return Outcome(COMPLETE)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
@@ -14,6 +15,7 @@ from dives.corrections import NAME as CORRECTIONS
 from dives.library import RESULTS
 from dives.occurrences import NAME as OCCURRENCES
 from dives.occurrences import write_occurrences
+from dives.partial import SUFFIX
 from dives.process import JOURNAL
 from dives.stills import small_still
 from realtime.errors import ResultsError
@@ -53,7 +55,11 @@ def files(desk: DeskDep, dive_id: str) -> list[ResultFile]:
     """What can be downloaded."""
     desk.dive(dive_id)
     found = _files(desk.library.folder(dive_id) / RESULTS)
-    return [ResultFile(name=name, bytes=path.stat().st_size) for name, path in found.items()]
+    told = []
+    for name, path in found.items():
+        with suppress(FileNotFoundError):  # the dive is being deleted, or classified anew
+            told.append(ResultFile(name=name, bytes=path.stat().st_size))
+    return told
 
 
 @router.get("/{dive_id}/files/{name:path}", response_class=_AnyType, responses=whole_or_part("*/*"))
@@ -115,11 +121,10 @@ def _take_in_corrections(results: Path) -> None:
 
 def _files(results: Path) -> dict[str, Path]:
     """Name -> path of what people may have of a folder of results: finished files, and nothing that leads elsewhere."""
-    if not results.is_dir():
-        return {}
     found = {
         path.relative_to(results).as_posix(): path
-        for path in results.rglob("*")
-        if path.is_file() and not path.is_symlink() and path.suffix != ".partial" and path.name != JOURNAL
+        for folder, _, names in os.walk(results)  # which passes over what is being deleted, and follows no link
+        for path in (Path(folder, name) for name in names)
+        if path.is_file() and not path.is_symlink() and path.suffix != SUFFIX and path.name != JOURNAL
     }
     return dict(sorted(found.items(), key=lambda entry: (entry[0].count("/"), entry[0])))

@@ -87,6 +87,17 @@ def test_one_that_is_there_gets_what_was_said_since_and_is_not_there_twice(dive,
     assert [word and word.truth for word in again.corrections.words] == ["Fish", "Cuttlefish", None]
 
 
+def test_links_in_the_results_are_left_out_and_what_they_lead_to_is_not_copied(dive, tmp_path):
+    (tmp_path / "private").mkdir()
+    (tmp_path / "private" / "key.pem").write_text("secret")
+    (dive / "keys").symlink_to(tmp_path / "private", target_is_directory=True)
+    (dive / "stills" / "key.jpg").symlink_to(tmp_path / "private" / "key.pem")
+    (dive / "nowhere.csv").symlink_to(tmp_path / "nowhere")
+    folder = tmp_path / "library" / DIVES / add_results(dive, tmp_path / "library").dive_id / RESULTS
+    assert results_of(folder).keys() == results_of(dive).keys() - {"keys", "stills/key.jpg", "nowhere.csv"}
+    assert not any(b"secret" in path.read_bytes() for path in folder.rglob("*") if path.is_file())
+
+
 def test_a_server_that_runs_lists_it_at_the_next_look(dive, tmp_path):
     with Library.open(tmp_path / "library") as library:
         assert library.dives() == []

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import textwrap
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from time import monotonic
@@ -18,6 +18,8 @@ import pytest
 from clips import write_clip
 from test_library import put_dive
 
+from dives import worker
+from dives.chapters import in_order
 from dives.jobs import JobQueue, JobSettings
 from dives.library import (
     COPY,
@@ -25,13 +27,16 @@ from dives.library import (
     DIVES,
     ORIGINAL,
     RESULTS,
+    THUMBNAIL,
     DiveRow,
     Library,
     read_facts,
     write_facts,
 )
+from dives.probe import write_thumbnail
 from dives.process import JOURNAL, ProcessOptions, process
 from dives.track import read_index
+from realtime.errors import SourceError
 from realtime.sources import VideoFile
 
 ROOT = Path(__file__).parents[2]
@@ -125,6 +130,34 @@ def test_files_of_one_dive_are_put_end_to_end_as_recorded_and_get_a_copy_that_pl
     index = read_index(library.folder(dive_id))
     assert index is not None
     assert index["rows"] == 12
+
+
+def test_a_title_given_while_the_files_are_put_in_order_stays(library, monkeypatch):
+    dive_id = add_joined(library)
+
+    def slowly(paths: Sequence[Path]) -> list[Path]:
+        library.rename(dive_id, "Wreck")
+        return in_order(paths)
+
+    monkeypatch.setattr(worker, "in_order", slowly)
+    worker._look(library.folder(dive_id))
+    facts = read_facts(library.folder(dive_id))
+    assert (facts.title, facts.video, facts.more) == ("Wreck", "first.mp4", ("reef.mp4",))
+
+
+def test_a_list_of_files_among_those_of_a_dive_is_refused_and_a_damaged_one_is_a_gap(library):
+    dive_id = add_joined(library)
+    folder = library.folder(dive_id)
+    listed = "ffconcat version 1.0\nfile reef.mp4\n"
+    (folder / ORIGINAL / "first.mp4").write_text(listed)
+    with pytest.raises(SourceError, match=r"first\.mp4 is no video of a kind that is taken"):
+        worker._look(folder)
+    assert not (folder / THUMBNAIL).exists()
+    with pytest.raises(SourceError):
+        write_thumbnail(folder / ORIGINAL / "first.mp4", 0.0, folder / THUMBNAIL)
+    (folder / ORIGINAL / "first.mp4").write_bytes((folder / ORIGINAL / "reef.mp4").read_bytes()[:300])
+    worker._look(folder)
+    assert read_facts(folder).video == "first.mp4"
 
 
 def test_a_dive_log_gives_depth_and_one_that_does_not_fit_costs_nothing_else(library, jobs):

@@ -10,7 +10,8 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
-from dataclasses import asdict
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from dives.library import (
     RESULTS,
     DiveFacts,
     Library,
+    changing_facts,
     clean_title,
     new_id,
     read_facts,
@@ -321,6 +323,30 @@ def test_the_list_follows_every_change(tmp_path):
         assert told().id == dive_id
         library.delete(dive_id)
         assert library.dives() == []
+
+
+def test_a_title_and_an_order_that_are_written_at_once_both_stay(tmp_path):
+    """As by the server and by a job, which puts the files of a dive in order."""
+    dive_id = put_dive(tmp_path)
+    rounds = 50
+    with Library.open(tmp_path) as library, ThreadPoolExecutor(1) as job:
+        folder = library.folder(dive_id)
+
+        def order() -> list[tuple[str, ...]]:
+            kept = []
+            for number in range(rounds):
+                with changing_facts(folder) as facts:
+                    write_facts(folder, replace(facts, more=(f"{number}.mp4",)))
+                kept.append(read_facts(folder).more)
+            return kept
+
+        ordered = job.submit(order)
+        titles = []
+        for number in range(rounds):
+            library.rename(dive_id, f"Reef {number}")
+            titles.append(read_facts(folder).title)
+        assert ordered.result() == [(f"{number}.mp4",) for number in range(rounds)]
+    assert titles == [f"Reef {number}" for number in range(rounds)]
 
 
 def test_a_deleted_dive_is_gone_from_table_and_disk(tmp_path):

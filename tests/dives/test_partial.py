@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -27,6 +28,25 @@ def test_a_file_left_unfinished_disappears_and_the_earlier_one_stays(tmp_path):
         file.write("frame\n")
     assert [entry.name for entry in tmp_path.iterdir()] == ["frames.csv"]
     assert path.read_text() == "earlier"
+
+
+@pytest.mark.skipif("sys.platform == 'win32'", reason="files are not held there")
+def test_two_who_write_the_same_file_take_turns_and_it_is_always_whole(tmp_path):
+    path, rounds = tmp_path / "occurrence.csv", 100
+    texts = {letter * length for letter, length in (("a", 300_000), ("b", 10))}
+    write_whole(path, "a" * 300_000)
+
+    def write(text: str) -> None:
+        for _ in range(rounds):
+            write_whole(path, text)
+
+    with ThreadPoolExecutor(2) as both:
+        writing_both = [both.submit(write, text) for text in texts]
+        while not all(each.done() for each in writing_both):
+            assert path.read_text() in texts
+        for each in writing_both:
+            each.result()
+    assert [entry.name for entry in tmp_path.iterdir()] == ["occurrence.csv"]
 
 
 def test_line_ends_are_written_as_given(tmp_path):

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
-from dataclasses import asdict
+import time
 from datetime import datetime, timedelta, timezone
+from itertools import count
 from pathlib import Path
 
 import pytest
 
-from dives.library import DIVELOG, DIVES, FACTS, ORIGINAL, DiveFacts, Library, read_facts
+from dives.library import DIVELOG, DIVES, FACTS, ORIGINAL, TRASH, Library, read_facts
 from dives.uploads import (
     DATA,
     KEPT_S,
@@ -132,25 +132,64 @@ def test_a_dive_of_several_waits_until_all_are_here(uploads):
     assert {upload.id for upload in uploads.open()} == {one, two}
 
 
-def test_killed_while_several_become_one_dive_it_is_completed_at_the_next_start(uploads, library, monkeypatch):
+def failing_at(step: int, error: BaseException):
+    """Path.replace, which raises at its ``step``-th call, from 1."""
+    real, calls = Path.replace, count(1)
+
+    def replace(path: Path, to: Path) -> Path:
+        if next(calls) == step:
+            raise error
+        return real(path, to)
+
+    return replace
+
+
+@pytest.mark.parametrize("step", [1, 2, 3, 4])
+def test_killed_while_several_become_one_dive_it_is_completed_at_the_next_start_or_not_begun(
+    uploads, library, monkeypatch, step
+):
     one, two = sent(uploads, "a.mp4", b"1"), sent(uploads, "b.mp4", b"2")
-
-    def killed(*_: object) -> None:
-        raise KeyboardInterrupt
-
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "replace", killed)
-        patch.setattr("dives.uploads.write_facts", write_plainly)
-        patch.setattr("dives.uploads.write_whole", lambda path, text: path.write_text(text))
+        patch.setattr(Path, "replace", failing_at(step, KeyboardInterrupt()))
         with pytest.raises(KeyboardInterrupt):
             uploads.finish(one, With(more=(two,)))
-    Uploads(library, Limits(MB))
-    assert [path.read_bytes() for path in library.videos(one)] == [b"1", b"2"]
+    again = Uploads(library, Limits(MB))
+    if not library.folder(one).exists():  # and now somebody wants a dive of each
+        assert step == 1
+        again.finish(one)
+        again.finish(two)
+        assert [path.read_bytes() for path in library.videos(two)] == [b"2"]
+    parts = [path.read_bytes() for path in library.videos(one)]
+    assert parts == ([b"1"] if step == 1 else [b"1", b"2"])
     assert list((library.root / UPLOADS).iterdir()) == []
 
 
-def write_plainly(folder: Path, facts: DiveFacts) -> None:
-    (folder / FACTS).write_text(json.dumps(asdict(facts)))
+def test_what_is_becoming_a_dive_waits_for_room_and_is_given_to_no_other(library, monkeypatch):
+    wall, steady = [time.time()], [0.0]
+    clocks = {"clock": lambda: wall[0], "steady": lambda: steady[0]}
+    uploads = Uploads(library, Limits(MB), free_bytes=lambda _: 10 * MIN_FREE_BYTES, **clocks)
+    one, two, three = (sent(uploads, f"{name}.mp4", name.encode()) for name in "abc")
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", failing_at(2, OSError(28, "No space left on device")))
+        with pytest.raises(UploadError) as caught:
+            uploads.finish(one, With(more=(two,)))
+    assert caught.value.kind == "full"
+    for wanted in (
+        lambda: uploads.cancel(one),
+        lambda: uploads.cancel(two),
+        lambda: uploads.finish(two),
+        lambda: uploads.finish(three, With(more=(one,))),
+        lambda: uploads.finish(three, With(more=(two,))),
+    ):
+        with pytest.raises(UploadError, match="becoming a dive") as caught:
+            wanted()
+        assert caught.value.kind == "busy"
+    wall[0], steady[0] = wall[0] + 2 * KEPT_S, steady[0] + 2 * KEPT_S
+    uploads.begin("d.mp4", 1)  # gives up what nobody touched for a week
+    with pytest.raises(UploadError, match="not here any more"):
+        uploads.get(three)
+    uploads.finish(one)
+    assert [path.read_bytes() for path in library.videos(one)] == [b"a", b"b"]
 
 
 def test_an_offset_that_is_not_where_it_stands_is_refused_with_the_place(uploads):
@@ -236,6 +275,23 @@ class TestRoom:
         with pytest.raises(UploadError, match="the library may hold") as caught:
             uploads.begin("b.mp4", 300_000)
         assert caught.value.kind == "full"
+
+    def test_what_is_deleted_while_the_quota_is_counted_does_not_count_and_nobody_who_sends_waits(
+        self, library, monkeypatch
+    ):
+        uploads = Uploads(library, Limits(MB, quota=500_000), free_bytes=lambda _: 10 * MIN_FREE_BYTES)
+        going, seen, real = library.root / TRASH / "going", [], os.scandir
+        going.mkdir()
+
+        def scandir(path):
+            if Path(path) == going:
+                seen.append(uploads._guard.locked())
+                going.rmdir()
+            return real(path)
+
+        monkeypatch.setattr(os, "scandir", scandir)
+        uploads.begin("a.mp4", 300_000)
+        assert seen == [False]
 
     def test_a_disk_that_is_nearly_full_is_said_before_and_while_it_fills(self, library):
         free = MIN_FREE_BYTES + 500_000
