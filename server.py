@@ -19,6 +19,7 @@ from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 from pathlib import Path
+from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
@@ -39,7 +40,9 @@ from realtime.sources import Paced, Source, open_recorded
 from serving import (
     connections,
     dives,
+    door,
     downloads,
+    ending,
     live,
     metrics,
     missed,
@@ -66,6 +69,8 @@ from serving.lean import Lean
 from serving.logbook import Logbook
 from serving.page import page_router
 from serving.recorder import Recorder
+from serving.refusals import Refusals, RefusedUploads
+from serving.share import Share
 from serving.station import Station
 from serving.thumbnails import Thumbnails
 from serving.tokens import Tokens, new_token
@@ -76,12 +81,7 @@ log = logging.getLogger(__name__)
 
 SCENE = "scene"
 
-# Together under the three seconds after which people press Ctrl-C again.
-DISMISS_S = 0.5
-DRAIN_S = 1
-STOP_S = 1.2
-LEAVE_S = 5.0  # for a stop in which something hangs
-LAST_WORDS_S = 1.5  # for the disk to take what was seen last; a few milliseconds as a rule
+LEAVE_S = 5.0  # for a stop in which something hangs; one in which nothing does is faster (serving/ending.py)
 MOST_CLIP_S = 60.0
 
 
@@ -163,7 +163,7 @@ def create_app(
     on_lost: Callable[[str], None] = log.critical,
     on_well: Callable[[], None] = lambda: None,
 ) -> FastAPI:
-    """The application. Its lifespan opens the model and the sources, and stops them within STOP_S seconds.
+    """The application. Its lifespan opens the model and the sources, and stops them in time (serving/ending.py).
 
     on_lost: told, on a thread that waits for nobody, which part hangs for good; the process is of no use any more.
     on_well: called about every second while none does.
@@ -227,6 +227,7 @@ def create_app(
                 return queues
 
             watchdog = Watchdog(parts, on_lost, on_well)
+            app.state.ending = ending.Ending()
             app.state.station = Station(
                 version=_version(),
                 engine=engine,
@@ -240,17 +241,24 @@ def create_app(
                 trouble=runner.trouble,
                 watchdog=watchdog,
                 waiting=waiting,
+                jobs=lambda: app.state.desk.jobs.ends() if app.state.desk is not None else {},
                 max_viewers=settings.max_viewers,
                 max_webcams=settings.max_webcams,
+                refusals=refusals,
             )
             registry.register(metrics.StationCollector(app.state.station))
             app.state.desk = await asyncio.to_thread(_open_desk, library, settings, engine, runner) if library else None
 
             async def end_work() -> None:
                 stops = [app.state.desk.jobs.stop] if app.state.desk is not None else []
-                await asyncio.gather(*(asyncio.to_thread(stop, STOP_S) for stop in [*stops, runner.stop]))
-                await asyncio.to_thread(logbook.stop, LAST_WORDS_S)
-                await asyncio.to_thread(watchdog.stop)
+                left_s = app.state.ending.left_s
+                parts_s = left_s(ending.PARTS_BY_S)
+                await asyncio.gather(*(asyncio.to_thread(stop, parts_s) for stop in [*stops, runner.stop]))
+                await asyncio.to_thread(logbook.stop, left_s(ending.WRITTEN_BY_S))
+                await asyncio.to_thread(watchdog.stop, left_s(ending.OVER_BY_S))
+
+            async def dismiss() -> None:
+                await app.state.station.dismiss_viewers(app.state.ending.left_s(ending.VIEWERS_BY_S))
 
             async def halt() -> None:
                 if not halting:
@@ -260,7 +268,7 @@ def create_app(
             halting: list[asyncio.Task[None]] = []
             app.state.halt = halt
             stack.push_async_callback(halt)
-            stack.push_async_callback(app.state.station.dismiss_viewers, DISMISS_S)
+            stack.push_async_callback(dismiss)
             await asyncio.to_thread(logbook.start)
             watchdog.start()
             if app.state.desk is not None:
@@ -288,12 +296,14 @@ def create_app(
         },
     )
     public = [*map(public_origin, settings.public_origins)]
-    app.state.guard = Guard(settings.tokens, public)
+    app.state.refusals = refusals = Refusals()
+    app.state.guard = Guard(settings.tokens, public, refusals=refusals)
     app.add_middleware(Lean)  # the last is asked first
     app.add_middleware(Bodies)
+    app.add_middleware(RefusedUploads, refusals=refusals)
+    app.add_middleware(Crowd, max_viewers=settings.max_viewers, refusals=refusals, behind_proxy=bool(public))
     app.add_middleware(Gate, guard=app.state.guard)
-    app.add_middleware(Crowd, max_viewers=settings.max_viewers)
-    app.add_middleware(Access, bound_host=settings.host, public=public)
+    app.add_middleware(Access, bound_host=settings.host, public=public, refusals=refusals)
     tell_of_the_disk(app)
     app.include_router(live.router)
     app.include_router(webcam.router)
@@ -336,7 +346,7 @@ def serve(
         ended.set()
 
     app = create_app(settings, on_lost=on_lost, on_well=partial(systemd.tell, manager, systemd.WELL))
-    with _listen(settings.host, settings.port) as listener:
+    with _open_door(settings, app.state.refusals) as listener:
         config = uvicorn.Config(
             app,
             **connections.PROTOCOLS,
@@ -349,7 +359,6 @@ def serve(
             ssl_keyfile=settings.tls_key,
             server_header=False,
             proxy_headers=False,
-            timeout_graceful_shutdown=DRAIN_S,
         )
         url = _url(settings.host, listener.getsockname()[1], "http" if settings.tls_cert is None else "https")
         tell = partial(systemd.tell, manager)
@@ -399,11 +408,17 @@ class _Server(uvicorn.Server):
     async def on_tick(self, counter: int) -> bool:
         return await super().on_tick(counter) or self._stop.is_set()
 
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._fastapi.state.ending.begin()
+        super().handle_exit(sig, frame)
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._on_stop()
         halting = asyncio.create_task(self._fastapi.state.halt())  # while connections come to their ends
         # Uvicorn would close them with 1012, "restarting", and browsers would come back at once.
-        await self._fastapi.state.station.dismiss_viewers(DISMISS_S)
+        left_s = self._fastapi.state.ending.left_s
+        await self._fastapi.state.station.dismiss_viewers(left_s(ending.VIEWERS_BY_S))
+        self.config.timeout_graceful_shutdown = left_s(ending.ANSWERS_BY_S)
         await super().shutdown(sockets)
         await halting
 
@@ -507,6 +522,13 @@ def _open(name: str, place: str, loop: bool) -> Source:
     if is_camera(place):
         return Reconnecting(partial(NetworkStream, place, name=name), name=name, kind="stream")
     return Paced(partial(open_recorded, Path(place).expanduser(), name=name), loop=loop)
+
+
+def _open_door(settings: ServerSettings, refusals: Refusals) -> socket.socket:
+    most = door.room(settings.max_viewers)
+    through_proxy = bool(settings.public_origins)  # which is one address; it has limits of its own
+    share = Share(most, None if through_proxy else most // 2)
+    return door.Door(_listen(settings.host, settings.port), share, partial(refusals.add, "connections"))
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -35,6 +35,11 @@ SILENT_S = 15 * 60.0  # a disk that went to sleep takes seconds, a model that st
 ATTEMPTS = 3  # a dive that takes the whole server with it is not tried for ever
 CANCEL_S = 10.0  # to write the tables of what is classified
 IDLE_S = 5.0
+# How jobs end. killed: crashed, or took too much of something; stopped: with the server, to go on at its next start;
+# retried: no end, but begun again after a server that was killed amid it.
+ENDS = ("complete", "failed", "killed", "cancelled", "stopped", "retried")
+_SAID = {"failed": "failed", "killed": "was ended"}
+_KILLED = frozenset({JobCause.CRASHED, JobCause.MEMORY, JobCause.TOO_LONG, JobCause.SILENT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +89,7 @@ class JobQueue:
         self._stopping = False
         self._current: _Running | None = None
         self._trouble = ""  # what was told last of a disk that fails
+        self._ends = dict.fromkeys(ENDS, 0)
         self.part = Part("jobs", self._work)  # a job has a watch of its own
 
     def start(self) -> None:
@@ -109,6 +115,10 @@ class JobQueue:
         """How far the running job is; None when nothing runs."""
         current = self._current
         return current.progress if current is not None else None
+
+    def ends(self) -> dict[str, int]:
+        """How many jobs came to which of ENDS since this began."""
+        return dict(self._ends)
 
     def cancel(self, dive_id: str, *, timeout: float = 0.0) -> None:
         """Takes a dive out of the queue, or stops the work on it; what is classified already is kept.
@@ -159,9 +169,11 @@ class JobQueue:
                 if job.step == "dive" and job.dive.attempts >= ATTEMPTS:
                     reason = f"the server stopped {job.dive.attempts} times while it worked on this; try again by hand"
                     self._library.end(job.dive.id, FAILED, reason, JobCause.ATTEMPTS)
+                    self._ends["failed"] += 1
                     continue
                 if job.step == "dive":
                     self._library.begin(job.dive.id)
+                    self._ends["retried"] += job.dive.attempts > 0
                 self._trouble = ""
                 return job
         except Exception as error:  # the disk with the library may come back
@@ -176,6 +188,12 @@ class JobQueue:
 
     def _record(self, job: Job, running: _Running, outcome: Outcome) -> None:
         """Keeps how it went; a table that cannot be written is waited for, or the dive would be at work for ever."""
+        end, dive_id = self._end(running, outcome), job.dive.id
+        self._ends[end] += 1
+        if end in ("failed", "killed"):
+            log.warning(
+                "job %s on dive %s %s: %s", job.step, dive_id, _SAID[end], outcome.reason, extra={"dive": dive_id}
+            )
         while True:
             try:
                 self._keep(job, running, outcome)
@@ -188,6 +206,15 @@ class JobQueue:
             except Exception:
                 log.exception("the outcome of dive %s cannot be kept", job.dive.id, extra={"dive": job.dive.id})
                 return
+
+    def _end(self, running: _Running, outcome: Outcome) -> str:
+        if outcome.state == COMPLETE:
+            return "complete"
+        if running.cancelled:
+            return "cancelled"
+        if self._stopping:
+            return "stopped"
+        return "killed" if outcome.cause in _KILLED else "failed"
 
     def _keep(self, job: Job, running: _Running, outcome: Outcome) -> None:
         dive_id, state = job.dive.id, outcome.state

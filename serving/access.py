@@ -19,11 +19,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from realtime.addresses import redact
 from realtime.errors import SettingsError
+from serving.refusals import Refusals
 from serving.wire import CLOSE_POLICY
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 WILDCARDS = frozenset({"0.0.0.0", "::", ""})  # bound to every address of the machine
-SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+PAGES = frozenset({"/", "/dives", "/login"})  # that a link on another site may lead to
 DEFAULT_PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
 
 SECURITY_HEADERS = {
@@ -94,6 +95,8 @@ def refusal(
     port: int | None,
     method: str = "GET",
     public: Collection[Origin] = (),
+    *,
+    path: str = "/",
 ) -> str | None:
     """Why a request is refused, in one sentence; None when it may come in.
 
@@ -101,8 +104,9 @@ def refusal(
     Bound to every address, it answers to localhost, to the machine's own name and to any bare IP address (those cannot
     be rebound), on any port, since containers and tunnels map ports; bound to one host, to that and to localhost.
     public: origins of a proxy in front, whose Host and whose pages come in too, whatever the server is bound to.
-    Browsers name the asking page with every request that changes something; one that hides it, yet says that it is
-    another's, is refused too.
+    Browsers name the asking page with every request that changes something, and with most others they say whether it
+    is another's (Sec-Fetch-Site): pictures, scripts and frames of other sites are refused, too, and so is a link there
+    to anything but a page.
     """
     hosts, origins = headers.getlist("host"), headers.getlist("origin")
     authority = parse_authority(hosts[0], DEFAULT_PORTS[scheme]) if len(hosts) == 1 else None
@@ -116,7 +120,8 @@ def refusal(
             return f"this server does not answer to the name {authority.host!r}; use its IP address"
     elif authority.host not in LOOPBACK_NAMES | {bound_host.lower()} or (port is not None and authority.port != port):
         return f"this server does not answer to {hosts[0]!r}"
-    if not origins and headers.get("sec-fetch-site", "none") not in ("same-origin", "none") and method not in SAFE:
+    foreign = headers.get("sec-fetch-site", "none") not in ("same-origin", "none")
+    if not origins and foreign and not (method in ("GET", "HEAD") and path in PAGES and _opens(headers)):
         return "pages of another origin may not use this server"
     if not origins:
         return None  # not a browser, or a browser that fetches what it was told to open
@@ -152,6 +157,11 @@ def _parse_origin(text: str) -> Origin | None:
     return Origin(scheme, authority) if authority is not None else None
 
 
+def _opens(headers: Headers) -> bool:
+    """Whether somebody follows a link: the answer gets a tab of its own, and the page with the link sees nothing."""
+    return headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
+
+
 def _own_names() -> frozenset[str]:
     name = socket.gethostname().lower()
     return frozenset({name, f"{name.partition('.')[0]}.local"})
@@ -171,8 +181,11 @@ class Access:
     A refused websocket is accepted and closed with 1008 and the reason, since browsers hide why a handshake failed.
     """
 
-    def __init__(self, app: ASGIApp, bound_host: str, public: Collection[Origin] = ()) -> None:
+    def __init__(
+        self, app: ASGIApp, bound_host: str, public: Collection[Origin] = (), refusals: Refusals | None = None
+    ) -> None:
         self._app = app
+        self._refusals = refusals if refusals is not None else Refusals()
         self._public = public
         self._bound_host = bound_host
 
@@ -182,7 +195,11 @@ class Access:
             return
         port = scope["server"][1] if scope.get("server") else None
         method = scope.get("method", "GET")
-        why = refusal(Headers(scope=scope), scope["scheme"], self._bound_host, port, method, self._public)
+        why = refusal(
+            Headers(scope=scope), scope["scheme"], self._bound_host, port, method, self._public, path=scope["path"]
+        )
+        if why is not None:
+            self._refusals.add("foreign", scope["client"][0] if scope.get("client") else "")
         if scope["type"] == "websocket":
             if why is None:
                 await self._app(scope, receive, send)

@@ -6,11 +6,12 @@ network of many addresses can try more, of 99 bits.
 
 from __future__ import annotations
 
-import ipaddress
 import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+
+from serving.asker import place
 
 FREE = 5  # that people mistype
 FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 60.0
@@ -34,34 +35,21 @@ class Attempts:
 
     def wait_s(self, address: str) -> float:
         """For how many seconds nothing from this address is looked at; 0 when it may try."""
-        record = self._records.get(_place(address))
+        record = self._records.get(place(address))
         return max(0.0, record.open_s - self._clock()) if record is not None else 0.0
 
     def wrong(self, address: str) -> None:
         """A wrong token came from there."""
-        now_s, place = self._clock(), _place(address)
-        record = self._records.pop(place, None)
+        now_s, there = self._clock(), place(address)
+        record = self._records.pop(there, None)
         if record is None or now_s - record.last_s > FORGOTTEN_S:
             record = _Record(0, now_s, now_s)
         record.wrong, record.last_s = record.wrong + 1, now_s
         if record.wrong >= FREE:
             record.open_s = now_s + min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0 ** min(record.wrong - FREE, 16))
-        self._records[place] = record
+        self._records[there] = record
         while len(self._records) > MOST:
             self._records.popitem(last=False)
 
     def __len__(self) -> int:
         return len(self._records)
-
-
-def _place(address: str) -> str:
-    """An IPv6 network counts as one: whoever has an address there has all 2^64."""
-    try:
-        found = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return ""  # a Unix socket, or a server under test
-    if isinstance(found, ipaddress.IPv6Address):
-        if found.ipv4_mapped is not None:
-            return str(found.ipv4_mapped)
-        return str(ipaddress.ip_network((found, 64), strict=False))
-    return str(found)

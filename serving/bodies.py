@@ -16,6 +16,11 @@ WHY = f"a request may have {MOST_BYTES} bytes"
 _RECORDING = re.compile(r"/api/uploads/[^/]+")  # sent piece by piece to the disk (serving/uploads.py)
 
 
+def is_recording(scope: Scope) -> bool:
+    """Whether the body is bytes of a recording, which may be long and take its time."""
+    return scope["method"] == "PATCH" and _RECORDING.fullmatch(scope["path"]) is not None
+
+
 class Bodies:
     """ASGI middleware: 413 for a body over MOST_BYTES, before it is read where its length is announced."""
 
@@ -23,7 +28,7 @@ class Bodies:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or (scope["method"] == "PATCH" and _RECORDING.fullmatch(scope["path"])):
+        if scope["type"] != "http" or is_recording(scope):
             await self._app(scope, receive, send)
             return
         announced = dict(scope["headers"]).get(b"content-length", b"0")

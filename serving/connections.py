@@ -1,26 +1,31 @@
 """What uvicorn lets a client hold for ever, or make us hold: its protocols with an end to each of these.
 
-A head that never comes to its end (connections are few: 1024 descriptors), an upload while the server stops, pongs
-that nobody reads, a message in fragments without a byte in them, and a connection that is closed and takes no byte of
-what is still to be sent.
+A head or a body that never comes to its end (connections are few: serving/door.py), an upload while the server stops,
+pongs that nobody reads, a message in fragments without a byte in them, and a connection that is closed and takes no
+byte of what is still to be sent.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Any
+import math
+from typing import Any, cast
 
 import h11
+from starlette.types import Scope
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from serving.bodies import is_recording
 from serving.hush import HUSH
 from serving.wire import CLOSE_POLICY
 
 log = logging.getLogger(__name__)
 
 HEAD_S = 10.0  # for the head of a request, from its first byte or from the connection's begin
+BODY_S = 30.0  # for its body, a quarter of a megabyte at most, but for a recording's
+SILENT_S = 20.0  # in any body; a recording goes on later from where it was cut off
 MOST_UNSENT_BYTES = 8 << 20  # a result is one megabyte at most, and the next one waits until it is gone
 MOST_FRAGMENTS = 1000  # of one message; browsers send 128 KiB in each
 LINGER_S = 15.0  # for a connection that is over to be taken leave of
@@ -30,25 +35,28 @@ log.addFilter(HUSH)
 
 
 class Http(H11Protocol):
-    """HTTP/1.1 whose heads come in time, and whose uploads do not hold up a stop."""
+    """HTTP/1.1 whose heads and bodies come in time, and whose uploads do not hold up a stop."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.logger = log
-        self._head_timer: asyncio.TimerHandle | None = None
-        self._await_head()
+        self._timer: asyncio.TimerHandle | None = None
+        self._awaited: tuple[object, ...] = ()  # what the client has to send before the timer ends
+        self._heard_s = self._ends_s = 0.0
+        self._await_more()
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self._stop_waiting()
 
     def data_received(self, data: bytes) -> None:
+        self._heard_s = self.loop.time()
         super().data_received(data)
-        self._await_head()
+        self._await_more()
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        self._await_head()
+        self._await_more()
 
     def shutdown(self) -> None:
         """The server stops: what still sends has no end in sight, and goes on later from where it is cut off."""
@@ -57,16 +65,45 @@ class Http(H11Protocol):
         else:
             super().shutdown()
 
-    def _await_head(self) -> None:
-        if self.conn.their_state is not h11.IDLE:
-            self._stop_waiting()
-        elif self._head_timer is None:
-            self._head_timer = self.loop.call_later(HEAD_S, self.transport.close)
+    def _await_more(self) -> None:
+        """Sets an end to what the client has to send now, if that is something else than it was."""
+        state = self.conn.their_state
+        if self.transport.get_protocol() is not self or state not in (h11.IDLE, h11.SEND_BODY):
+            awaited: tuple[object, ...] = ()  # a websocket by now; or it is our turn
+        elif state is h11.IDLE:
+            awaited = (state, self.cycle)
+        else:  # who was answered already sends to nobody, and that need not last
+            awaited = (state, self.cycle, is_recording(cast(Scope, self.scope)) and not self.cycle.response_complete)
+        if awaited == self._awaited:
+            return
+        self._stop_waiting()
+        self._awaited = awaited
+        if not awaited:
+            return
+        if state is h11.IDLE:
+            self._timer = self.loop.call_later(HEAD_S, self.transport.close)
+        else:
+            now_s = self.loop.time()
+            self._heard_s = now_s
+            self._ends_s = math.inf if awaited[-1] else now_s + BODY_S
+            self._look()
+
+    def _look(self) -> None:
+        """Cuts off a body that does not come, and comes back when it would be time to."""
+        now_s = self.loop.time()
+        if self.flow.read_paused or self.cycle.waiting_for_100_continue:
+            self._heard_s = now_s  # it is we who are not ready for more
+        due_s = min(self._heard_s + SILENT_S, self._ends_s)
+        if due_s <= now_s:
+            self.transport.abort()
+        else:
+            self._timer = self.loop.call_at(due_s, self._look)
 
     def _stop_waiting(self) -> None:
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
+        self._awaited = ()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
 
 class Socket(WebSocketsSansIOProtocol):

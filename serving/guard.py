@@ -18,8 +18,10 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.access import DEFAULT_PORTS, Origin, is_public_tls, parse_authority, refuse_websocket
+from serving.asker import asker
 from serving.attempts import Attempts
 from serving.later import Later
+from serving.refusals import Refusals
 from serving.roles import SOCKET, Role, needed
 from serving.tokens import LIFE_S, Tokens
 from serving.wire import CLOSE_FORBIDDEN, CLOSE_UNKNOWN
@@ -53,11 +55,13 @@ class Guard:
         public: Collection[Origin] = (),
         *,
         attempts: Attempts | None = None,
+        refusals: Refusals | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.tokens = tokens
         self._public = public
         self._attempts = attempts if attempts is not None else Attempts()
+        self.refusals = refusals if refusals is not None else Refusals()
         self._clock = clock
 
     def who(self, scope: Scope) -> Known:
@@ -75,15 +79,17 @@ class Guard:
         return Known(Role.NOBODY)
 
     def with_token(self, token: str, scope: Scope) -> Known:
-        """By a token that somebody gave. Attempts count by the address that the connection comes from."""
+        """By a token that somebody gave. Attempts count by where it comes from (serving/asker.py)."""
         if self.tokens is None:
             return Known(Role.OPERATE)
-        address = scope["client"][0] if scope.get("client") else ""
+        address = asker(scope, bool(self._public))
         if (retry_s := self._attempts.wait_s(address)) > 0.0:
+            self.refusals.add("guessing", address)
             return Known(Role.NOBODY, retry_s=retry_s)
         role = self.tokens.role_of(token)
         if role is Role.NOBODY:
             self._attempts.wrong(address)
+            self.refusals.add("token", address)
         return Known(role, wrong=role is Role.NOBODY)
 
     def set_cookie(self, role: Role, scope: Scope) -> str:

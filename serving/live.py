@@ -25,6 +25,7 @@ async def live(websocket: WebSocket, source: str, station: StationDep) -> None:
         await websocket.accept()
         await close(websocket, Close(wire.CLOSE_NO_SOURCE, f"there is no source {source!r}"))
     elif (later := station.no_place()) is not None:
+        station.refusals.add("viewers")
         await websocket.send_denial_response(later.answer())
     else:
         classes = len(station.contract.labels)

@@ -57,6 +57,8 @@ class StationCollector(Collector):
         yield from self._recording()
         yield from self._parts()
         yield from self._queues()
+        yield from self._refusals()
+        yield from self._jobs()
 
     def _server(self) -> Iterator[Metric]:
         station = self._station
@@ -126,6 +128,18 @@ class StationCollector(Collector):
         for name, count in self._station.waiting().items():
             length.add_metric([name], count)
         yield length
+
+    def _refusals(self) -> Iterator[Metric]:
+        refused = CounterMetricFamily("reeflens_refused", "What was refused.", labels=["cause"])
+        for cause, count in self._station.refusals.counts().items():
+            refused.add_metric([cause], count)
+        yield refused
+
+    def _jobs(self) -> Iterator[Metric]:
+        ended = CounterMetricFamily("reeflens_jobs", "Jobs of the library that came to an end.", labels=["end"])
+        for end, count in self._station.jobs().items():
+            ended.add_metric([end], count)
+        yield ended
 
     def _recording(self) -> Iterator[Metric]:
         now = self._station.logbook.recording()

@@ -20,6 +20,7 @@ from serving.camera import Cameras, Runner
 from serving.hub import Hub
 from serving.later import PLACE_S, Later
 from serving.logbook import Logbook
+from serving.refusals import Refusals
 from serving.thumbnails import Thumbnails
 from serving.watchdog import Watchdog
 
@@ -30,8 +31,9 @@ class Station:
 
     engine: the model, and where it runs. status: how every source is doing now, by name. runner: classifies them, and
     the pages' own cameras. trouble: why it classifies nothing now, "" while it can. watchdog: looks after the threads.
-    waiting: what is queued for whom. logbook: what was seen on the sources. registry: what `GET /metrics` tells.
-    max_viewers: over all sources and cameras. max_webcams: pages with a camera of their own. started_s: monotonic.
+    waiting: what is queued for whom. jobs: how many of the library's came to which end. logbook: what was seen on the
+    sources. registry: what `GET /metrics` tells. refusals: of whatever was refused. max_viewers: over all sources and
+    cameras. max_webcams: pages with a camera of their own. started_s: monotonic.
     """
 
     version: str
@@ -46,8 +48,10 @@ class Station:
     trouble: Callable[[], str]
     watchdog: Watchdog
     waiting: Callable[[], Mapping[str, int]]
+    jobs: Callable[[], Mapping[str, int]]
     max_viewers: int
     max_webcams: int
+    refusals: Refusals
     started_s: float = field(default_factory=time.monotonic)
 
     @property

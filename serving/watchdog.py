@@ -101,11 +101,11 @@ class Watchdog:
         """Begins to look."""
         self._thread.start()
 
-    def stop(self) -> None:
-        """Looks no more."""
+    def stop(self, timeout: float = LOOK_S) -> None:
+        """Looks no more; waits at most ``timeout`` seconds for a look that is under way."""
         self._stopping.set()
         if self._thread.is_alive():
-            self._thread.join(LOOK_S)
+            self._thread.join(timeout)
 
     def status(self) -> dict[str, PartStatus]:
         """How every part is doing, by name."""

@@ -23,6 +23,7 @@ async def webcam(websocket: WebSocket, station: StationDep) -> None:
         await close(websocket, Close(wire.CLOSE_POLICY, NO_WEBCAMS))
         return
     if (later := _no_place(station)) is not None:
+        station.refusals.add("viewers")
         await websocket.send_denial_response(later.answer())
         return
     classes = len(station.contract.labels)

@@ -148,6 +148,40 @@ def test_whoever_else_stays_out_though_a_proxy_was_named(host: str, origin: str 
         assert asked(host, origin, bound=bound, public=PUBLIC)
 
 
+LINK = {"sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+@pytest.mark.parametrize(
+    ("method", "path", "how", "comes_in"),
+    [
+        ("GET", "/", LINK, True),
+        ("HEAD", "/dives", LINK, True),
+        ("GET", "/login", LINK, True),
+        ("GET", "/", {"sec-fetch-mode": "navigate", "sec-fetch-dest": "iframe"}, False),
+        ("GET", "/", {"sec-fetch-mode": "no-cors", "sec-fetch-dest": "image"}, False),
+        ("GET", "/", {}, False),
+        ("POST", "/", LINK, False),
+        ("GET", "/api/status", LINK, False),
+        ("GET", "/api/dives/1/original", LINK, False),
+        ("GET", "/api/sources/reef/thumbnail.jpg", {"sec-fetch-mode": "no-cors", "sec-fetch-dest": "image"}, False),
+        ("GET", "/assets/live.js", {"sec-fetch-mode": "no-cors", "sec-fetch-dest": "script"}, False),
+        ("GET", "/ws/live/reef", {"sec-fetch-mode": "websocket", "sec-fetch-dest": "empty"}, False),
+    ],
+)
+def test_of_another_site_only_links_to_pages_come_in(
+    site: str, method: str, path: str, how: dict[str, str], comes_in: bool
+) -> None:
+    headers = Headers({"host": "localhost:8000", "sec-fetch-site": site, **how})
+    assert (refusal(headers, "http", "127.0.0.1", 8000, method, path=path) is None) is comes_in
+
+
+@pytest.mark.parametrize("site", ["same-origin", "none", None])
+def test_our_own_pages_and_what_somebody_types_come_in_everywhere(site: str | None) -> None:
+    headers = Headers({"host": "localhost:8000"} | ({"sec-fetch-site": site} if site else {}))
+    assert refusal(headers, "http", "127.0.0.1", 8000, path="/api/status") is None
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -10,6 +10,10 @@ import pytest
 from clips import write_clip
 from prometheus_client.parser import text_string_to_metric_families
 from running import Running, result, running
+from sending import send, settled
+from websockets.exceptions import InvalidStatus
+
+from serving.attempts import FREE
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
@@ -112,3 +116,45 @@ def test_queues_ages_and_restarts_are_told(server: Running) -> None:
     )
     assert value(samples, "model_works") == 1
     assert value(samples, "source_retries_total", source="scene") == 0
+
+
+def test_who_is_refused_is_counted_by_cause(toy_model: Path, tmp_path: Path) -> None:
+    token = "operate-0123456789"
+    bearer = {"authorization": f"Bearer {token}"}
+    settings = {"sources": {"scene": "scene"}, "library": tmp_path / "dives", "upload_limit": 10}
+    with running(toy_model, token=token, max_viewers=1, **settings) as guarded:
+        guarded.http.headers.update(bearer)
+        assert set(refused(guarded).values()) == {0}
+        guarded.http.get("api/status", headers={"origin": "http://evil.example"})
+        guarded.http.post("api/uploads", json={"name": "a.mp4", "size": 11})
+        with guarded.watch(additional_headers=bearer) as socket:
+            result(socket)
+            with pytest.raises(InvalidStatus):
+                guarded.watch(additional_headers=bearer)
+        assert guarded.http.post("api/session", json={"token": token}).status_code == 200  # a cookie, for later
+        del guarded.http.headers["authorization"]
+        for _ in range(FREE + 2):
+            guarded.http.post("api/session", json={"token": "guess"})
+        found = refused(guarded)
+    assert found["token"] >= FREE
+    assert found.pop("token") + found.pop("guessing") == FREE + 2  # which it is depends on the clock
+    assert found == {"foreign": 1, "upload": 1, "viewers": 1, "crowd": 0, "connections": 0}
+
+
+def refused(server: Running) -> dict[str, float]:
+    text = server.http.get("metrics").raise_for_status().text
+    families = {family.name: family for family in text_string_to_metric_families(text)}
+    return {sample.labels["cause"]: sample.value for sample in families["reeflens_refused"].samples}
+
+
+def test_how_jobs_ended_is_counted(toy_model: Path, tmp_path: Path) -> None:
+    with running(toy_model, library=tmp_path / "dives") as server:
+        settled(server.http, send(server.http, write_clip(tmp_path / "good.mp4")))
+        broken = tmp_path / "broken.mp4"
+        broken.write_bytes(b"this is no video" * 100)
+        assert settled(server.http, send(server.http, broken))["state"] == "failed"
+        samples, _ = scrape(server)
+        ends = {dict(of)["end"]: count for (name, of), count in samples.items() if name == "reeflens_jobs_total"}
+    assert ends["complete"] >= 1
+    assert ends["failed"] == 1
+    assert (ends["killed"], ends["cancelled"], ends["retried"]) == (0, 0, 0)

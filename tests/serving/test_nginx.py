@@ -1,16 +1,17 @@
-"""docs/network.md: the nginx in it, as it stands there, in front of a server with a token."""
+"""docs/network.md: the nginx and the Caddy in it, as they stand there, in front of a server with a token."""
 
 from __future__ import annotations
 
 import http.client
 import json
+import os
 import re
 import shutil
 import socket
 import ssl
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from threading import Event
 from time import monotonic
@@ -20,23 +21,42 @@ from running import WAIT_S, closing, result, running, text
 from test_tls import NAME, write_pair
 from websockets.sync.client import ClientConnection, connect
 
+from serving.attempts import FREE
+
 ROOT = Path(__file__).parents[2]
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
 TOKEN = "operate-0123456789"
 ORIGIN = f"https://{NAME}"
-pytestmark = pytest.mark.skipif(NGINX is None or shutil.which("openssl") is None, reason="no nginx, or no openssl")
+CADDY = shutil.which("caddy")
+OTHER = "127.0.0.2"  # another address of this machine, where the system has one
+pytestmark = pytest.mark.skipif(
+    (NGINX is None or shutil.which("openssl") is None) and not os.environ.get("CI"),
+    reason="no nginx, or no openssl; CI never skips this",
+)
 
 
 class Browser:
     """Asks NAME, which is nginx on this machine; keeps the cookie that it is given."""
 
-    def __init__(self, port: int, cert: Path) -> None:
+    def __init__(self, port: int, cert: Path, address: str = "127.0.0.1") -> None:
         self._port = port
+        self._cert = cert
+        self._address = address
         self._trusted = ssl.create_default_context(cafile=cert)
         self.cookie = ""
 
     def _connection(self) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", self._port), WAIT_S)
+        return socket.create_connection(("127.0.0.1", self._port), WAIT_S, (self._address, 0))
+
+    def elsewhere(self, address: str) -> Browser:
+        """One that asks from another address."""
+        return Browser(self._port, self._cert, address)
+
+    def log_in(self, token: str, **headers: str) -> http.client.HTTPResponse:
+        body = json.dumps({"token": token}).encode()
+        answer, _ = self.ask("POST", "/api/session", body, content_type="application/json", **headers)
+        self.cookie = (answer.headers["set-cookie"] or "").partition(";")[0]
+        return answer
 
     def ask(
         self, method: str, path: str, body: bytes | None = None, **headers: str
@@ -88,7 +108,52 @@ def nginx(folder: Path, authority: str, *, keeps_host: bool = True) -> Iterator[
         encoding="utf-8",
     )
     assert NGINX is not None
-    with subprocess.Popen([NGINX, "-p", str(folder), "-c", str(config)], stderr=subprocess.PIPE) as process:
+    with _proxy([NGINX, "-p", str(folder), "-c", str(config)], folder, port):
+        yield Browser(port, cert)
+
+
+@contextmanager
+def caddy(folder: Path, authority: str) -> Iterator[Browser]:
+    """The same with Caddy, but for a certificate that is there already."""
+    folder.mkdir()
+    cert, key = write_pair(folder, "reef")
+    page = (ROOT / "docs/network.md").read_text(encoding="utf-8")
+    (server,) = re.findall(r"```\n(reef\.example\.org \{.*?)```", page, re.DOTALL)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    for written, here in (
+        ("reef.example.org {", f"https://{NAME}:{port} {{\n    bind 127.0.0.1\n    tls {cert} {key}"),
+        ("127.0.0.1:8000", authority),
+    ):
+        assert written in server
+        server = server.replace(written, here)
+    config = folder / "Caddyfile"
+    config.write_text(f"{{\n    admin off\n    auto_https disable_redirects\n}}\n{server}", encoding="utf-8")
+    assert CADDY is not None
+    with _proxy([CADDY, "run", "--adapter", "caddyfile", "--config", str(config)], folder, port):
+        yield Browser(port, cert)
+
+
+PROXIES = [
+    nginx,
+    pytest.param(
+        caddy,
+        marks=pytest.mark.skipif(
+            CADDY is None and not os.environ.get("CI"), reason="no Caddy here; CI never skips this"
+        ),
+    ),
+]
+
+
+@contextmanager
+def _proxy(command: list[str], folder: Path, port: int) -> Iterator[None]:
+    said = folder / "said"
+    with (
+        said.open("wb") as to,
+        subprocess.Popen(
+            command, env={**os.environ, "HOME": str(folder), "XDG_DATA_HOME": str(folder)}, stderr=to
+        ) as process,
+    ):
         try:
             deadline_s = monotonic() + WAIT_S
             while True:
@@ -96,10 +161,10 @@ def nginx(folder: Path, authority: str, *, keeps_host: bool = True) -> Iterator[
                     socket.create_connection(("127.0.0.1", port), WAIT_S).close()
                     break
                 except OSError:
-                    assert process.poll() is None, process.stderr and process.stderr.read()
-                    assert monotonic() < deadline_s
+                    assert process.poll() is None, said.read_text(encoding="utf-8")
+                    assert monotonic() < deadline_s, said.read_text(encoding="utf-8")
                     Event().wait(0.02)
-            yield Browser(port, cert)
+            yield
         finally:
             process.terminate()
 
@@ -171,3 +236,26 @@ def test_a_proxy_that_nobody_named_is_refused(toy_model: Path, tmp_path: Path) -
         assert browser.ask("GET", "/")[0].status == 403
         with browser.watch("/ws/live/scene") as socket_:
             assert closing(socket_)[0] == 1008
+
+
+@pytest.mark.parametrize("proxy", PROXIES)
+def test_who_guesses_through_a_proxy_locks_out_nobody_but_himself(
+    toy_model: Path, tmp_path: Path, proxy: Callable[[Path, str], AbstractContextManager[Browser]]
+) -> None:
+    with (
+        running(toy_model, public_origins=[ORIGIN], token=TOKEN) as server,
+        proxy(tmp_path / "proxy", server.authority) as browser,
+    ):
+        guesser = browser.elsewhere(OTHER)
+        try:
+            codes = [
+                guesser.log_in(f"guess {number}", x_forwarded_for=f"10.0.0.{number}").status for number in range(9)
+            ]
+        except OSError:
+            pytest.skip(f"no {OTHER} here")
+        assert codes[:FREE] == [401] * FREE
+        assert 429 in codes[FREE:]  # whatever he says of where he comes from
+        assert browser.log_in(TOKEN).status == 200
+        with browser.watch("/ws/live/scene") as socket_:
+            assert text(socket_)["type"] == "hello"
+            assert result(socket_).header["source"] == "scene"
