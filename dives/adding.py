@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from dives.corrections import carry_over
+from dives.joined_log import NAME as JOINED_LOG
 from dives.library import (
+    DIVELOG,
     DIVES,
     HIDDEN,
     ORIGINAL,
@@ -100,6 +102,8 @@ def _finished(results: Path) -> tuple[dict[str, Any], RecordedPart]:
         raise LibraryError(f"{results}: is of pictures, and the library plays videos")
     if len(run["source"].get("chapters", parts)) > 1:
         raise LibraryError(f"{results}: is of several files, and the library plays one; process them without --join")
+    if (log := run.get("divelog", {}).get("name")) and not (results / JOINED_LOG).exists():
+        raise LibraryError(f"{results}: does not hold its dive log; process it with --resume --divelog {log} first")
     return run, parts[0]
 
 
@@ -120,7 +124,11 @@ def _put_together(
         shutil.copyfile(video, original)
     own = [entry.name for entry in results.iterdir() if entry.suffix == SUFFIX or entry.resolve() == video.resolve()]
     shutil.copytree(results, staged / RESULTS, ignore=lambda folder, _: own if Path(folder) == results else [])
-    every_s = run["options"]["every_s"]
+    log = ""
+    if run.get("divelog"):  # what was joined of it: the dive is processed again here, from its facts alone
+        log = f"{Path(run['divelog']['name']).stem}.csv"
+        (staged / DIVELOG).mkdir()
+        shutil.copyfile(results / JOINED_LOG, staged / DIVELOG / log)
     write_facts(
         staged,
         DiveFacts(
@@ -128,7 +136,10 @@ def _put_together(
             file_name=part.name,
             video=original.name,
             added_utc=now_utc(),
-            every_s=every_s,
+            every_s=run["options"]["every_s"],
+            start_utc=run["options"]["start_utc"],
+            divelog=log,
+            divelog_offset_s=0.0 if log else None,  # it is by the camera's clock
         ),
     )
     try:

@@ -17,6 +17,8 @@ from dives.divelog import DiveLog, LoggedDive
 from dives.files import Files, RecordedFile
 from dives.fingerprint import fingerprint
 from dives.growing import GrowingTables, keep_readable
+from dives.joined_log import NAME as JOINED_LOG
+from dives.joined_log import keep_log, kept_log
 from dives.journal import Journal
 from dives.occurrences import NAME as OCCURRENCES
 from dives.occurrences import write_occurrences
@@ -62,7 +64,7 @@ class ProcessOptions:
     every_s: classify the first frame at or after each multiple of this many seconds of media time; None for every
     frame. overlay: also make overlay.mp4. start_utc: wall clock at media time 0, with its zone; outranks the
     container's. resume: go on after what was classified before, instead of anew. divelog: depth and temperature, joined
-    by the wall clock.
+    by the wall clock; with ``resume`` None keeps what was joined before.
     """
 
     every_s: float | None = None
@@ -127,14 +129,20 @@ def process(
     with ExitStack() as stack:
         opened = stack.enter_context(open_source())
         info = opened.info
-        logged = options.divelog.during(opened.name, info.start_utc, info.duration_s) if options.divelog else None
+        before = read_run(out) if options.resume else None
+        if options.divelog is not None:
+            logged: LoggedDive | None = options.divelog.during(opened.name, info.start_utc, info.duration_s)
+        else:
+            logged = kept_log(out, before.get("divelog", {})) if before is not None else None
         journal = stack.enter_context(_open_journal(paths, out, engine, options))
-        earlier = read_run(out) if options.resume else None
-        if earlier is not None and not (
-            earlier["state"] == COMPLETE and earlier["counts"]["classified"] == journal.records
+        earlier = before
+        if before is not None and not (
+            before["state"] == COMPLETE and before["counts"]["classified"] == journal.records
         ):
             earlier = None
-        with RunLog(out, _new_record(paths, opened, engine, options, journal)) as run:
+        with RunLog(out, _new_record(paths, opened, engine, options, journal, _logged(logged))) as run:
+            keep_log(out, logged)
+            logged = kept_log(out, run.record.divelog)  # as any later run reads it, to the last digit
             facts = Dive(
                 folder=out,
                 source=opened.name,
@@ -163,7 +171,8 @@ def process(
                 "continued_from": reading.continued_from,
             }
             dive = replace(facts, info=opened.info, frames=journal.records, files=_files(paths, opened, run.record))
-            run.record.divelog = _logged(logged, journal)
+            if logged is not None:
+                run.record.divelog["frames"] = _frames_with_depth(logged, journal)
             counts = run.record.counts
             stills = Stills(
                 skip=reading.interrupted,
@@ -195,7 +204,7 @@ def process(
                 run.record.overlay_encoder = overlay.encoder
             wall_s = time.monotonic() - began_s
             run.record.counts |= {"sightings": len(sightings), "missing_stills": stills.missing}
-            run.record.files = sorted(name for name in (*NAMES, Stills.name) if (out / name).exists())
+            run.record.files = sorted(name for name in (*NAMES, JOINED_LOG, Stills.name) if (out / name).exists())
             run.record.timing |= {
                 "finished_utc": iso_utc(datetime.now(UTC)),
                 "wall_s": round(wall_s, 3),
@@ -262,7 +271,12 @@ def _fingerprint(paths: Sequence[Path]) -> str:
 
 
 def _new_record(
-    paths: Sequence[Path], opened: Source, engine: Engine, options: ProcessOptions, journal: Journal
+    paths: Sequence[Path],
+    opened: Source,
+    engine: Engine,
+    options: ProcessOptions,
+    journal: Journal,
+    divelog: dict[str, Any],
 ) -> RunRecord:
     info = opened.info
     return RunRecord(
@@ -297,6 +311,7 @@ def _new_record(
             "divelog_offset_s": (options.divelog.offset_s or 0.0) if options.divelog else 0.0,
         },
         timing={"begun_utc": iso_utc(datetime.now(UTC))},
+        divelog=divelog,
         versions=versions(),
     )
 
@@ -310,8 +325,8 @@ def _ran_on(engine: Engine) -> dict[str, Any]:
     }
 
 
-def _logged(logged: LoggedDive | None, journal: Journal) -> dict[str, Any]:
-    """Which dive of a log was joined, and of how many frames it tells the depth; empty without a log."""
+def _logged(logged: LoggedDive | None) -> dict[str, Any]:
+    """Which dive of a log was joined; empty without a log."""
     if logged is None:
         return {}
     return {
@@ -321,8 +336,12 @@ def _logged(logged: LoggedDive | None, journal: Journal) -> dict[str, Any]:
         "first_utc": iso_utc(logged.profile.first_utc),
         "last_utc": iso_utc(logged.profile.last_utc),
         "offset_s": logged.offset_s,
-        "frames": sum(int(logged.profile.covers(part).sum()) for part in journal.times()),
+        "frames": 0,  # until they are classified
     }
+
+
+def _frames_with_depth(logged: LoggedDive, journal: Journal) -> int:
+    return sum(int(logged.profile.covers(part).sum()) for part in journal.times())
 
 
 def _joined(opened: JoinedVideo) -> dict[str, Any]:
