@@ -11,7 +11,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from dives.chapters import Chapter, JoinedVideo
+from dives.checked import NAME as CHECKED
+from dives.checked import take_in_corrections
 from dives.corrections import Corrected, corrected, find_corrections, read_corrections, read_keys
 from dives.divelog import DiveLog, LoggedDive
 from dives.files import Files, RecordedFile
@@ -21,7 +25,6 @@ from dives.joined_log import NAME as JOINED_LOG
 from dives.joined_log import keep_log, kept_log
 from dives.journal import Journal
 from dives.occurrences import NAME as OCCURRENCES
-from dives.occurrences import write_occurrences
 from dives.partial import SUFFIX, writing
 from dives.progress import Meter, Progress
 from dives.run_record import COMPLETE, INCOMPLETE, INTERRUPTED, RunLog, RunRecord, read_run, versions
@@ -52,7 +55,7 @@ WRITERS: tuple[type[Writer], ...] = (
     *(FramesCsv, FramesParquet, SightingsCsv, Stills, WebVtt, Srt, CamsNpy, ViameCsv, CocoJson),
     *(ReportHtml, OverlayMp4),
 )
-NAMES = (*(writer.name for writer in WRITERS if writer is not Stills), OCCURRENCES)  # of files
+NAMES = (*(writer.name for writer in WRITERS if writer is not Stills), OCCURRENCES, CHECKED)  # of files
 BATCH = 8
 TELL_ROWS = 512  # rows of the second pass between two reports: some 50 ms
 
@@ -193,8 +196,10 @@ def process(
             told = reading.broken.reason if reading.broken else reason
             report = ReportHtml(stills, run.record, state, told)
             sightings = _write(dive, journal, [*tables, stills, SightingsCsv(stills), report], progress, "write")
+            run.record.counts |= {"sightings": len(sightings), "read_s": _read_s(journal, dive)}
+            run.save()  # the tables below are made from what is in the folder
             find_corrections(out)
-            write_occurrences(out)
+            take_in_corrections(out)
             reading.interrupted |= stills.interrupted
             if (out / OverlayMp4.name).exists():
                 run.record.overlay_encoder = str((earlier or {}).get("overlay_encoder", ""))
@@ -203,7 +208,7 @@ def process(
                 _write(dive, journal, [overlay], progress, "overlay")
                 run.record.overlay_encoder = overlay.encoder
             wall_s = time.monotonic() - began_s
-            run.record.counts |= {"sightings": len(sightings), "missing_stills": stills.missing}
+            run.record.counts["missing_stills"] = stills.missing
             run.record.files = sorted(name for name in (*NAMES, JOINED_LOG, Stills.name) if (out / name).exists())
             run.record.timing |= {
                 "finished_utc": iso_utc(datetime.now(UTC)),
@@ -436,6 +441,16 @@ def _counts(opened: Source, segment: Segment) -> dict[str, Any]:
         skipped["unreadable files"] = len(opened.skipped)
         counts["unreadable"] = [{"name": name, "reason": reason} for name, reason in opened.skipped]
     return counts
+
+
+def _read_s(journal: Journal, dive: Dive) -> float:
+    """Seconds of the recording that its rows stand for: each until the next, but not over holes."""
+    _, media_s = journal.moments()
+    apart_s = np.clip(np.diff(media_s), 0.0, dive.merge_gap_s)
+    last_s = float(apart_s[-1]) if len(apart_s) else 0.0
+    read_s = float(apart_s.sum()) + last_s
+    announced_s = dive.info.duration_s
+    return round(min(read_s, announced_s) if announced_s else read_s, 3)
 
 
 def _write(

@@ -54,10 +54,14 @@ class RunLog:
         self.record = record
         self._folder = folder
 
+    def save(self) -> None:
+        """Brings run.json up to what is known by now. Raises ResultsError."""
+        write_whole(self._folder / NAME, self._text())
+
     def end(self, state: str, reason: str = "") -> None:
         """The work is over. Raises ResultsError when that cannot be written."""
         self.record.state, self.record.reason = state, reason
-        write_whole(self._folder / NAME, self._text())
+        self.save()
 
     def _text(self) -> str:
         return json.dumps(asdict(self.record), ensure_ascii=False, indent=1) + "\n"
