@@ -325,7 +325,7 @@ def test_going_on_without_the_log_keeps_the_depth_that_was_joined(clip, engine, 
 
 
 def test_of_a_recording_that_breaks_off_what_was_read_counts(tmp_path, engine):
-    whole = write_clip(tmp_path / "dive.mp4", frames=250)
+    whole = write_clip(tmp_path / "dive.mkv", frames=250)
     run = process(truncate(whole, 0.6), tmp_path / "out", engine, EVERY_FRAME)
     counts = record(run.folder)["counts"]
     assert counts["read_s"] == pytest.approx(counts["classified"] / 25, abs=0.01)
