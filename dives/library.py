@@ -32,12 +32,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from dives.corrections import NAME as CORRECTIONS
+from dives.corrections import corrected, read_corrections, read_keys
 from dives.locking import lock
 from dives.partial import sync_names, write_whole, writing
 from dives.probe import read_probe
 from dives.process import JOURNAL
 from dives.run_record import COMPLETE, FAILED, INCOMPLETE, read_run
-from realtime.errors import LibraryError
+from realtime.errors import LibraryError, ResultsError
 from realtime.frames import iso_utc
 
 log = logging.getLogger(__name__)
@@ -111,10 +113,10 @@ class DiveRow:
     recorded_utc: when the video began, "" when nobody knows. duration_s, width, height, rate (frames/s), playable: None
     until it was looked at. unplayable: why browsers do not play the original, then ``copy`` is "wanted", "ready" or
     "failed"; else both are "". overlay: likewise of overlay.mp4, "" while nobody has asked for it. offset_s: what a
-    browser's clock shows at media time 0. species: label -> sightings. state: "queued", "running", "cancelled", or as
-    in run.json. attempts: times the work on it was begun without an end or a new row; reached: bytes of its journal
-    then. cause, copy_cause, unplayable_cause: the reason beside it in a word (dives/causes.py, realtime/errors.py), ""
-    where there is none.
+    browser's clock shows at media time 0. species: label -> sightings, as people corrected them. state:
+    "queued", "running", "cancelled", or as in run.json. attempts: times the work on it was begun without an end or a
+    new row; reached: bytes of its journal then. cause, copy_cause, unplayable_cause: the reason beside it in a word
+    (dives/causes.py, realtime/errors.py), "" where there is none.
     """
 
     id: str
@@ -597,9 +599,17 @@ def _standing(folder: Path) -> dict[str, str]:
 
 
 def _species(results: Path) -> dict[str, int]:
-    """Label -> number of sightings, most first; empty when there is no table."""
+    """Label -> number of sightings, by the last word on each, most first; empty when there is no table."""
     try:
         with (results / "sightings.csv").open(encoding="utf-8", newline="") as file:
-            return dict(Counter(line["label"] for line in csv.DictReader(file)).most_common())
+            labels: list[str | None] = [line["label"] for line in csv.DictReader(file)]
     except (OSError, KeyError, UnicodeDecodeError, csv.Error):
         return {}
+    if (results / CORRECTIONS).exists():
+        with suppress(
+            ResultsError
+        ):  # the player says what is wrong with them; what the model saw is there all the same
+            said = corrected(read_keys(results), read_corrections(results))
+            labels = [label if word is None else word.truth for label, word in zip(labels, said.words, strict=False)]
+            labels += [word.truth for word in said.missed]
+    return dict(Counter(filter(None, labels)).most_common())
