@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import cv2
@@ -73,8 +74,24 @@ def test_its_start_and_its_depth_come_along_for_whatever_is_made_of_it_later(cli
     again = ProcessOptions(every_s=facts.every_s, start_utc=moment, divelog=divelog, resume=not anew, overlay=True)
     run = process(original_of(folder), folder / RESULTS, engine, again)  # as the worker does
     for table in ("frames.csv", "sightings.csv", "occurrence.csv", "divelog.csv"):
-        assert results_of(run.folder)[table] == before[table]
+        assert results_of(run.folder)[table] == before[table].replace(b".MP4", b".mp4")  # our name for the file
     assert (run.folder / "overlay.mp4").exists()
+
+
+def test_a_dive_of_several_files_is_added_with_all_of_them_and_gets_a_copy_to_play(tmp_path, engine):
+    chapters = [write_clip(tmp_path / f"GX0{number}0007.mp4", rate=10) for number in (1, 2)]
+    options = ProcessOptions(every_s=0.1)
+    before = results_of(process(chapters, tmp_path / "results" / "joined", engine, options).folder)
+    added = add_results(tmp_path / "results" / "joined", tmp_path / "library")
+    with Library.open(tmp_path / "library") as library:
+        (row,) = library.dives()
+        assert (row.title, row.state, row.copy, row.thumbnail) == ("GX010007", "complete", "wanted", True)
+        videos = library.videos(added.dive_id)
+        assert [video.read_bytes() for video in videos] == [chapter.read_bytes() for chapter in chapters]
+        results = library.folder(added.dive_id) / RESULTS
+        run = process(videos, results, engine, replace(options, resume=True))  # as the worker does
+        assert (run.continued_from, results_of(results)["sightings.csv"]) == (run.classified, before["sightings.csv"])
+    assert add_results(tmp_path / "results" / "joined", tmp_path / "library").known
 
 
 def test_results_that_do_not_hold_their_dive_log_are_sent_back(clip, tmp_path, engine):
@@ -163,7 +180,8 @@ def test_what_cannot_be_added_is_said_and_leaves_nothing(dive, clip, tmp_path, e
     monkeypatch.setattr(adding.shutil, "copytree", lambda *_, **__: (_ for _ in ()).throw(OSError(28, "No space left")))
     refused(dive, "no space left")
     chapters = [write_clip(tmp_path / f"GX0{number}0007.MP4", rate=10) for number in (1, 2)]
-    refused(process(chapters, tmp_path / "joined", engine, ProcessOptions()).folder, "without --join")
+    chapters[1].write_text("no video")
+    refused(process(chapters, tmp_path / "joined", engine, ProcessOptions()).folder, "GX020007.MP4 could not be read")
     (tmp_path / "pictures").mkdir()
     cv2.imwrite(str(tmp_path / "pictures" / "1.png"), np.full((40, 60, 3), 90, np.uint8))
     refused(process(tmp_path / "pictures", tmp_path / "p", engine, ProcessOptions()).folder, "is of pictures")
