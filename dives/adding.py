@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from dives.corrections import carry_over
+from dives.joined_log import NAME as JOINED_LOG
 from dives.library import (
+    DIVELOG,
     DIVES,
     HIDDEN,
     ORIGINAL,
@@ -29,12 +31,12 @@ from dives.library import (
     write_facts,
 )
 from dives.partial import SUFFIX
-from dives.probe import probe_video, write_probe, write_thumbnail
+from dives.probe import probe_joined, probe_video, write_probe, write_thumbnail
 from dives.recorded import RecordedPart, find_recording, parts_of
 from dives.run_record import COMPLETE, INCOMPLETE, read_run
 from dives.run_record import NAME as RUN
 from dives.track import write_track
-from dives.uploads import title_of, video_name
+from dives.uploads import log_name, title_of, video_name
 from realtime.errors import LibraryError, ReeflensError, SourceError
 
 THUMBNAIL_AT = 0.1  # of the length, where nothing was seen
@@ -63,33 +65,31 @@ def add_results(results: Path, library: Path, *, say: Callable[[str], None] = la
 
     Nothing is taken from where it is: results are copied, the recording is linked where the disk can do that, and else
     copied. A recording that the library has is not added again; corrections said since are. say: is told what takes
-    long. Raises LibraryError when these are no finished results of one video, when their recording is not to be found,
-    or when the library cannot be read or written; ResultsError when corrections cannot.
+    long. Raises LibraryError when these are no finished results of videos, when one of these is not to be found, or
+    when the library cannot be read or written; ResultsError when corrections cannot.
     """
-    run, part = _finished(results)
+    run, parts = _finished(results)
     try:
         (library / DIVES).mkdir(parents=True, exist_ok=True)
         for folder in sorted((library / DIVES).iterdir()):
             known = read_run(folder / RESULTS)
             if known is not None and known["source"].get("fingerprint") == run["source"]["fingerprint"]:
                 return Added(folder.name, read_facts(folder).title, True, carry_over(results, folder / RESULTS))
-        video = find_recording(results, part)
-        if video is None:
-            raise LibraryError(f"{results}: its recording is not at {part.path} any more; put it into this folder")
+        videos = [_found(results, part) for part in parts]
         dive_id = new_id()
         staged = library / DIVES / f"{HIDDEN}{dive_id}"
         try:
-            _put_together(staged, results, run, part, video, say)
+            _put_together(staged, results, run, parts, videos, say)
             staged.replace(library / DIVES / dive_id)
         finally:
             shutil.rmtree(staged, ignore_errors=True)
     except (OSError, shutil.Error) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise LibraryError(f"{library}: {results.name} cannot be added ({reason.lower()})") from error
-    return Added(dive_id, title_of(part.name), False, 0)
+    return Added(dive_id, title_of(parts[0].name), False, 0)
 
 
-def _finished(results: Path) -> tuple[dict[str, Any], RecordedPart]:
+def _finished(results: Path) -> tuple[dict[str, Any], tuple[RecordedPart, ...]]:
     run = read_run(results)
     if run is None:
         raise LibraryError(f"{results}: its run.json is not of this version of Reeflens; process the dive again")
@@ -98,27 +98,40 @@ def _finished(results: Path) -> tuple[dict[str, Any], RecordedPart]:
     parts = parts_of(run)
     if run["source"]["kind"] != "video" or not parts:
         raise LibraryError(f"{results}: is of pictures, and the library plays videos")
-    if len(run["source"].get("chapters", parts)) > 1:
-        raise LibraryError(f"{results}: is of several files, and the library plays one; process them without --join")
-    return run, parts[0]
+    if lost := [chapter["name"] for chapter in run["source"].get("chapters", []) if chapter["problem"]]:
+        raise LibraryError(f"{results}: {lost[0]} could not be read; join the dive without it, and add that")
+    if len({video_name(part.name).casefold() for part in parts}) < len(parts):
+        raise LibraryError(f"{results}: two of its files have names too alike for every disk; call one otherwise")
+    if (log := run.get("divelog", {}).get("name")) and not (results / JOINED_LOG).exists():
+        raise LibraryError(f"{results}: does not hold its dive log; process it with --resume --divelog {log} first")
+    return run, parts
+
+
+def _found(results: Path, part: RecordedPart) -> Path:
+    video = find_recording(results, part)
+    if video is None:
+        raise LibraryError(f"{results}: its recording is not at {part.path} any more; put it into this folder")
+    return video
 
 
 def _put_together(
     staged: Path,
     results: Path,
     run: dict[str, Any],
-    part: RecordedPart,
-    video: Path,
+    parts: Sequence[RecordedPart],
+    videos: Sequence[Path],
     say: Callable[[str], None],
 ) -> None:
-    original = staged / ORIGINAL / video_name(part.name)
-    original.parent.mkdir(parents=True)
-    try:
-        os.link(video.resolve(), original)
-    except OSError:  # another disk, or one without links
-        say(f"{video.name}: copying {video.stat().st_size / 1e9:.1f} GB")
-        shutil.copyfile(video, original)
-    own = {entry.name for entry in results.iterdir() if entry.suffix == SUFFIX or entry.resolve() == video.resolve()}
+    originals = [staged / ORIGINAL / video_name(part.name) for part in parts]
+    originals[0].parent.mkdir(parents=True)
+    for video, original in zip(videos, originals, strict=True):
+        try:
+            os.link(video.resolve(), original)
+        except OSError:  # another disk, or one without links
+            say(f"{video.name}: copying {video.stat().st_size / 1e9:.1f} GB")
+            shutil.copyfile(video, original)
+    recorded = {video.resolve() for video in videos}
+    own = {entry.name for entry in results.iterdir() if entry.suffix == SUFFIX or entry.resolve() in recorded}
 
     def left_out(folder: str, names: list[str]) -> set[str]:
         # Links too: what they lead to is none of the results, and anyone who may look could download it.
@@ -126,19 +139,29 @@ def _put_together(
         return links | own if Path(folder) == results else links
 
     shutil.copytree(results, staged / RESULTS, ignore=left_out)
-    every_s = run["options"]["every_s"]
+    log = ""
+    if run.get("divelog"):  # what was joined of it: the dive is processed again here, from its facts alone
+        log = log_name(f"{Path(run['divelog']['name']).stem}.csv")
+        (staged / DIVELOG).mkdir()
+        shutil.copyfile(results / JOINED_LOG, staged / DIVELOG / log)
     write_facts(
         staged,
         DiveFacts(
-            title=title_of(part.name),
-            file_name=part.name,
-            video=original.name,
+            title=title_of(parts[0].name),
+            file_name=parts[0].name,
+            video=originals[0].name,
+            more=tuple(original.name for original in originals[1:]),
             added_utc=now_utc(),
-            every_s=every_s,
+            every_s=run["options"]["every_s"],
+            start_utc=run["options"]["start_utc"],
+            divelog=log,
+            divelog_offset_s=0.0 if log else None,  # it is by the camera's clock
         ),
     )
     try:
-        probe = probe_video(original, part.name)
+        several = len(originals) > 1
+        name = parts[0].name
+        probe = probe_joined(originals, name) if several else probe_video(originals[0], name)
         write_probe(staged, probe)
         write_track(staged / RESULTS, staged, run["model"]["labels"])
     except ReeflensError as error:
@@ -146,7 +169,8 @@ def _put_together(
     with suppress(SourceError):
         peak_s = _best_s(staged / RESULTS)
         at_s = THUMBNAIL_AT * (probe.duration_s or 0.0) if peak_s is None else peak_s
-        write_thumbnail(original, at_s, staged / THUMBNAIL)
+        begun = max((k for k, part in enumerate(parts) if part.offset_s <= at_s), default=0)
+        write_thumbnail(originals[begun], at_s - parts[begun].offset_s, staged / THUMBNAIL)
 
 
 def _best_s(results: Path) -> float | None:

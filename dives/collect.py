@@ -23,10 +23,10 @@ from typing import Any
 
 import cv2
 
+from dives.checked import take_in_corrections
 from dives.corrections import NAME as CORRECTIONS
 from dives.corrections import Correction, SightingKey, Verdict, corrected, read_corrections, read_keys
 from dives.files import Files, RecordedFile
-from dives.occurrences import write_occurrences
 from dives.partial import PartialFile, write_whole
 from dives.recorded import RecordedPart, find_recording, parts_of
 from dives.run_record import COMPLETE, read_run
@@ -75,10 +75,10 @@ def collect(
     """Adds what people said of the sightings in ``sources`` to the class-per-folder ``tree``.
 
     sources: folders with results of dives or of live sources, or folders that hold such. frames: at most so many frames
-    beside the best, for a dive whose recording is still there. say: is told which folder is at work. Makes
-    occurrence.csv of every dive anew. A dive whose tables or corrections cannot be read is a problem, and what was
-    collected of it stays. Raises DataError when there are no results, ResultsError when the tree cannot be read or
-    written.
+    beside the best, for a dive whose recording is still there. say: is told which folder is at work. Brings
+    what people said into the files of every dive. A dive whose tables or corrections cannot be read is a problem, and
+    what was collected of it stays. Raises DataError when there are no results, ResultsError when the tree cannot be
+    read or written.
     """
     folders = list(dict.fromkeys(folder for source in sources for folder in _result_folders(source)))
     if not folders:
@@ -99,7 +99,7 @@ def collect(
                 if before is None or before[1].row["corrected_utc"] < picture.row["corrected_utc"]:
                     plan[picture.name] = dive, picture
             if dive.run is not None:
-                write_occurrences(folder)
+                take_in_corrections(folder)
         except ResultsError as error:  # nobody knows what was said of this dive; the others go on
             collected.problems.append(str(error))
             unread.add(dive.name)

@@ -32,12 +32,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from dives.corrections import NAME as CORRECTIONS
+from dives.corrections import corrected, read_corrections, read_keys
 from dives.locking import lock
 from dives.partial import sync_names, write_whole, writing
 from dives.probe import read_probe
 from dives.process import JOURNAL
 from dives.run_record import COMPLETE, FAILED, INCOMPLETE, read_run
-from realtime.errors import LibraryError
+from realtime.errors import LibraryError, ResultsError
 from realtime.frames import iso_utc
 
 log = logging.getLogger(__name__)
@@ -112,10 +114,10 @@ class DiveRow:
     recorded_utc: when the video began, "" when nobody knows. duration_s, width, height, rate (frames/s), playable: None
     until it was looked at. unplayable: why browsers do not play the original, then ``copy`` is "wanted", "ready" or
     "failed"; else both are "". overlay: likewise of overlay.mp4, "" while nobody has asked for it. offset_s: what a
-    browser's clock shows at media time 0. species: label -> sightings. state: "queued", "running", "cancelled", or as
-    in run.json. attempts: times the work on it was begun without an end or a new row; reached: bytes of its journal
-    then. cause, copy_cause, unplayable_cause: the reason beside it in a word (dives/causes.py, realtime/errors.py), ""
-    where there is none.
+    browser's clock shows at media time 0. species: label -> sightings, as people corrected them. state:
+    "queued", "running", "cancelled", or as in run.json. attempts: times the work on it was begun without an end or a
+    new row; reached: bytes of its journal then. cause, copy_cause, unplayable_cause: the reason beside it in a word
+    (dives/causes.py, realtime/errors.py), "" where there is none.
     """
 
     id: str
@@ -289,18 +291,28 @@ class Library:
 
     def refresh(self, dive_id: str) -> None:
         """Reads a dive's folder again into its row; how it stands in the queue is kept. A dive that is gone is none."""
+        self._read_again(dive_id)
+
+    def _read_again(self, dive_id: str, **more: object) -> None:
+        """Writes what the dive's folder says, and ``more``, at once: nobody sees a dive done without its sightings."""
         with self._guard:
             try:
                 row, seen = self.dive(dive_id), _summary(self.folder(dive_id))
             except TableError:
                 raise
             except (KeyError, LibraryError):
-                return
-            if row.copy == COPY_FAILED and seen["copy"] == COPY_WANTED:
-                del seen["copy"], seen["copy_reason"], seen["copy_cause"]  # it stays failed until somebody asks again
-            if row.overlay in (COPY_WANTED, COPY_FAILED) and not seen["overlay"]:
-                del seen["overlay"]  # likewise
-            self._set(dive_id, **seen)
+                seen = {}
+            else:
+                if row.copy == COPY_FAILED and seen["copy"] == COPY_WANTED:
+                    del (
+                        seen["copy"],
+                        seen["copy_reason"],
+                        seen["copy_cause"],
+                    )  # it stays failed until somebody asks again
+                if row.overlay in (COPY_WANTED, COPY_FAILED) and not seen["overlay"]:
+                    del seen["overlay"]  # likewise
+            if seen or more:
+                self._set(dive_id, **(seen | more))
 
     # The queue
 
@@ -329,8 +341,7 @@ class Library:
     def end(self, dive_id: str, state: str, reason: str = "", cause: str = "") -> None:
         """The work on a dive is over; QUEUED puts it back in its old place."""
         attempts = {} if state == RUNNING else {"attempts": 0}
-        self._set(dive_id, state=state, reason=reason, cause=cause, anew=0, **attempts)
-        self.refresh(dive_id)
+        self._read_again(dive_id, state=state, reason=reason, cause=cause, anew=0, **attempts)
 
     def put_back(self, dive_id: str) -> None:
         """Nothing went wrong, the server stops: the dive goes on where it was when it is back."""
@@ -612,9 +623,17 @@ def _standing(folder: Path) -> dict[str, str]:
 
 
 def _species(results: Path) -> dict[str, int]:
-    """Label -> number of sightings, most first; empty when there is no table."""
+    """Label -> number of sightings, by the last word on each, most first; empty when there is no table."""
     try:
         with (results / "sightings.csv").open(encoding="utf-8", newline="") as file:
-            return dict(Counter(line["label"] for line in csv.DictReader(file)).most_common())
+            labels: list[str | None] = [line["label"] for line in csv.DictReader(file)]
     except (OSError, KeyError, UnicodeDecodeError, csv.Error):
         return {}
+    if (results / CORRECTIONS).exists():
+        with suppress(
+            ResultsError
+        ):  # the player says what is wrong with them; what the model saw is there all the same
+            said = corrected(read_keys(results), read_corrections(results))
+            labels = [label if word is None else word.truth for label, word in zip(labels, said.words, strict=False)]
+            labels += [word.truth for word in said.missed]
+    return dict(Counter(filter(None, labels)).most_common())

@@ -16,7 +16,7 @@ from typing import Any
 from dives.corrections import Correction, Verdict, corrected, read_corrections, read_keys
 from dives.missed import Stretch, stretches
 from dives.partial import PartialFile, writing
-from dives.run_record import read_run
+from dives.run_record import COMPLETE, read_run
 from dives.writers.base import measured
 from realtime.errors import ResultsError
 from realtime.frames import iso_utc
@@ -35,6 +35,8 @@ SCIENTIFIC = re.compile(
     r"(?:(?: \([A-Z][a-z]+\))?(?P<epithets>(?: (?:cf\.|aff\.|spp?\.|[a-z]{2,}(?:-[a-z]+)*))+)(?: \(?[A-Z].*\d{4}\)?)?"
     r"|(?<=idae)|(?<=inae)|(?<=oidea)|(?<=formes)|(?<=poda)|(?<=zoa))"
 )
+MACHINE, HUMAN = "PredictedByMachine", "ValidatedByHuman"
+UNNAMED = "a person who gave no name"  # identifiedBy is of nobody only where nobody was asked
 NAMESPACE = uuid.UUID("5d6c3f0a-8f0e-5b51-9a39-0f6d6f1a6f5e")  # ours, for ever: identifiers are made from it
 
 
@@ -87,7 +89,8 @@ def _occurrence(
     said = f"{line['label']} with probability {line['peak_probability']} at best, {line['mean_probability']} on average"
     remarks = f"{machine} said {said} over {line['frames']} frames"
     every = f"one frame classified per {options['every_s']:g} s" if options["every_s"] else "every frame classified"
-    length = f"{source['duration_s'] / 60.0:.1f} min of video, " if source["duration_s"] else ""
+    read_s = _read_s(run)
+    length = f"{read_s / 60.0:.1f} min of video, " if read_s is not None else ""
     return {
         # The model's label and frame name a sighting for ever; what it turned out to be may change.
         "occurrenceID": f"urn:uuid:{uuid.uuid5(NAMESPACE, source['fingerprint'] + '/' + identity)}",
@@ -97,8 +100,8 @@ def _occurrence(
         "eventDate": "/".join(filter(None, (line["start_utc"], line["end_utc"]))),  # after a gap nobody may know
         **_names(label, model),
         "verbatimIdentification": label,
-        "identificationVerificationStatus": "PredictedByMachine" if word is None else "ValidatedByHuman",
-        "identifiedBy": machine if word is None else word.by,
+        "identificationVerificationStatus": MACHINE if word is None else HUMAN,
+        "identifiedBy": machine if word is None else word.by or UNNAMED,
         "dateIdentified": "" if word is None else iso_utc(word.at),
         "identificationRemarks": remarks,
         "minimumDepthInMeters": line["min_depth_m"],
@@ -107,6 +110,14 @@ def _occurrence(
         "samplingEffort": f"{length}{every}",
         "occurrenceRemarks": "" if word is None else word.note,
     }
+
+
+def _read_s(run: Mapping[str, Any]) -> float | None:
+    """Seconds of the recording that were really read; None when nobody knows."""
+    if (read_s := run["counts"].get("read_s")) is not None:
+        return float(read_s)
+    announced_s = run["source"]["duration_s"]  # by a run of an earlier version
+    return float(announced_s) if announced_s and run["state"] == COMPLETE else None
 
 
 def _missed(run: Mapping[str, Any], word: Correction, stretch: Stretch) -> dict[str, str]:

@@ -11,15 +11,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from dives.chapters import Chapter, JoinedVideo
+from dives.checked import NAME as CHECKED
+from dives.checked import take_in_corrections
 from dives.corrections import Corrected, corrected, find_corrections, read_corrections, read_keys
 from dives.divelog import DiveLog, LoggedDive
 from dives.files import Files, RecordedFile
 from dives.fingerprint import fingerprint
 from dives.growing import GrowingTables, keep_readable
+from dives.joined_log import NAME as JOINED_LOG
+from dives.joined_log import keep_log, kept_log
 from dives.journal import Journal
 from dives.occurrences import NAME as OCCURRENCES
-from dives.occurrences import write_occurrences
 from dives.partial import SUFFIX, writing
 from dives.progress import Meter, Progress
 from dives.run_record import COMPLETE, INCOMPLETE, INTERRUPTED, RunLog, RunRecord, read_run, versions
@@ -50,7 +55,7 @@ WRITERS: tuple[type[Writer], ...] = (
     *(FramesCsv, FramesParquet, SightingsCsv, Stills, WebVtt, Srt, CamsNpy, ViameCsv, CocoJson),
     *(ReportHtml, OverlayMp4),
 )
-NAMES = (*(writer.name for writer in WRITERS if writer is not Stills), OCCURRENCES)  # of files
+NAMES = (*(writer.name for writer in WRITERS if writer is not Stills), OCCURRENCES, CHECKED)  # of files
 BATCH = 8
 TELL_ROWS = 512  # rows of the second pass between two reports: some 50 ms
 
@@ -62,7 +67,7 @@ class ProcessOptions:
     every_s: classify the first frame at or after each multiple of this many seconds of media time; None for every
     frame. overlay: also make overlay.mp4. start_utc: wall clock at media time 0, with its zone; outranks the
     container's. resume: go on after what was classified before, instead of anew. divelog: depth and temperature, joined
-    by the wall clock.
+    by the wall clock; with ``resume`` None keeps what was joined before.
     """
 
     every_s: float | None = None
@@ -127,14 +132,17 @@ def process(
     with ExitStack() as stack:
         opened = stack.enter_context(open_source())
         info = opened.info
-        logged = options.divelog.during(opened.name, info.start_utc, info.duration_s) if options.divelog else None
+        before = read_run(out) if options.resume else None
+        if options.divelog is not None:
+            logged: LoggedDive | None = options.divelog.during(opened.name, info.start_utc, info.duration_s)
+        else:
+            logged = kept_log(out, before.get("divelog", {})) if before is not None else None
         journal = stack.enter_context(_open_journal(paths, out, engine, options))
-        earlier = read_run(out) if options.resume else None
-        if earlier is not None and not (
-            earlier["state"] == COMPLETE and earlier["counts"]["classified"] == journal.records
-        ):
-            earlier = None
-        with RunLog(out, _new_record(paths, opened, engine, options, journal), finished=earlier) as run:
+        earlier = before if before is not None and _is_whole(before, journal.records) else None
+        record = _new_record(paths, opened, engine, options, journal, _logged(logged))
+        with RunLog(out, record, finished=earlier) as run:
+            keep_log(out, logged)
+            logged = kept_log(out, run.record.divelog)  # as any later run reads it, to the last digit
             facts = Dive(
                 folder=out,
                 source=opened.name,
@@ -163,7 +171,8 @@ def process(
                 "continued_from": reading.continued_from,
             }
             dive = replace(facts, info=opened.info, frames=journal.records, files=_files(paths, opened, run.record))
-            run.record.divelog = _logged(logged, journal)
+            if logged is not None:
+                run.record.divelog["frames"] = _frames_with_depth(logged, journal)
             counts = run.record.counts
             stills = Stills(
                 skip=reading.interrupted,
@@ -184,8 +193,10 @@ def process(
             told = reading.broken.reason if reading.broken else reason
             report = ReportHtml(stills, run.record, state, told)
             sightings = _write(dive, journal, [*tables, stills, SightingsCsv(stills), report], progress, "write")
+            run.record.counts |= {"sightings": len(sightings), "read_s": _read_s(journal, dive)}
+            run.save()  # the tables below are made from what is in the folder
             find_corrections(out)
-            write_occurrences(out)
+            take_in_corrections(out)
             reading.interrupted |= stills.interrupted
             if (out / OverlayMp4.name).exists():
                 run.record.overlay_encoder = str((earlier or {}).get("overlay_encoder", ""))
@@ -194,8 +205,8 @@ def process(
                 _write(dive, journal, [overlay], progress, "overlay")
                 run.record.overlay_encoder = overlay.encoder
             wall_s = time.monotonic() - began_s
-            run.record.counts |= {"sightings": len(sightings), "missing_stills": stills.missing}
-            run.record.files = sorted(name for name in (*NAMES, Stills.name) if (out / name).exists())
+            run.record.counts["missing_stills"] = stills.missing
+            run.record.files = sorted(name for name in (*NAMES, JOINED_LOG, Stills.name) if (out / name).exists())
             run.record.timing |= {
                 "finished_utc": iso_utc(datetime.now(UTC)),
                 "wall_s": round(wall_s, 3),
@@ -262,7 +273,12 @@ def _fingerprint(paths: Sequence[Path]) -> str:
 
 
 def _new_record(
-    paths: Sequence[Path], opened: Source, engine: Engine, options: ProcessOptions, journal: Journal
+    paths: Sequence[Path],
+    opened: Source,
+    engine: Engine,
+    options: ProcessOptions,
+    journal: Journal,
+    divelog: dict[str, Any],
 ) -> RunRecord:
     info = opened.info
     return RunRecord(
@@ -297,6 +313,7 @@ def _new_record(
             "divelog_offset_s": (options.divelog.offset_s or 0.0) if options.divelog else 0.0,
         },
         timing={"begun_utc": iso_utc(datetime.now(UTC))},
+        divelog=divelog,
         versions=versions(),
     )
 
@@ -310,8 +327,13 @@ def _ran_on(engine: Engine) -> dict[str, Any]:
     }
 
 
-def _logged(logged: LoggedDive | None, journal: Journal) -> dict[str, Any]:
-    """Which dive of a log was joined, and of how many frames it tells the depth; empty without a log."""
+def _is_whole(record: dict[str, Any], classified: int) -> bool:
+    """Whether a run of which ``classified`` frames are on the disk read its dive to the end."""
+    return bool(record["state"] == COMPLETE and record["counts"]["classified"] == classified)
+
+
+def _logged(logged: LoggedDive | None) -> dict[str, Any]:
+    """Which dive of a log was joined; empty without a log."""
     if logged is None:
         return {}
     return {
@@ -321,8 +343,12 @@ def _logged(logged: LoggedDive | None, journal: Journal) -> dict[str, Any]:
         "first_utc": iso_utc(logged.profile.first_utc),
         "last_utc": iso_utc(logged.profile.last_utc),
         "offset_s": logged.offset_s,
-        "frames": sum(int(logged.profile.covers(part).sum()) for part in journal.times()),
+        "frames": 0,  # until they are classified
     }
+
+
+def _frames_with_depth(logged: LoggedDive, journal: Journal) -> int:
+    return sum(int(logged.profile.covers(part).sum()) for part in journal.times())
 
 
 def _joined(opened: JoinedVideo) -> dict[str, Any]:
@@ -417,6 +443,16 @@ def _counts(opened: Source, segment: Segment) -> dict[str, Any]:
         skipped["unreadable files"] = len(opened.skipped)
         counts["unreadable"] = [{"name": name, "reason": reason} for name, reason in opened.skipped]
     return counts
+
+
+def _read_s(journal: Journal, dive: Dive) -> float:
+    """Seconds of the recording that its rows stand for: each until the next, but not over holes."""
+    _, media_s = journal.moments()
+    apart_s = np.clip(np.diff(media_s), 0.0, dive.merge_gap_s)
+    last_s = float(apart_s[-1]) if len(apart_s) else 0.0
+    read_s = float(apart_s.sum()) + last_s
+    announced_s = dive.info.duration_s
+    return round(min(read_s, announced_s) if announced_s else read_s, 3)
 
 
 def _write(

@@ -58,9 +58,17 @@ class RunLog:
         self._folder = folder
         self._stands = finished is not None and _of_what(finished["options"]) == _of_what(record.options)
 
+    def save(self) -> None:
+        """Brings run.json up to what is known by now, unless it stands until the end. Raises ResultsError."""
+        if not self._stands:
+            self._write()
+
     def end(self, state: str, reason: str = "") -> None:
         """The work is over. Raises ResultsError when that cannot be written."""
         self.record.state, self.record.reason = state, reason
+        self._write()
+
+    def _write(self) -> None:
         write_whole(self._folder / NAME, self._text())
 
     def _text(self) -> str:

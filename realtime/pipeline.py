@@ -70,7 +70,8 @@ def infer(
 
 def settle(raw: RawResult, smoother: Smoother) -> FrameResult:
     """Adds the stable label; results must come in order of time, one smoother per source."""
-    stable = smoother.step(raw.media_s, raw.probabilities, raw.unknown)
+    recorded_utc = raw.utc if raw.captured_s is None else None
+    stable = smoother.step(raw.media_s, raw.probabilities, raw.unknown, recorded_utc)
     return FrameResult(
         source=raw.source,
         index=raw.index,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from realtime.frames import FrameResult
+from realtime.pauses import paused
 
 MERGE_GAP_S = 2.0  # an animal that is lost for less than this is the same sighting
 
@@ -16,7 +17,8 @@ class Sighting:
 
     start_s, end_s: media times of its first and last frame. peak_s, peak_frame: the frame with the highest
     probability of this label. mean_probability: over the frames counted in ``frames``, which are those that
-    showed the label; a short loss in between belongs to the stretch but not to the count.
+    showed the label; a short loss in between belongs to the stretch but not to the count. start_utc, end_utc, peak_utc:
+    the wall clock of these three frames, None where it is not known.
     """
 
     label_index: int
@@ -29,17 +31,14 @@ class Sighting:
     frames: int
     start_utc: datetime | None
     end_utc: datetime | None
-
-    @property
-    def peak_utc(self) -> datetime | None:
-        """The wall clock at the peak, when known; not when it was lost between start and end."""
-        if self.start_utc is None or self.end_utc is None:
-            return None
-        return self.start_utc + timedelta(seconds=self.peak_s - self.start_s)
+    peak_utc: datetime | None
 
 
 class SightingTracker:
-    """Feeds on the results of one source, in order of time. Not thread-safe."""
+    """Feeds on the results of one source, in order of time. Not thread-safe.
+
+    A label that is lost for too long ends its sighting, and so does a camera that was off, whatever it sees afterwards.
+    """
 
     def __init__(self, *, merge_gap_s: float = MERGE_GAP_S) -> None:
         self._merge_gap_s = merge_gap_s
@@ -57,6 +56,7 @@ class SightingTracker:
             (label is not None and label != current.label_index)
             or result.media_s - current.end_s > self._merge_gap_s
             or result.media_s < current.end_s
+            or (result.captured_s is None and paused(current.end_s, current.end_utc, result.media_s, result.utc))
         ):
             ended, current = current, None
         if label is not None:
@@ -83,6 +83,7 @@ def _begin(label: int, result: FrameResult) -> Sighting:
         frames=1,
         start_utc=result.utc,
         end_utc=result.utc,
+        peak_utc=result.utc,
     )
 
 
@@ -97,5 +98,11 @@ def _extend(current: Sighting, result: FrameResult) -> Sighting:
         mean_probability=current.mean_probability + (probability - current.mean_probability) / frames,
     )
     if probability > current.peak_probability:
-        return replace(longer, peak_s=result.media_s, peak_frame=result.index, peak_probability=probability)
+        return replace(
+            longer,
+            peak_s=result.media_s,
+            peak_frame=result.index,
+            peak_probability=probability,
+            peak_utc=result.utc,
+        )
     return longer

@@ -8,12 +8,14 @@ do; when it wins, there is no label to show, and that is said.
 from __future__ import annotations
 
 import math
+from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
 
 from realtime.contract import ModelContract
 from realtime.frames import StableLabel
+from realtime.pauses import paused
 
 # Chosen with bench/smoothing.py, whose table is in docs/measured.md: the shortest memory at which labels change hardly
 # more often than what is filmed does. A longer one shows fewer right labels, later; so does a smaller RELEASE.
@@ -44,23 +46,27 @@ class Smoother:
         self._mean: NDArray[np.float64] | None = None
         self._unknown = 0.0
         self._last_s = 0.0
+        self._last_utc: datetime | None = None
         self._shown: int | None = None
         self._since_s = 0.0
 
-    def step(self, media_s: float, probabilities: NDArray[np.float32], unknown: float) -> StableLabel:
+    def step(
+        self, media_s: float, probabilities: NDArray[np.float32], unknown: float, utc: datetime | None = None
+    ) -> StableLabel:
         """Takes float32 [C] probabilities and the unknown score at ``media_s`` seconds; returns what to show.
 
-        The smoothed values stay within the range of the values taken in since the last gap.
+        utc: wall clock of a recorded frame; when it shows that the camera was off, what was before says nothing. The
+        smoothed values stay within the range of the values taken in since the last gap.
         """
         gap_s = media_s - self._last_s
-        if self._mean is None or gap_s < 0.0 or gap_s > FORGET_S:
+        if self._mean is None or gap_s < 0.0 or gap_s > FORGET_S or paused(self._last_s, self._last_utc, media_s, utc):
             self._mean, self._unknown = probabilities.astype(np.float64), float(unknown)
             self._shown, self._since_s = None, media_s
         else:
             weight = -math.expm1(-gap_s / self._time_constant_s)
             self._mean += weight * (probabilities - self._mean)
             self._unknown += weight * (float(unknown) - self._unknown)
-        self._last_s = media_s
+        self._last_s, self._last_utc = media_s, utc
         shown = self._choose(self._mean)
         if shown != self._shown:
             self._shown, self._since_s = shown, media_s

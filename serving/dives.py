@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import math
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -35,6 +36,7 @@ from dives.library import (
     RUNNING,
     THUMBNAIL,
     DiveRow,
+    TableError,
     clean_title,
 )
 from dives.run_record import COMPLETE
@@ -403,7 +405,14 @@ def correct(desk: DeskDep, dive_id: str, said: Said) -> SightingRow:
         raise HTTPException(422, str(error)) from error
     except ResultsError as error:
         raise no_room("the correction is not kept: the disk does not take it") from error
+    tell_species(desk, dive_id)
     return _sightings(results)[said.number]
+
+
+def tell_species(desk: Desk, dive_id: str) -> None:
+    """Its card tells what people say is there; the word is kept also where the table does not take it now."""
+    with suppress(TableError):
+        desk.library.refresh(dive_id)
 
 
 def summary(row: DiveRow, progress: JobProgress | None) -> DiveSummary:

@@ -11,13 +11,15 @@ from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import StreamingResponse
 
 from dives.bundle import zipped
+from dives.checked import NAME as CHECKED
+from dives.checked import take_in_corrections
 from dives.corrections import NAME as CORRECTIONS
 from dives.library import RESULTS
 from dives.occurrences import NAME as OCCURRENCES
-from dives.occurrences import write_occurrences
 from dives.partial import SUFFIX
 from dives.process import JOURNAL
 from dives.stills import small_still
+from dives.writers.report_html import ReportHtml
 from realtime.errors import ResultsError
 from serving.answers import has_it, problem
 from serving.desk import DeskDep
@@ -33,6 +35,7 @@ MEDIA_TYPES = {
     ".mp4": "video/mp4",
     ".srt": "text/plain; charset=utf-8",
 }
+TELLING = frozenset((CHECKED, OCCURRENCES, ReportHtml.name))  # what people said
 ZIP = "application/zip"
 
 router = APIRouter(
@@ -54,9 +57,10 @@ class _Zip(StreamingResponse):
 def files(desk: DeskDep, dive_id: str) -> list[ResultFile]:
     """What can be downloaded."""
     desk.dive(dive_id)
-    found = _files(desk.library.folder(dive_id) / RESULTS)
+    results = desk.library.folder(dive_id) / RESULTS
+    _take_in_corrections(results)
     told = []
-    for name, path in found.items():
+    for name, path in _files(results).items():
         with suppress(FileNotFoundError):  # the dive is being deleted, or classified anew
             told.append(ResultFile(name=name, bytes=path.stat().st_size))
     return told
@@ -67,7 +71,7 @@ def file(desk: DeskDep, dive_id: str, name: str, request: Request, show: bool = 
     """One of them. show: a picture to show, not to keep; small: so in the size of a list."""
     row = desk.dive(dive_id)
     results = desk.library.folder(dive_id) / RESULTS
-    if name == OCCURRENCES:
+    if name in TELLING:
         _take_in_corrections(results)
     # Looked up, not put together: a name that is not in the list reaches no file.
     path = _files(results).get(name)
@@ -112,11 +116,11 @@ def _stem(title: str) -> str:
 
 
 def _take_in_corrections(results: Path) -> None:
-    """occurrence.csv says what people say now; where that fails, what was there is better than nothing."""
-    said, table = results / CORRECTIONS, results / OCCURRENCES
+    """Files that tell what people say tell it as of now; where that fails, what was there is better than nothing."""
+    said, told = results / CORRECTIONS, results / CHECKED
     with suppress(OSError, ResultsError):
-        if said.stat().st_mtime_ns >= table.stat().st_mtime_ns:
-            write_occurrences(results)
+        if said.exists() and not (told.exists() and told.stat().st_mtime_ns > said.stat().st_mtime_ns):
+            take_in_corrections(results)
 
 
 def _files(results: Path) -> dict[str, Path]:

@@ -24,6 +24,7 @@ from realtime.errors import ResultsError
 from realtime.frames import iso_utc
 from serving.answers import problem
 from serving.desk import DeskDep
+from serving.dives import tell_species
 from serving.later import no_room, retry_after
 
 router = APIRouter(
@@ -92,6 +93,7 @@ def add(desk: DeskDep, dive_id: str, seen: Seen) -> Missed:
         raise HTTPException(422, str(error)) from error
     except ResultsError as error:
         raise no_room("it is not kept: the disk does not take it") from error
+    tell_species(desk, dive_id)
     return _row(word)
 
 
@@ -107,6 +109,7 @@ def take_back(desk: DeskDep, dive_id: str, label: str, file: str, peak_frame: in
                 undo_correction(results, key, by=by)
             except ResultsError as error:
                 raise no_room("it is not kept: the disk does not take it") from error
+            tell_species(desk, dive_id)
             return
     raise HTTPException(404, "nobody says that there is such an animal")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from typing import Annotated
 
@@ -15,10 +14,9 @@ from dives.uploads import MAX_OPEN, Upload, UploadError, With
 from serving.answers import problem
 from serving.desk import DeskDep, refused
 from serving.dives import DiveSummary, summary
-from serving.later import TURN_S, Later, retry_after
+from serving.later import retry_after
 
 LONGEST_OFFSET_S = 366 * 86_400.0  # a clock that was never set
-SILENT_S = 30.0  # without a byte: a network that vanished says nothing, and nobody else may send meanwhile
 WRITE_BYTES = 1 << 20  # to the disk at a time: a hop to a thread per 64 kB would cost more than the writing
 
 router = APIRouter(
@@ -29,7 +27,6 @@ router = APIRouter(
 FULL = retry_after("The library's quota or the disk is full.")
 MANY = retry_after("As many uploads as may be are open.")
 BUSY = retry_after("Somebody else is sending.")
-SILENT = retry_after(f"No byte came for {SILENT_S:.0f} s; what came before is kept.")
 
 
 class NewUpload(BaseModel):
@@ -109,7 +106,6 @@ def stands(desk: DeskDep, upload_id: str) -> OpenUpload:
         409: problem("The upload does not stand at Upload-Offset; the header of the answer says where it does."),
         413: problem("More came than was announced."),
         423: BUSY,
-        503: SILENT,
         507: FULL,
     },
     openapi_extra={"requestBody": {"required": True, "content": {"application/octet-stream": {}}}},
@@ -119,39 +115,27 @@ async def append(
 ) -> Response:
     """Takes the body in from Upload-Offset on; the answer, with the new Upload-Offset, comes when it is on the disk.
 
-    409 when the upload does not stand there (Upload-Offset says where), 423 while somebody else sends, 503 when nothing
-    comes any more. What came of a body that broke off is kept.
+    409 when the upload does not stand there (Upload-Offset says where) and 423 while somebody else sends. What
+    came of a body that broke off is kept; one from which nothing comes any more is cut off (serving/connections.py).
     """
-    silent = False
     with contextlib.ExitStack() as stack:
         try:
             to = await run_in_threadpool(stack.enter_context, desk.uploads.appending(upload_id, upload_offset))
             waiting = bytearray()
             try:
-                body = request.stream()
-                while True:
-                    async with asyncio.timeout(SILENT_S):
-                        chunk = await anext(body, None)
-                    if chunk is None:
-                        break
+                async for chunk in request.stream():
                     waiting += chunk
                     if len(waiting) >= WRITE_BYTES:
                         await run_in_threadpool(to.write, bytes(waiting))
                         waiting.clear()
             except ClientDisconnect:
                 pass  # what came is kept, and nobody hears the answer
-            except TimeoutError:
-                silent = True
             if waiting:
                 await run_in_threadpool(to.write, bytes(waiting))
         except UploadError as error:
             raise refused(error) from error
         finally:
             await run_in_threadpool(stack.close)
-    if silent:
-        later = Later(503, f"no byte came for {SILENT_S:.0f} s; go on where the upload stands", TURN_S).error()
-        later.headers = {**(later.headers or {}), "connection": "close"}  # the rest of the body is not waited for
-        raise later
     return Response(status_code=204, headers={"upload-offset": str(to.offset)})
 
 

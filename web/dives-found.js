@@ -7,17 +7,17 @@ export function truthOf({ label, correction }) {
   return correction.verdict === "wrong" ? correction.label : label;
 }
 
-/** @param {{species: string, least: number, review: ""|"open"|"done"}} wanted species: "" for all; least: a share */
+/** @param {{species: string, least: number, review: ""|"open"|"done"}} wanted species: by the last word, "" for all; least: a share */
 export function filtered(sightings, { species, least, review }) {
   return sightings.filter(
     (one) =>
-      (species === "" || one.label === species || truthOf(one) === species) &&
+      (species === "" || truthOf(one) === species) &&
       one.peak_probability >= least &&
       (review === "" || (review === "done") === (one.correction !== null)),
   );
 }
 
-/** [label, number] of what the model said or people say, most first. */
+/** [label, number] of what the model said or people say, most first: every name that is on the page. */
 export function speciesOf(sightings) {
   const counts = new Map();
   for (const one of sightings) {

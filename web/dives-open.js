@@ -6,7 +6,7 @@ import { COLOURS } from "./colourmap.js";
 import { Files } from "./dives-files.js";
 import { dealHues, filtered, placeAt, speciesOf } from "./dives-found.js";
 import { HELP, commandFor } from "./dives-keys.js";
-import { Legend } from "./dives-legend.js";
+import { Legend, meanings } from "./dives-legend.js";
 import { Line } from "./dives-line.js";
 import { Player } from "./dives-player.js";
 import { Rows } from "./dives-rows.js";
@@ -65,13 +65,7 @@ export function begin(found) {
 // The player
 
 const player = new Player({ video: $("video"), heat: $("heat"), room: $("room"), pane: $("pane") }, onPicture);
-const line = new Line(
-  { line: $("line"), canvas: $("spans"), head: $("playhead"), tip: $("tip") },
-  {
-    seek: (mediaS) => player.seek(mediaS),
-    words: (sighting, at) => [at, sighting && labelText(sighting.label), sighting && percent(sighting.peak_probability)].filter(Boolean).join("  "),
-  },
-);
+const line = new Line({ line: $("line"), canvas: $("spans"), head: $("playhead"), tip: $("tip") }, (mediaS) => player.seek(mediaS));
 const legend = new Legend($("hues"), (label) => {
   $("found-species").value = $("found-species").value === label ? "" : label;
   showSightings();
@@ -269,7 +263,7 @@ function showNotice(notice) {
 
 function showSightings() {
   state.hues = dealHues(speciesOf(state.sightings).map(([label]) => label), state.hues);
-  fillSpecies($("found-species"), speciesOf(state.sightings));
+  fillSpecies($("found-species"), meanings(state.sightings).species); // the numbers of the legend
   const least = $("least").valueAsNumber / 100;
   state.shown = filtered(state.sightings, { species: $("found-species").value, least, review: $("found-review").value });
   rows.show(state.shown, state.hues);
@@ -389,6 +383,15 @@ const downloads = new Files($("file-list"), async () => {
   }
   page.poll();
 });
+$("files").addEventListener("toggle", async () => {
+  const id = state.open;
+  if (!$("files").open || state.files.length === 0) return;
+  // What was said since the dive was opened makes a file of its own.
+  const files = await ask(`api/dives/${id}/files`).catch(() => null);
+  if (files === null || id !== state.open) return;
+  state.files = files;
+  showDownloads();
+});
 const showDownloads = () => downloads.show(state.dive, state.files, state.originals);
 
 /** The list of keys. */
@@ -442,6 +445,12 @@ $("missed").addEventListener("click", tellMissed);
 $("full-screen").addEventListener("click", fullScreen);
 $("full-screen").hidden = !document.fullscreenEnabled;
 $("overlay").addEventListener("change", (event) => setView({ on: event.target.checked }));
+$("sound").checked = recall("sound") !== "off";
+$("video").muted = !$("sound").checked;
+$("sound").addEventListener("change", (event) => {
+  $("video").muted = !event.target.checked;
+  remember("sound", event.target.checked ? "on" : "off");
+});
 $("opacity").addEventListener("input", (event) => setView({ opacity: event.target.valueAsNumber / 100 }));
 $("speed").addEventListener("change", (event) => {
   $("video").playbackRate = Number(event.target.value);

@@ -20,7 +20,7 @@ export class Rows {
 
   /**
    * @param {(sighting: object) => string|null} still the address of its picture
-   * @param {(what: string, sighting: object) => void} does "seek", "right", "wrong", "nothing", "note" or "undo" was pressed
+   * @param {(what: string, sighting: object) => void} does "seek", "right", "wrong", "nothing", "other" (on second thoughts), "note" or "undo" was pressed
    */
   constructor(list, room, still, does) {
     this.#list = list;
@@ -116,7 +116,7 @@ export class Rows {
     const one = this.#sightings[place];
     row.number = one.number;
     const truth = truthOf(one);
-    const { element, picture, name, when, said, words, ask, note: noting, undo } = row;
+    const { element, picture, name, when, said, words, ask, other, note: noting, undo } = row;
     element.hidden = false;
     element.dataset.place = String(place);
     element.style.transform = `translateY(${place * ROW_HEIGHT}px)`;
@@ -133,6 +133,7 @@ export class Rows {
     said.hidden = one.correction === null;
     ask.hidden = one.correction !== null;
     noting.hidden = undo.hidden = one.correction === null;
+    other.hidden = !["right", "nothing"].includes(one.correction?.verdict); // a second thought needs no undo first
     if (one.correction !== null) {
       const { verdict, label, note } = one.correction;
       words.textContent = [t(`said.${verdict}`, { label: labelText(label) }), note].filter(Boolean).join(" · ");
@@ -169,9 +170,9 @@ export class Rows {
     const [line, said, words, ask] = [make("div", "said-line"), make("p", "said"), make("span"), make("div", "ask")];
     said.append(words);
     ask.append(...["right", "wrong", "nothing"].map((does) => button(does, t(`sighting.${does}`))));
-    const [note, undo] = [button("note", t("sighting.note")), button("undo", t("sighting.undo"))];
-    line.append(said, undo, note, ask);
+    const [note, undo, other] = [button("note", t("sighting.note")), button("undo", t("sighting.undo")), button("other", t("sighting.wrong"))];
+    line.append(said, undo, note, other, ask);
     element.append(go, line);
-    return { element, picture, name, when, said, words, ask, note, undo, number: -1 };
+    return { element, picture, name, when, said, words, ask, other, note, undo, number: -1 };
   }
 }

@@ -47,10 +47,10 @@ export class Saying {
     this.#say = say;
   }
 
-  /** does: "right", "wrong", "nothing", "note" or "undo" */
+  /** does: "right", "wrong", "nothing", "other" (wrong, on second thoughts), "note" or "undo" */
   async of(sighting, does) {
     if (does === "note") return this.#note(sighting);
-    if (does !== "wrong") return this.#correct(sighting, does, "");
+    if (does !== "wrong" && does !== "other") return this.#correct(sighting, does, "");
     return askName({
       title: t("wrong.title"),
       was: t("wrong.was", { label: labelText(sighting.label) }),

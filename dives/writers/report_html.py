@@ -255,6 +255,12 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minute:02d}:{second:02d}" if hours else f"{minute}:{second:02d}"
 
 
+def stretch(sighting: Sighting) -> str:
+    """From when to when, as players show it; one time where both read alike."""
+    start, end = clock(sighting.start_s), clock(sighting.end_s)
+    return start if start == end else f"{start} – {end}"
+
+
 def span(seconds: float) -> str:
     """A length of time in words: 0.4 s, 12 s, 3 min 05 s, 1 h 02 min."""
     if seconds < 9.95:
@@ -289,5 +295,5 @@ def _template() -> jinja2.Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"clock": clock, "span": span, "percent": percent}
+    environment.filters |= {"clock": clock, "stretch": stretch, "span": span, "percent": percent}
     return environment.get_template(TEMPLATE)

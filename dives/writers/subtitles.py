@@ -11,6 +11,7 @@ from typing import ClassVar
 from dives.partial import PartialFile
 from dives.writers.base import Dive
 from realtime.frames import FrameResult
+from realtime.pauses import paused
 from realtime.sightings import Sighting
 
 SHORTEST_MS = 1  # players drop a cue without length
@@ -48,7 +49,9 @@ class SubtitleWriter(ABC):
                 self._interval_s = gap_s
             # Within one stable label only a gap can end a sighting, so that long stretches cost no memory.
             if last.stable.index is not None and (
-                row.stable.index != last.stable.index or not 0.0 <= gap_s <= self._dive.merge_gap_s
+                row.stable.index != last.stable.index
+                or not 0.0 <= gap_s <= self._dive.merge_gap_s
+                or paused(last.media_s, last.utc, row.media_s, row.utc)
             ):
                 self._shown_until_s[last.media_s] = row.media_s
         self._last = row

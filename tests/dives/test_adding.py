@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import cv2
 import numpy as np
@@ -16,7 +18,8 @@ from dives import adding
 from dives.adding import add_results, result_folders
 from dives.collect import collect
 from dives.corrections import Verdict, add_correction, corrected, read_corrections, read_keys
-from dives.library import DIVES, ORIGINAL, RESULTS, Library
+from dives.divelog import DiveLog
+from dives.library import DIVELOG, DIVES, ORIGINAL, RESULTS, Library, original_of, read_facts
 from dives.process import ProcessOptions, process
 from dives.track import read_index
 from realtime.errors import LibraryError
@@ -54,6 +57,50 @@ def test_it_is_listed_played_and_corrected_like_one_that_was_sent(dive, clip, tm
     assert read_index(folder)["rows"] == 30
     words = corrected(read_keys(folder / RESULTS), read_corrections(folder / RESULTS)).words
     assert [word and word.verdict for word in words] == [Verdict.RIGHT, None, None]
+
+
+@pytest.mark.parametrize("anew", [False, True])
+def test_its_start_and_its_depth_come_along_for_whatever_is_made_of_it_later(clip, tmp_path, engine, anew):
+    (tmp_path / "log.ssrf.csv").write_text("time,depth_m\n2026-05-01T11:29:00,4\n2026-05-01T11:31:00,9\n")
+    start, log = datetime(2026, 5, 1, 9, 30, tzinfo=UTC), DiveLog.read(tmp_path / "log.ssrf.csv", offset_s=7200.0)
+    options = ProcessOptions(every_s=0.1, start_utc=start, divelog=log)
+    before = results_of(process(clip, tmp_path / "results" / "a", engine, options).folder)
+    added = add_results(tmp_path / "results" / "a", tmp_path / "library")
+    (tmp_path / "log.ssrf.csv").unlink()
+    folder = tmp_path / "library" / DIVES / added.dive_id
+    facts = read_facts(folder)
+    divelog = DiveLog.read(folder / DIVELOG / facts.divelog, offset_s=facts.divelog_offset_s)
+    moment = datetime.fromisoformat(facts.start_utc)
+    again = ProcessOptions(every_s=facts.every_s, start_utc=moment, divelog=divelog, resume=not anew, overlay=True)
+    run = process(original_of(folder), folder / RESULTS, engine, again)  # as the worker does
+    for table in ("frames.csv", "sightings.csv", "occurrence.csv", "divelog.csv"):
+        assert results_of(run.folder)[table] == before[table].replace(b".MP4", b".mp4")  # our name for the file
+    assert (run.folder / "overlay.mp4").exists()
+
+
+def test_a_dive_of_several_files_is_added_with_all_of_them_and_gets_a_copy_to_play(tmp_path, engine):
+    chapters = [write_clip(tmp_path / f"GX0{number}0007.mp4", rate=10) for number in (1, 2)]
+    options = ProcessOptions(every_s=0.1)
+    before = results_of(process(chapters, tmp_path / "results" / "joined", engine, options).folder)
+    added = add_results(tmp_path / "results" / "joined", tmp_path / "library")
+    with Library.open(tmp_path / "library") as library:
+        (row,) = library.dives()
+        assert (row.title, row.state, row.copy, row.thumbnail) == ("GX010007", "complete", "wanted", True)
+        videos = library.videos(added.dive_id)
+        assert [video.read_bytes() for video in videos] == [chapter.read_bytes() for chapter in chapters]
+        results = library.folder(added.dive_id) / RESULTS
+        run = process(videos, results, engine, replace(options, resume=True))  # as the worker does
+        assert (run.continued_from, results_of(results)["sightings.csv"]) == (run.classified, before["sightings.csv"])
+    assert add_results(tmp_path / "results" / "joined", tmp_path / "library").known
+
+
+def test_results_that_do_not_hold_their_dive_log_are_sent_back(clip, tmp_path, engine):
+    (tmp_path / "log.csv").write_text("time,depth_m\n2026-05-01T09:29:00Z,4\n2026-05-01T09:31:00Z,9\n")
+    start, log = datetime(2026, 5, 1, 9, 30, tzinfo=UTC), DiveLog.read(tmp_path / "log.csv")
+    folder = process(clip, tmp_path / "results", engine, ProcessOptions(start_utc=start, divelog=log)).folder
+    (folder / "divelog.csv").unlink()
+    with pytest.raises(LibraryError, match=r"--resume --divelog log\.csv"):
+        add_results(folder, tmp_path / "library")
 
 
 def test_nothing_is_taken_away_and_what_is_said_later_stays_apart(dive, clip, tmp_path):
@@ -144,7 +191,8 @@ def test_what_cannot_be_added_is_said_and_leaves_nothing(dive, clip, tmp_path, e
     monkeypatch.setattr(adding.shutil, "copytree", lambda *_, **__: (_ for _ in ()).throw(OSError(28, "No space left")))
     refused(dive, "no space left")
     chapters = [write_clip(tmp_path / f"GX0{number}0007.MP4", rate=10) for number in (1, 2)]
-    refused(process(chapters, tmp_path / "joined", engine, ProcessOptions()).folder, "without --join")
+    chapters[1].write_text("no video")
+    refused(process(chapters, tmp_path / "joined", engine, ProcessOptions()).folder, "GX020007.MP4 could not be read")
     (tmp_path / "pictures").mkdir()
     cv2.imwrite(str(tmp_path / "pictures" / "1.png"), np.full((40, 60, 3), 90, np.uint8))
     refused(process(tmp_path / "pictures", tmp_path / "p", engine, ProcessOptions()).folder, "is of pictures")

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from dives.corrections import Verdict, add_correction, read_keys
 from dives.library import (
     DATABASE,
     DIVES,
@@ -80,6 +81,24 @@ def test_a_row_says_what_its_folder_holds(tmp_path):
     assert (row.species, row.sightings, row.has_results) == ({"Fish": 2, "Eel": 1}, 3, True)
     assert (row.width, row.height, row.duration_s, row.playable, row.copy) == (64, 48, 2.0, True, "")
     assert row.recorded_utc == "2026-04-30T08:00:00.000Z"
+
+
+def test_species_are_counted_by_the_last_word_on_each_sighting(tmp_path):
+    dive_id = put_dive(tmp_path, state="complete", labels=("Fish", "Eel", "Fish"))
+    results = tmp_path / DIVES / dive_id / RESULTS
+    rows = "".join(f"{label},{k},{k},{k},{k}.5\n" for k, label in enumerate(("Fish", "Eel", "Fish")))
+    (results / "sightings.csv").write_text(f"label,peak_frame,start_s,peak_s,end_s\n{rows}")
+    with Library.open(tmp_path) as library:
+        fish, eel, _ = read_keys(results)
+        add_correction(results, fish, Verdict.WRONG, "Crab")
+        add_correction(results, eel, Verdict.NOTHING)
+        add_correction(results, replace(fish, label="Ray", peak_frame=9, start_s=9, end_s=9), Verdict.MISSED, "Ray")
+        library.refresh(dive_id)
+        row = library.dive(dive_id)
+        assert (row.species, row.sightings) == ({"Crab": 1, "Fish": 1, "Ray": 1}, 3)
+        (results / "corrections.jsonl").write_text("{}\n")
+        library.refresh(dive_id)
+        assert library.dive(dive_id).species == {"Fish": 2, "Eel": 1}
 
 
 def test_the_last_added_comes_first_and_the_first_added_is_worked_on_first(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
 from datetime import UTC, datetime
 from pathlib import Path
@@ -87,6 +88,29 @@ def test_every_column_is_a_term_of_the_standard_and_none_that_obis_requires_goes
     assert set(TERMS) >= REQUIRED
     told = (Path(__file__).parents[2] / "docs" / "divelog.md").read_text(encoding="utf-8")
     assert [term for term in (*TERMS, *sorted(ONLY_PEOPLE_KNOW)) if f"`{term}`" not in told] == []
+
+
+def test_the_effort_is_the_time_that_was_read_and_not_what_the_recording_announces(dive):
+    record = json.loads((dive / "run.json").read_text())
+    assert record["counts"]["read_s"] == pytest.approx(3.0)
+
+    def effort(**changes):
+        (dive / "run.json").write_text(json.dumps(record | changes))
+        assert write_occurrences(dive)
+        return rows(dive)[0]["samplingEffort"]
+
+    announced = record["source"] | {"duration_s": 600.0}
+    read = record["counts"] | {"read_s": 120.0}
+    assert effort(source=announced, counts=read).startswith("2.0 min of video")
+    before = {name: count for name, count in record["counts"].items() if name != "read_s"}  # of an earlier version
+    assert effort(source=announced, counts=before).startswith("10.0 min of video")
+    assert effort(source=announced, counts=before, state="incomplete") == "one frame classified per 0.1 s"
+
+
+def test_whoever_gave_no_name_is_still_somebody(dive):
+    add_correction(dive, read_keys(dive)[0], Verdict.RIGHT)
+    assert write_occurrences(dive)
+    assert rows(dive)[0]["identifiedBy"] == "a person who gave no name"
 
 
 def test_a_correction_is_validated_by_a_human_and_keeps_the_identifier(dive):

@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 import textwrap
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import av
@@ -301,6 +301,35 @@ def test_depth_and_temperature_are_in_every_table_and_in_the_report(chapters, en
     page = (run.folder / "report.html").read_text(encoding="utf-8")
     assert page.count("10.0\xa0m · 24\xa0°C") == 6
     assert "dive 1 of 1 in log.csv" in page
+
+
+def test_going_on_without_the_log_keeps_the_depth_that_was_joined(clip, engine, tmp_path):
+    start = datetime(2026, 5, 1, 9, 30, tzinfo=UTC)
+    rows = "".join(f"{(start + timedelta(seconds=s)).isoformat()},{5 + s / 7},{20 - s / 9}\n" for s in range(-1, 6))
+    (tmp_path / "log.csv").write_text(f"time,depth_m,temperature_c\n{rows}", encoding="utf-8")
+    log = DiveLog.read(tmp_path / "log.csv", offset_s=0.25)
+    before = process(clip, tmp_path / "out", engine, ProcessOptions(divelog=log))
+    tables = results(before.folder)
+    assert b"5." in tables["sightings.csv"]
+    after = process(clip, tmp_path / "out", engine, ProcessOptions(resume=True, overlay=True))
+    assert {name: data for name, data in results(after.folder).items() if name in tables} == tables
+    assert record(after.folder)["divelog"] == dict(before.divelog) != {}
+    assert "divelog.csv" in record(after.folder)["files"]
+    (after.folder / "divelog.csv").unlink()
+    with pytest.raises(ResultsError, match="give the log again with --divelog"):
+        process(clip, tmp_path / "out", engine, RESUMED)
+    assert results(after.folder)["sightings.csv"] == tables["sightings.csv"]
+    process(clip, tmp_path / "out", engine, EVERY_FRAME)
+    assert not (after.folder / "divelog.csv").exists()
+    assert record(after.folder)["divelog"] == {}
+
+
+def test_of_a_recording_that_breaks_off_what_was_read_counts(tmp_path, engine):
+    whole = write_clip(tmp_path / "dive.mkv", frames=250)
+    run = process(truncate(whole, 0.6), tmp_path / "out", engine, EVERY_FRAME)
+    counts = record(run.folder)["counts"]
+    assert counts["read_s"] == pytest.approx(counts["classified"] / 25, abs=0.01)
+    assert run.state == "incomplete"
 
 
 def test_what_is_left_of_occurrences_goes_with_the_other_tables(clip, engine, tmp_path):

@@ -25,7 +25,9 @@ BEGAN = datetime(2026, 5, 17, 23, 59, 59, tzinfo=UTC)
 
 def row(start_s: float, frames: int = 10) -> SightingRow:
     moment = BEGAN + timedelta(seconds=start_s)
-    return SightingRow.of(Sighting(2, start_s, start_s + 1, start_s, 7, 0.9, 0.8, frames, moment, moment), LABELS)
+    return SightingRow.of(
+        Sighting(2, start_s, start_s + 1, start_s, 7, 0.9, 0.8, frames, moment, moment, moment), LABELS
+    )
 
 
 def table(path: Path) -> list[dict[str, str]]:

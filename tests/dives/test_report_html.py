@@ -93,6 +93,15 @@ def test_it_says_what_was_seen_how_often_how_long_and_how_surely(dive):
     assert "CPUExecutionProvider (no GPU)" in found.text
 
 
+def test_once_is_one_time_and_a_moment_has_one_clock(dive):
+    to = dive(3)
+    page(to, labelled([0, None, None], step_s=5.0))
+    html = (to.folder / "report.html").read_text(encoding="utf-8")
+    assert 'aria-label="Fish: 1 time"' in html
+    assert 'title="Fish, 0:00"' in html
+    assert "0:00 – 0:00" not in html
+
+
 def test_it_stands_alone(dive, tmp_path):
     clip = write_clip(tmp_path / "dive.mp4", frames=40)
     to = dive(40, files=Files.one(clip))

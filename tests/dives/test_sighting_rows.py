@@ -24,7 +24,7 @@ LABELS = ("Fish", "Sea, Turtle")
 
 def sighting(start_s: float = 1.25, label: int = 1) -> Sighting:
     moment = BEGAN + timedelta(seconds=start_s)
-    return Sighting(label, start_s, start_s + 2.0, start_s + 1.0, 37, 0.91, 0.8, 40, moment, moment)
+    return Sighting(label, start_s, start_s + 2.0, start_s + 1.0, 37, 0.91, 0.8, 40, moment, moment, moment)
 
 
 def write(path: Path, *rows: SightingRow) -> Path:

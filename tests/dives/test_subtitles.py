@@ -81,11 +81,12 @@ def test_a_label_of_two_lines_does_not_end_its_cue(dive, writer):
     assert cues(to.folder / writer.name)[0][2] == "Two lines 90%"
 
 
-def test_a_dive_without_animals_is_still_a_webvtt_file(dive):
+def test_a_dive_without_animals_is_still_a_webvtt_file_and_no_subrip_which_would_be_empty(dive):
     to = dive(1)
+    (to.folder / "dive.srt").write_text("of another model")
     write([shown(0, 0.0, None)], to, WebVtt(), Srt())
     assert (to.folder / "dive.vtt").read_text() == "WEBVTT\n"
-    assert (to.folder / "dive.srt").read_text() == ""
+    assert not list(to.folder.glob("dive.srt*"))
 
 
 def test_the_clock_goes_beyond_a_day():

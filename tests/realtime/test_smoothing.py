@@ -1,6 +1,7 @@
 """One label that does not flicker, whatever the frame rate."""
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
@@ -70,6 +71,14 @@ def test_a_long_gap_or_a_step_back_starts_afresh(jump_s):
     smoother.step(10.0, scores(0, 0.99), 0.01)
     after = smoother.step(10.0 + jump_s, scores(2, 0.9), 0.1)
     assert (after.index, after.since_s) == (2, 10.0 + jump_s)
+
+
+def test_after_a_pause_of_the_camera_it_starts_afresh_though_media_time_runs_on():
+    smoother, began = Smoother(CONTRACT), datetime(2026, 5, 1, tzinfo=UTC)
+    smoother.step(10.0, scores(0, 0.99), 0.01, began)
+    assert smoother.step(10.1, scores(2, 0.9), 0.1, began + timedelta(seconds=0.1)).index == 0
+    after = smoother.step(10.2, scores(2, 0.9), 0.1, began + timedelta(hours=1))
+    assert (after.index, after.since_s) == (2, 10.2)
 
 
 def test_a_foreign_frame_does_not_bring_a_label_in():

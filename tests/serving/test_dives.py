@@ -362,6 +362,24 @@ class TestCorrections:
         assert self.say(http, dive, "right", note="x" * 2001).status_code == 422
         self.say(http, dive, "undo")
 
+    def test_what_was_said_is_in_the_list_of_dives_and_in_the_files_at_once(
+        self, http: httpx.Client, dive: str
+    ) -> None:
+        def species() -> dict[str, int]:
+            (row,) = [row for row in http.get("api/dives").json()["dives"] if row["id"] == dive]
+            found: dict[str, int] = row["species"]
+            return found
+
+        self.say(http, dive, "wrong", "Eel").raise_for_status()
+        assert species() == {"Fish": 1, "Eel": 1, "Turtle": 1}
+        names = {entry["name"] for entry in http.get(f"api/dives/{dive}/files").json()}
+        assert "sightings-checked.csv" in names
+        assert ",wrong,Eel,," in http.get(f"api/dives/{dive}/files/sightings-checked.csv").text
+        assert "wrong, it is Eel" in http.get(f"api/dives/{dive}/files/report.html").text
+        self.say(http, dive, "undo").raise_for_status()
+        assert "wrong, it is Eel" not in http.get(f"api/dives/{dive}/files/report.html").text
+        assert species() == {"Fish": 1, "Octopus": 1, "Turtle": 1}
+
     def words(self, http: httpx.Client, dive: str) -> list[tuple[str, str] | None]:
         rows = http.get(f"api/dives/{dive}/sightings").json()
         return [row["correction"] and (row["correction"]["verdict"], row["correction"]["label"]) for row in rows]

@@ -25,6 +25,7 @@ def row(label: int = 0, *, peak: int = 3, end_s: float = 1.0, start_s: float = 0
         end_s=end_s,
         start_utc=BEGAN,
         end_utc=BEGAN,
+        peak_utc=BEGAN,
         peak_s=peak / 10,
         peak_frame=peak,
         peak_probability=0.9,

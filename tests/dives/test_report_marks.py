@@ -1,0 +1,31 @@
+"""A report gets what people said where it has room for it, and is left alone where it has none."""
+
+from __future__ import annotations
+
+import pytest
+
+from dives.corrections import Corrected
+from dives.report_marks import mark_report
+from realtime.errors import ResultsError
+
+NOBODY = Corrected((None,), ())
+
+
+def test_a_report_without_places_or_none_at_all_is_left_as_it_is(tmp_path):
+    mark_report(tmp_path, NOBODY)
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "report.html").write_text("<p>of an earlier version</p>")
+    mark_report(tmp_path, NOBODY)
+    assert (tmp_path / "report.html").read_text() == "<p>of an earlier version</p>"
+
+
+def test_a_place_that_is_of_no_sighting_any_more_is_emptied(tmp_path):
+    (tmp_path / "report.html").write_text("<!--said 1-->right<!--/said--> <!--said 7-->right<!--/said-->")
+    mark_report(tmp_path, NOBODY)
+    assert (tmp_path / "report.html").read_text() == "<!--said 1--><!--/said--> <!--said 7--><!--/said-->"
+
+
+def test_one_that_cannot_be_read_is_named(tmp_path):
+    (tmp_path / "report.html").write_bytes(b"\xff")
+    with pytest.raises(ResultsError, match=r"report\.html: cannot be read"):
+        mark_report(tmp_path, NOBODY)
