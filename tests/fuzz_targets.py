@@ -303,6 +303,9 @@ class Wire:
     def resume_reading(self) -> None:
         pass
 
+    def get_protocol(self) -> Any:
+        return self.protocol
+
     def set_protocol(self, protocol: Any) -> None:
         self.protocol = protocol
 
