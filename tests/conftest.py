@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import os
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import hypothesis
@@ -17,6 +22,19 @@ hypothesis.settings.load_profile("reeflens")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before anything imports tensorflow
 
 TOY_COLOURS = {"Fish": (200, 60, 40), "Octopus": (40, 170, 60), "Sea Turtle": (50, 70, 210)}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _memory_given_back() -> Iterator[None]:
+    """A file of tests that trains or exports leaves gigabytes of graphs behind, and a run has many such files."""
+    yield
+    if "tensorflow" in sys.modules:
+        import keras
+
+        keras.utils.clear_session(free_memory=True)
+        gc.collect()
+        with suppress(AttributeError):  # no glibc
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 @pytest.fixture(scope="session")

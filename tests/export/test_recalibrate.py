@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from narrow import BLOCKS, blotches, narrow_contract, narrow_model, write_run
 from toy_onnx import write_toy_model
 
 pytest.importorskip("tensorflow")
@@ -18,11 +19,11 @@ from realtime.engine import Engine, read_contract
 from realtime.errors import ExportError
 from realtime.unknown import UnknownScore
 
-FRAMES = np.random.default_rng(3).integers(0, 256, (5, 32, 32, 3), np.uint8)
+FRAMES = np.random.default_rng(3).integers(0, 256, (5, 64, 64, 3), np.uint8)
 
 
 def constants(seed: int, prototypes: int) -> dict[str, object]:
-    rows = np.random.default_rng(seed).normal(size=(prototypes, 512))
+    rows = np.random.default_rng(seed).normal(size=(prototypes, BLOCKS[-1][1]))
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     return {
         "temperature": 0.5 + seed,
@@ -33,10 +34,11 @@ def constants(seed: int, prototypes: int) -> dict[str, object]:
 
 
 @pytest.fixture(scope="module", params=["fp32", "fp16", "int8"])
-def exported(request: pytest.FixtureRequest, toy_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("exported") / "toy.onnx"
-    export(toy_run, path, precision=request.param)
-    return path
+def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("exported")
+    run = write_run(folder / "run", narrow_model(), narrow_contract(), blotches(24))
+    export(run, folder / "narrow.onnx", precision=request.param)
+    return folder / "narrow.onnx"
 
 
 def test_the_new_constants_are_in_the_arithmetic_and_in_the_contract_also_the_second_time(
