@@ -40,7 +40,7 @@ test-web:
 	else echo "skipped: tests/web needs node 20 or later"; fi
 
 test: install-dev
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # Inputs for each of forty parsers, over a million together, and then requests and frames to a running server.
 FUZZ_INPUTS ?= 32000
