@@ -180,7 +180,7 @@ class Seeker:
             except av.error.InvalidDataError:
                 continue
 
-    def _is_before(self, packet: av.Packet) -> bool:
+    def _is_before(self, packet: av.Packet[av.VideoStream]) -> bool:
         """Whether the frame in it is shown before the one that is looked for."""
         if packet.pts is None or packet.time_base is None:
             return False
