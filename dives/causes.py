@@ -23,6 +23,7 @@ class JobCause(StrEnum):
     CRASHED = "crashed"  # its process ended by itself, or was ended by the system
     ATTEMPTS = "attempts"  # the server stopped several times while it worked on this
     INTERNAL = "internal"  # an error of ours
+    MODEL = "model"  # it fails while it runs, or what runs it does
     STOPPED = "stopped"  # on request
     RESULTS = "results"  # they cannot be written, or not be continued
     DIVELOG = "divelog"  # it does not fit the recording, and was left out

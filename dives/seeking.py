@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 SAME_S = 2e-6  # a time that went through sums of floats is still that time; no container's clock is this fine
 REACH_S = 1.0  # nearer than this decoding on is quicker than seeking
 GUESSED_STAMPS = ("avi",)  # has none for presentation; what ffmpeg says of B-frames is in order of decoding
+MARKED = ("h264",)  # tells of each frame whether others are predicted from it; HEVC, with its layers, less simply
 STEPS_BACK_S = (0.0, 2.0, 10.0)  # some demuxers land behind the key frame that was asked for
 
 
@@ -126,9 +127,11 @@ class Seeker:
         self._frames: Iterator[av.VideoFrame] = iter(())
         self._held: tuple[float, av.VideoFrame] | None = None  # read, and later than what was asked for last
         self._reach_s = REACH_S
+        self._wanted_s = 0.0
 
     def picture_at(self, media_s: float) -> VideoPicture:
         """The frame at ``media_s`` seconds. Raises NotFoundError where not exactly one frame has this time."""
+        self._wanted_s = media_s
         if self._held is None or not -SAME_S <= media_s - self._held[0] <= self._reach_s:
             self._seek(media_s)
         while self._held is not None and self._held[0] < media_s - SAME_S:
@@ -167,11 +170,21 @@ class Seeker:
         self._held = frame.time - self._origin_s, frame
 
     def _decode(self) -> Iterator[av.VideoFrame]:
+        decoder = self._stream.codec_context
+        marked = decoder.name in MARKED
         for packet in self._container.demux(self._stream):
+            if marked:  # what nothing is predicted from, as most B-frames, need not be decoded on the way
+                decoder.skip_frame = "NONREF" if self._is_before(packet) else "DEFAULT"
             try:
                 yield from packet.decode()
             except av.error.InvalidDataError:
                 continue
+
+    def _is_before(self, packet: av.Packet[av.VideoStream]) -> bool:
+        """Whether the frame in it is shown before the one that is looked for."""
+        if packet.pts is None or packet.time_base is None:
+            return False
+        return float(packet.pts * packet.time_base) - self._origin_s < self._wanted_s - SAME_S
 
     def __enter__(self) -> Self:
         return self

@@ -47,7 +47,7 @@ from dives.recorded import parts_of
 from dives.run_record import COMPLETE, FAILED, INCOMPLETE, read_run
 from dives.track import write_track
 from realtime.engine import Engine
-from realtime.errors import DiveLogError, ReeflensError, SourceError
+from realtime.errors import DiveLogError, EngineError, ProviderError, ReeflensError, SourceError
 
 LOCK = "worker.lock"
 TELL_S = 0.25
@@ -232,6 +232,8 @@ def _be_modest(memory_bytes: int | None, processor_s: int | None) -> None:
 
 
 def _cause(error: Exception | None) -> str:
+    if isinstance(error, EngineError | ProviderError):
+        return JobCause.MODEL
     return str(error.cause or "") if isinstance(error, SourceError) else ""
 
 

@@ -14,6 +14,7 @@ import tensorflow as tf
 import tf2onnx
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
+from export.flip import flip_in_weights
 from realtime.contract import METADATA_KEY, ModelContract
 from realtime.errors import ExportError
 
@@ -49,6 +50,7 @@ def convert(function: Any) -> onnx.ModelProto:
         raise ExportError(f"the converted graph has inputs {', '.join(inputs)}; expected {', '.join(INPUTS)}")
     for value in (*model.graph.input, *model.graph.output):
         value.type.tensor_type.shape.dim[0].dim_param = "N"
+    flip_in_weights(model)
     return model
 
 

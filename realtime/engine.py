@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from realtime.binding import BoundRuns
 from realtime.contract import METADATA_KEY, ModelContract
 from realtime.cores import cores, side_by_side
-from realtime.errors import ContractError, ProviderError
+from realtime.errors import ContractError, EngineError, ProviderError
 from realtime.precisions import model_files, suited
 from realtime.providers import CPU, CUDA, REQUESTS, provider_options, usable
 
@@ -160,8 +160,7 @@ class Engine:
 
         explain: int64 [N], the class each map is for, -1 (the default) for the most probable one.
         A GPU on which a run failed, and which is not lost, gets a second try. Raises ValueError for other shapes,
-        dtypes or class numbers, ProviderError when the GPU is lost, and whatever onnxruntime raises for frames that it
-        cannot run.
+        dtypes or class numbers, ProviderError when the GPU is lost, and EngineError when the run fails.
         """
         size = self.contract.input_size
         if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[1:] != (size, size, 3) or not len(frames):
@@ -174,10 +173,23 @@ class Engine:
             raise ValueError(f"explain: expected -1 to {len(self.contract.labels) - 1}, received {explain.tolist()}")
         feed: dict[str, NDArray[Any]] = {"frames": np.ascontiguousarray(frames)}
         feed["explain"] = explain.astype(np.int64, copy=False)
+        try:
+            return self._tried(feed)
+        except (ProviderError, MemoryError):  # the second is for whoever knows how much there was to be had
+            raise
+        except Exception as error:  # onnxruntime has a dozen unrelated classes
+            count = f"{len(frames)} frames" if len(frames) > 1 else "a frame"
+            raise EngineError(
+                f"{self.path.name} fails on {count} ({_reason(error)}); "
+                "`reeflens doctor --model FILE` tells whether it runs at all"
+            ) from error
+
+    def _tried(self, feed: dict[str, NDArray[Any]]) -> Prediction:
+        """Raises what onnxruntime does."""
         session = self._session
         try:
             prediction = self._run(feed)
-        except Exception as error:  # onnxruntime has a dozen unrelated classes
+        except Exception as error:
             if not self._replaced(session, error) and not self.provider.is_gpu:
                 raise
             return self._run(feed)

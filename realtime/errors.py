@@ -3,6 +3,7 @@
 ReeflensError           one sentence for the user; the command exits with 1
 ├── ContractError       the model file breaks its promise; names the field
 ├── ProviderError       the hardware that was asked for does not run
+├── EngineError         a model that was loaded fails on frames; names it and the reason
 ├── SourceError         a video, camera or folder cannot be read; names it and the reason
 │   └── CameraError     a camera gives no picture now; its cause says what may help
 ├── DataError           photographs cannot be learnt from; gives the counts
@@ -28,6 +29,10 @@ class ContractError(ReeflensError):
 
 class ProviderError(ReeflensError):
     """The execution provider that was asked for does not run on this machine."""
+
+
+class EngineError(ReeflensError):
+    """A model that was loaded fails on frames that it was given; others may run."""
 
 
 class Cause(StrEnum):

@@ -382,8 +382,11 @@ class LiveRunner:
     def _miss(self, feed: Feed, error: Exception) -> None:
         """One frame could not be classified; a camera that films day and night does not end with it."""
         if not feed.failures:
-            text = "source %s: a frame cannot be classified and counts as damaged"
-            log.error(text, feed.name, exc_info=error, extra={"source": feed.name})
+            text = f"source {feed.name}: a frame cannot be classified and counts as damaged"
+            if isinstance(error, ReeflensError):
+                log.error("%s: %s", text, error, extra={"source": feed.name})
+            else:
+                log.error(text, exc_info=error, extra={"source": feed.name})
         feed.failures, feed.in_a_row = feed.failures + 1, feed.in_a_row + 1
         if feed.in_a_row >= MAX_IN_A_ROW and not feed.lasting:
             self._fail(feed, error)

@@ -90,3 +90,25 @@ def write_toy_model(
     onnx.checker.check_model(model, full_check=True)
     path.write_bytes(model.SerializeToString())
     return path
+
+
+def write_fragile_model(path: Path) -> Path:
+    """The toy model, but for a run with a frame that is all white in it: that fails inside ONNX Runtime."""
+    model = onnx.load(write_toy_model(path))
+    graph = model.graph
+    (last,) = [node for node in graph.node if "unknown" in node.output]
+    last.output[0] = "foreign"
+    nothing = np.zeros(1, np.float32)
+    graph.initializer.append(numpy_helper.from_array(nothing, "nothing"))
+    graph.node.extend(
+        [
+            helper.make_node("ReduceMin", ["mean", "channels"], ["darkest"], keepdims=0),
+            helper.make_node("Floor", ["darkest"], ["white_or_not"]),
+            helper.make_node("Cast", ["white_or_not"], ["place"], to=TensorProto.INT64),
+            helper.make_node("Gather", ["nothing", "place"], ["added"], name="beyond_the_end"),  # there is no place 1
+            helper.make_node("Add", ["foreign", "added"], ["unknown"]),
+        ]
+    )
+    onnx.checker.check_model(model, full_check=True)
+    path.write_bytes(model.SerializeToString())
+    return path

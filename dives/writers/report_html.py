@@ -21,7 +21,7 @@ import numpy as np
 from dives.divelog import in_words
 from dives.partial import PartialFile
 from dives.run_record import COMPLETE, INCOMPLETE, INTERRUPTED, RunRecord
-from dives.stills import Still
+from dives.stills import REDUCED_BYTES, Still
 from dives.writers.base import Dive
 from dives.writers.stills import Stills
 from realtime.frames import FrameResult, iso_utc
@@ -224,7 +224,9 @@ class ReportHtml:
 def thumbnail(path: Path, most_bytes: int) -> bytes | None:
     """A picture as a small JPEG of at most ``most_bytes``; None when it cannot be read or made that small."""
     try:
-        picture = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR)
+        data = np.frombuffer(path.read_bytes(), np.uint8)
+        # A JPEG of that size has pixels enough for its decoder to leave every other one out, in half the time.
+        picture = cv2.imdecode(data, cv2.IMREAD_REDUCED_COLOR_2 if data.size > REDUCED_BYTES else cv2.IMREAD_COLOR)
     except (OSError, cv2.error):
         return None
     if picture is None:

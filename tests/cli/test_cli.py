@@ -9,9 +9,11 @@ import sys
 import time
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from clips import write_clip
-from toy_onnx import write_toy_model
+from toy_onnx import write_fragile_model, write_toy_model
 
 from dives.corrections import Verdict, add_correction, read_keys
 
@@ -55,6 +57,23 @@ def test_one_bad_file_is_reported_and_does_not_stop_the_rest(tmp_path, model):
     assert [row["state"] for row in rows] == ["failed", "complete", "failed"]
     assert "bad.mp4: not a video" in done.stderr
     assert "gone.mp4: no such file" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_model_that_fails_on_the_way_is_a_sentence_and_does_not_stop_the_rest(tmp_path):
+    fragile = write_fragile_model(tmp_path / "fragile.onnx")
+    white, red = np.full((20, 30, 3), 255, np.uint8), np.full((20, 30, 3), (0, 0, 250), np.uint8)
+    for name, last in (("white", white), ("red", red)):
+        (tmp_path / name).mkdir()
+        for number, picture in enumerate([*[red] * 9, last]):
+            cv2.imwrite(str(tmp_path / name / f"{number}.png"), picture)
+    done = reeflens("process", "white", "red", "--out", "r", "--model", fragile, "--json", cwd=tmp_path)
+    assert done.returncode == 1
+    failed, complete = json.loads(done.stdout)
+    assert (failed["state"], complete["state"]) == ("failed", "complete")
+    assert failed["reason"].startswith("fragile.onnx fails on 2 frames (")
+    assert json.loads((tmp_path / "r" / "white" / "run.json").read_text())["reason"] == failed["reason"]
+    assert len((tmp_path / "r" / "white" / "frames.csv.partial").read_text().splitlines()) == 9  # what came before it
     assert "Traceback" not in done.stderr
 
 

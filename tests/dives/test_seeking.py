@@ -89,6 +89,13 @@ def test_only_a_part_of_the_file_is_decoded(tmp_path):
         assert seeker.decoded <= 3 * 12  # ten frames from key frame to key frame, and one beyond
 
 
+def test_frames_that_nothing_is_predicted_from_are_passed_over_on_the_way(tmp_path):
+    clip = write_noise(tmp_path / "dive.mp4", frames=60, bf="3", g="60", **{"x264-params": "b-adapt=0:b-pyramid=0"})
+    with Seeker(clip) as seeker:
+        seeker.picture_at(1.6)
+        assert seeker.decoded <= 40 / 4 + 4  # three in four are B-frames
+
+
 def test_where_key_frames_are_rare_nothing_is_decoded_over_and_over(tmp_path):
     clip = write_noise(tmp_path / "screen.mp4", frames=250, g="1000")
     with Seeker(clip) as seeker:

@@ -52,6 +52,7 @@ def test_the_layout_changes_once_at_the_input(converted: onnx.ModelProto) -> Non
     assert kinds["Transpose"] == 1
     assert kinds["Conv"] == 13
     assert kinds["MaxPool"] == 5
+    assert kinds["Gather"] == 1  # the row of the class; the colours are flipped in the weights
     assert not kinds.keys() & {"ReverseSequence", "Loop", "If", "Shape"}
 
 

@@ -9,11 +9,11 @@ import onnx
 import onnxruntime as ort
 import pytest
 from onnx import TensorProto, helper
-from toy_onnx import LABELS, toy_contract, write_toy_model
+from toy_onnx import LABELS, toy_contract, write_fragile_model, write_toy_model
 
 from realtime import engine as engine_module
 from realtime.engine import CPU, Engine, ProviderReport, bundled_model, read_contract
-from realtime.errors import ContractError, ProviderError
+from realtime.errors import ContractError, EngineError, ProviderError
 
 
 @pytest.fixture(scope="module")
@@ -373,9 +373,23 @@ def test_a_gpu_that_is_required_and_lost_is_said_until_it_works_again(model, cap
 def test_too_many_frames_for_a_gpu_are_no_reason_to_leave_it(model):
     engine, session = on_gpu(model, cpu_instead=True)
     session.too_many = 2
-    with pytest.raises(ort.capi.onnxruntime_pybind11_state.Fail):
+    with pytest.raises(EngineError, match=r"3 frames .* CUDA failure 719"):
         engine.run(plain(RED, GREEN, BLUE))
     assert engine.provider.is_gpu
+
+
+@pytest.mark.parametrize("bind", [False, True])
+def test_a_run_that_fails_is_a_sentence_with_the_reason_and_the_next_one_is_as_before(tmp_path, bind):
+    with Engine.open(write_fragile_model(tmp_path / "toy.onnx"), provider="cpu", bind=bind) as engine:
+        before = engine.run(plain(RED))
+        white = (255, 255, 255)
+        with pytest.raises(EngineError, match=r"^toy\.onnx fails on a frame \(.*Gather.*\); `reeflens doctor") as told:
+            engine.run(plain(white))
+        assert "\n" not in str(told.value)
+        assert told.value.__cause__ is not None
+        with pytest.raises(EngineError, match="fails on 2 frames"):
+            engine.run(plain(RED, white))
+        assert np.array_equal(engine.run(plain(RED)).probabilities, before.probabilities)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from itertools import chain
 
 import numpy as np
 import pytest
-from toy_onnx import write_toy_model
+from toy_onnx import write_fragile_model, write_toy_model
 
 from realtime.engine import Engine
 from realtime.errors import CameraError, Cause, SourceError
@@ -464,6 +464,28 @@ def test_a_source_none_of_whose_frames_can_be_classified_says_why_and_goes_on_wi
     go_on.set()
     collector.wait(lambda: collector.states["clip"][-1] == "live")
     assert runner.stop()
+
+
+def white(index):
+    return Frame("clip", index, index / 25, ArrayPicture(np.full((40, 60, 3), 255, np.uint8)))
+
+
+def test_a_model_that_fails_on_some_frames_is_said_in_a_sentence_and_goes_on_with_others(tmp_path, collector, caplog):
+    go_on, forever = threading.Event(), threading.Event()
+    spoilt = one_by_one(collector, map(white, range(MAX_IN_A_ROW)), lambda: runner.status()["clip"].damaged)
+    with Engine.open(write_fragile_model(tmp_path / "fragile.onnx"), provider="cpu") as fragile:
+        runner = runner_of(fragile, collector, clip=chain(spoilt, [go_on, frame(MAX_IN_A_ROW), forever]))
+        runner.start()
+        collector.wait(lambda: "stalled" in collector.states["clip"])
+        status = runner.status()["clip"]
+        assert status.reason.startswith("fragile.onnx fails on a frame (")
+        assert (status.cause, status.damaged) == ("engine", MAX_IN_A_ROW)
+        assert runner.trouble().startswith("the model fails: fragile.onnx fails on a frame (")
+        go_on.set()
+        collector.wait(lambda: collector.states["clip"][-1] == "live")
+        assert runner.stop()
+    told = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert [record.exc_info for record in told] == [None, None]  # a sentence each: of the first frame, of the source
 
 
 def test_an_attached_source_none_of_whose_frames_can_be_classified_fails_with_the_reason(engine, collector):
