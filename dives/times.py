@@ -9,6 +9,7 @@ until somebody says otherwise; the dive is as it was.
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from itertools import count
@@ -58,7 +59,7 @@ def write_wanted(folder: Path, wanted: Times) -> None:
 
 def give_up_wanted(folder: Path) -> None:
     """Wants nothing. Raises ResultsError."""
-    with writing(folder / WANTED):
+    with writing(folder / WANTED), suppress(LibraryError):
         (folder / WANTED).unlink(missing_ok=True)
         _remove_logs(folder, but=read_facts(folder).divelog)
 

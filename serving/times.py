@@ -194,10 +194,7 @@ def want(desk: DeskDep, dive_id: str, wanted: WantedTimes) -> DiveSummary | Resp
 def leave(desk: DeskDep, dive_id: str) -> DiveSummary:
     """Leaves all as it is: what was to be joined is forgotten."""
     _refuse_unsettled(desk, dive_id)
-    try:
-        give_up_wanted(desk.library.folder(dive_id))
-    except LibraryError as error:
-        raise HTTPException(404, "what is known of it cannot be read") from error
+    give_up_wanted(desk.library.folder(dive_id))
     desk.library.end_times(dive_id, joined=False)
     return summary(desk.dive(dive_id), desk.jobs.progress())
 

@@ -1,8 +1,9 @@
 // What the page of dives begins with beside the words that both pages share (early.js), asked for ahead of its modules:
-// its own words, and a first screen of the library; or, where the address names a dive, the modules of the player.
+// its own words, and a first screen of the library; or, where the address names a dive, the modules of the player. Words
+// lie beside the script, of one edition with it: a browser that has them asks for none.
 {
   const { early, document: page, location: at } = window;
-  early.words.push(fetch(`assets/dives-${page.documentElement.lang}.json`));
+  early.words.push(fetch(new URL(`dives-${page.documentElement.lang}.json`, page.currentScript.src)));
   early.list = at.hash.length > 1 ? null : fetch("api/dives?limit=24");
   early.list?.catch(() => {}); // said where it is used
   if (at.hash.length > 1) page.head.append(page.getElementById("player-modules").content.cloneNode(true));
