@@ -141,7 +141,7 @@ def process(
     settle(out, JOURNAL, MADE)
     before = read_run(out)
     options = _as_before(options, before)
-    if before is None or not _rests_on_others(before, options):
+    if before is None or not (out / JOURNAL).exists() or not _rests_on_others(before, options):
         return _process(paths, out, engine, options, progress)
     with remade(out, JOURNAL, MADE) as anew:
         try:
@@ -165,7 +165,7 @@ def _rests_on_others(before: Mapping[str, Any], options: ProcessOptions) -> bool
     """Whether finished results have another start, or another dive log, than these options ask for."""
     if before["state"] != COMPLETE or before["options"]["every_s"] != options.every_s:
         return False
-    if before["options"]["start_utc"] != iso_utc(options.start_utc):
+    if before["options"].get("start_utc", "") != iso_utc(options.start_utc):
         return True
     return options.divelog is not None or (not options.keep_divelog and bool(before.get("divelog")))
 
