@@ -243,7 +243,7 @@ function noticeOf(dive) {
   if (!state.tracked) return { text: t("play.no-track"), ...again("dive") };
   const read = { label: t("close"), act: () => (state.readNotice = true) };
   const ask = { label: t("times"), act: askTimes };
-  if (dive.times_state === "wanted" && !state.readNotice) return { text: work || t("times.waiting"), share: share ?? undefined, ...read };
+  if (dive.times_state === "wanted" && !state.readNotice) return { text: work ? t("times.working", values) : t("times.waiting"), share: share ?? undefined, ...read };
   if (dive.times_state === "failed" && !state.readNotice) {
     return { text: t("times.failed", { reason: why(dive.times_cause, dive.times_reason) }), ...ask };
   }
