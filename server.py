@@ -50,6 +50,7 @@ from serving import (
     sightings,
     status,
     systemd,
+    times,
     uploads,
     webcam,
     wire,
@@ -312,6 +313,7 @@ def create_app(
     app.include_router(dives.router)
     app.include_router(downloads.router)
     app.include_router(missed.router)
+    app.include_router(times.router)
     app.include_router(uploads.router)
     app.include_router(sightings.router)
     app.include_router(metrics.router)

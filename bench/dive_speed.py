@@ -2,13 +2,14 @@
 
     python bench/dive_speed.py speed  [--clip FILE] [--seconds 120] [--every 0.2]
     python bench/dive_speed.py memory [--clip FILE] [--minutes 60] [--every 1]      --every 0 for all frames
-    python bench/dive_speed.py kills  [--times 20]
+    python bench/dive_speed.py kills  [--times 20] [--clip FILE]
 
 speed: a 1080p30 H.264 dive as fast as its own length, classified and decoded only, with the bundled model. memory: the
 resident size at every five minutes of the dive. kills: SIGKILL at random moments of a dive with many sightings and an
 overlay, resumed after each, and every result compared with those of a run that was left alone.
 
 FILE is any clip; it is made 1080p30 once and repeated by copying its packets. Without one a rendered scene is used.
+Kills take it as it is, with the bundled model; without one they take coloured frames and a toy model.
 Linux only: reads /proc.
 """
 
@@ -21,6 +22,7 @@ import json
 import os
 import random
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -58,7 +60,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="reeflens-dive-") as name:
         folder = Path(name)
         if options.part == "kills":
-            kills(folder, options.times, options.seed)
+            kills(folder, options.times, options.seed, options.clip)
             return
         seconds = options.seconds if options.part == "speed" else 60.0 * options.minutes
         dive = repeat(full_hd(options.clip, folder / "base.mp4"), folder / "dive.mp4", seconds)
@@ -116,14 +118,17 @@ def memory(dive: Path, folder: Path, every_s: float | None) -> None:
     )
 
 
-def kills(folder: Path, times: int, seed: int) -> None:
+def kills(folder: Path, times: int, seed: int, given: Path | None) -> None:
     """Kills and resumes, five times a dive, until ``times`` kills are done; every dive has to end in equal results."""
     from clips import write_clip
     from toy_onnx import write_toy_model
 
-    # One second of each colour in turn: a sighting per second.
-    clip = write_clip(folder / "dive.mp4", frames=900, rate=10, size_hw=(360, 640), options={"bf": "2", "g": "30"})
-    model = write_toy_model(folder / "toy.onnx")
+    if given is not None:
+        clip, model = Path(shutil.copyfile(given, folder / f"dive{given.suffix}")), bundled_model()
+    else:
+        # One second of each colour in turn: a sighting per second.
+        clip = write_clip(folder / "dive.mp4", frames=900, rate=10, size_hw=(360, 640), options={"bf": "2", "g": "30"})
+        model = write_toy_model(folder / "toy.onnx")
     command = [sys.executable, "-m", "cli", "process", clip, "--model", model, "--provider", "cpu"]
 
     def run(out: Path, *more: str) -> subprocess.Popen[bytes]:

@@ -1,12 +1,12 @@
 """kill -9 at random moments: what was acknowledged is there, nothing is there twice, and results end in the same bytes.
 
-    python bench/kills.py [--moments 50] [--seed 1] [process upload overlay record correct]
+    python bench/kills.py [--moments 50] [--seed 1] [process upload overlay times record correct]
 
 Acknowledged is what was printed, what was answered with 2xx, and what a list or a counter of the server has shown. Each
 moment is one SIGKILL, drawn from a seed, of a process at work: the command `process`, or a server to which somebody
-sends, which draws an overlay, records, or to which somebody says what was seen. After it everything is looked at, on
-the disk and over HTTP, and the work goes on from there. The model is a toy, so that the time goes into what is tested
-here: writing.
+sends, which draws an overlay, joins another start, records, or to which somebody says what was seen. After it
+everything is looked at, on the disk and over HTTP, and the work goes on from there. The model is a toy, so that the
+time goes into what is tested here: writing.
 """
 
 from __future__ import annotations
@@ -231,6 +231,44 @@ def kill_overlay(model: Path, folder: Path, moments: int, rng: random.Random) ->
     return tally
 
 
+def kill_times(model: Path, folder: Path, moments: int, rng: random.Random) -> Tally:
+    """A finished dive gets one start and then the other; the server and with it the job are killed meanwhile."""
+    tally, library = Tally("times"), folder / "library"
+    starts = [{"start_utc": f"2026-05-0{day}T09:30:00Z"} for day in (1, 2)]
+    expected, longest_s = [], 0.0
+    with serving(model, folder / "log", "--library", library) as server:
+        dive = send(server.http, write_noise(folder / "dive.mp4", frames=600))
+        settled(server.http, dive)
+        found = library / "dives" / dive / "results"
+        for start in starts:
+            began_s = time.monotonic()
+            server.http.post(f"api/dives/{dive}/times", json=start).raise_for_status()
+            settled(server.http, dive)
+            expected.append(results(found))
+            longest_s = max(longest_s, time.monotonic() - began_s)
+    for moment in range(moments):
+        old, new = expected[(moment + 1) % 2], expected[moment % 2]
+        with serving(model, folder / "log", "--library", library) as server:
+            settled(server.http, dive)  # it goes on with what it was killed at
+            _same(results(found), old)
+            server.http.post(f"api/dives/{dive}/times", json=starts[moment % 2]).raise_for_status()
+            with _killed(server, rng.uniform(0.0, longest_s)):
+                while server.http.get(f"api/dives/{dive}").json()["times_state"] == "wanted":
+                    time.sleep(0.05)
+            with (library / "dives" / dive / LOCK).open("ab") as held:
+                lock(held, wait=True)
+        now = results(found)
+        if now in (old, new):
+            tally.fell["the old ones" if now == old else "the new ones"] += 1
+        elif found.with_name("results.ready").exists():
+            tally.fell["on their way"] += 1
+        else:
+            _same(now, new)
+        tally.moments += 1
+        tally.acknowledged += len(new)
+    return tally
+
+
 def kill_record(model: Path, folder: Path, moments: int, rng: random.Random) -> Tally:
     """A camera that is recorded with clips; sightings that the list has shown, and lines that were counted."""
     tally, record = Tally("record"), folder / "record"
@@ -350,6 +388,7 @@ KINDS: dict[str, Callable[[Path, Path, int, random.Random], Tally]] = {
     "process": kill_process,
     "upload": kill_upload,
     "overlay": kill_overlay,
+    "times": kill_times,
     "record": kill_record,
     "correct": kill_correct,
 }

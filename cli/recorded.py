@@ -28,10 +28,12 @@ if TYPE_CHECKING:
 @click.option("--every", type=float, metavar="SECONDS", help="Classify one frame per so many seconds.")
 @click.option("--overlay", is_flag=True, help="Also write overlay.mp4, the video with its heat map.")
 @click.option("--start", metavar="UTC", help="When the recording began, such as 2026-05-01T09:30:00Z.")
+@click.option("--no-start", is_flag=True, help="With --resume: believe the recording instead of an earlier --start.")
 @click.option(
     "--divelog", type=PATH, metavar="FILE", help="Subsurface XML, UDDF, or CSV of time, depth_m, temperature_c."
 )
 @click.option("--divelog-offset", type=float, metavar="SECONDS", help="How far its clock is ahead of the camera's.")
+@click.option("--no-divelog", is_flag=True, help="With --resume: leave out the dive log that was joined before.")
 @click.option("--join", is_flag=True, help="Put the chapters of one recording end to end, as one dive.")
 @click.option("--resume", is_flag=True, help="Continue what was interrupted.")
 @provider_option
@@ -45,8 +47,10 @@ def process(
     every: float | None,
     overlay: bool,
     start: str | None,
+    no_start: bool,
     divelog: Path | None,
     divelog_offset: float | None,
+    no_divelog: bool,
     join: bool,
     resume: bool,
     provider: str,
@@ -66,8 +70,19 @@ def process(
 
     if divelog is None and divelog_offset is not None:
         raise SettingsError("--divelog-offset: is of a dive log; name it with --divelog")
+    for name, given, without in (("--start", start, no_start), ("--divelog", divelog, no_divelog)):
+        if given is not None and without:
+            raise SettingsError(f"{name}, --no-{name[2:]}: expected one of the two")
     log = DiveLog.read(divelog, offset_s=divelog_offset) if divelog is not None else None
-    options = ProcessOptions(every_s=every, overlay=overlay, start_utc=_utc(start), resume=resume, divelog=log)
+    options = ProcessOptions(
+        every_s=every,
+        overlay=overlay,
+        start_utc=_utc(start),
+        resume=resume,
+        divelog=log,
+        keep_start=not no_start,
+        keep_divelog=not no_divelog,
+    )
     recordings = find_recordings(sources)
     dives = {paths[0]: paths for paths in (join_chapters(recordings) if join else [(path,) for path in recordings])}
     if options.start_utc is not None and len(dives) > 1:

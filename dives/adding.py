@@ -33,6 +33,7 @@ from dives.library import (
 from dives.partial import SUFFIX
 from dives.probe import probe_joined, probe_video, write_probe, write_thumbnail
 from dives.recorded import RecordedPart, find_recording, parts_of
+from dives.remaking import is_of_a_remaking
 from dives.run_record import COMPLETE, INCOMPLETE, read_run
 from dives.run_record import NAME as RUN
 from dives.track import write_track
@@ -55,6 +56,7 @@ class Added:
 def result_folders(sources: Sequence[Path]) -> list[Path]:
     """The folders of results in ``sources``, or below them, in order, each once. Raises LibraryError for none."""
     found = [record.parent for source in sources for record in sorted(source.rglob(RUN))]
+    found = [folder for folder in found if not is_of_a_remaking(folder)]
     if not found:
         raise LibraryError(f"{', '.join(map(str, sources))}: there are no results here; `reeflens process` makes some")
     return list(dict.fromkeys(found))

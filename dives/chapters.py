@@ -10,14 +10,14 @@ import re
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from realtime.errors import SourceError
 from realtime.frames import Frame
-from realtime.sources import SourceInfo, VideoFile, natural_order
+from realtime.sources import SourceInfo, VideoFile, moment_after, natural_order
 
 # How GoPros name chapters: GX010123.MP4, GX020123.MP4 …; older ones GOPR0123.MP4, GP010123.MP4, GP020123.MP4 …
 NEWER = re.compile(r"G(?P<letter>[A-Z])(?P<chapter>\d\d)(?P<recording>\d{4})", re.IGNORECASE)
@@ -106,6 +106,17 @@ class JoinedVideo:
         if self._broken and not self._stop.is_set():
             raise SourceError(self.name, f"the dive has gaps: {'; '.join(self._broken)}")
 
+    def utc_of(self, index: int, media_s: float) -> datetime | None:
+        """The wall clock of a frame of the dive, None where nobody knows; reading has to have come to its chapter."""
+        begun = [one for one in self.chapters if one.first_frame is not None and one.first_frame <= index]
+        return self._utc(media_s, begun[-1]) if begun else None
+
+    def was_read(self, first_frames: Sequence[int | None]) -> None:
+        """Takes over what an earlier reading found: ``first_frame`` of every chapter."""
+        self.chapters = [
+            replace(chapter, first_frame=first) for chapter, first in zip(self.chapters, first_frames, strict=True)
+        ]
+
     def close(self) -> None:
         """Stops the iteration; may be called from any thread."""
         self._stop.set()
@@ -119,11 +130,15 @@ class JoinedVideo:
         self.close()
 
     def _placed(self, frame: Frame, index: int, chapter: Chapter) -> Frame:
-        placed = replace(frame, source=self.name, index=index, media_s=chapter.offset_s + frame.media_s)
+        media_s = chapter.offset_s + frame.media_s
+        utc = self._utc(media_s, chapter)
+        source = self.info.utc_source if utc is not None else ""
+        return replace(frame, source=self.name, index=index, media_s=media_s, utc=utc, utc_source=source)
+
+    def _utc(self, media_s: float, chapter: Chapter) -> datetime | None:
         if self.info.start_utc is None or not chapter.timed:
-            return replace(placed, utc=None, utc_source="")
-        utc = self.info.start_utc + timedelta(seconds=placed.media_s + chapter.pause_s)
-        return replace(placed, utc=utc, utc_source=self.info.utc_source)
+            return None
+        return moment_after(self.info.start_utc, media_s + chapter.pause_s)
 
     def _lay_out(self, paths: Sequence[Path], start: datetime | None) -> list[Chapter]:
         chapters: list[Chapter] = []

@@ -29,6 +29,7 @@ from dives.corrections import Correction, SightingKey, Verdict, corrected, read_
 from dives.files import Files, RecordedFile
 from dives.partial import PartialFile, write_whole
 from dives.recorded import RecordedPart, find_recording, parts_of
+from dives.remaking import is_of_a_remaking
 from dives.run_record import COMPLETE, read_run
 from dives.seeking import Moment, pictures_at
 from realtime.errors import DataError, ResultsError
@@ -183,7 +184,8 @@ class _Classes:
 
 def _result_folders(source: Path) -> Iterator[Path]:
     for table in sorted(source.rglob("sightings.csv")):
-        yield table.parent
+        if not is_of_a_remaking(table.parent):
+            yield table.parent
 
 
 def _wanted(dive: _Dive, frames: int, classes: _Classes, problems: list[str]) -> Iterator[Wanted]:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 MAX_BYTES = 64 << 20  # decades of diving; an XML tree takes some ten times its file in memory
 HALF_HOUR = timedelta(minutes=30)  # time zones are that far apart
 ZONES = range(-24, 29)  # in half hours: from UTC-12 to UTC+14
+APART_S = 26 * 3600.0  # two zones are no further apart
 COVERED = 0.9  # of the frames; below that somebody should look at the clocks
 LONGEST_S = 3e9  # a century, more than all dives of a table span; Python's calendar ends in the year 9999
 YEARS = range(1000, 9000)  # so that a shift of clocks stays within it, too
@@ -113,6 +114,31 @@ class Profile:
         return (min(known), max(known)) if known else (None, None)
 
 
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """A dive of a log, by the log's own clock, that a recording may be of. offset_s: with which; None for none."""
+
+    first_utc: datetime
+    last_utc: datetime
+    offset_s: float | None
+
+
+class MisfitError(DiveLogError):
+    """A log that was read does not say which of its dives a recording is of.
+
+    cause: "no-clock" (nobody knows when it was recorded), "elsewhere" (no dive is of that time; ``fits`` has the
+    nearest), or "several" (it can be any of ``fits``). recorded: from when to when, where that is known.
+    """
+
+    def __init__(
+        self, text: str, cause: str, *, recorded: tuple[datetime, datetime] | None = None, fits: Sequence[Fit] = ()
+    ) -> None:
+        super().__init__(text)
+        self.cause = cause
+        self.recorded = recorded
+        self.fits = tuple(fits)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class LoggedDive:
     """The dive of a log that a recording is joined to.
@@ -155,11 +181,13 @@ class DiveLog:
     def during(self, name: str, start_utc: datetime | None, duration_s: float | None) -> LoggedDive:
         """The dive that a recording overlaps longest, on the camera's clock.
 
-        name: of the recording, for errors. Raises DiveLogError when the recording has no wall clock, or overlaps none;
+        name: of the recording, for errors. Raises MisfitError when the recording has no wall clock, or overlaps none;
         and when the log names no zone, nobody has said the offset, and in another zone it would be another dive.
         """
         if start_utc is None:
-            raise DiveLogError(f"{name}: does not say when it was recorded, so no dive log can be joined; give --start")
+            raise MisfitError(
+                f"{name}: does not say when it was recorded, so no dive log can be joined; give --start", "no-clock"
+            )
         end_utc = start_utc + timedelta(seconds=min(duration_s or 0.0, LONGEST_S))
         offset_s = self.offset_s or 0.0
         shifted = [
@@ -173,17 +201,25 @@ class DiveLog:
                 f"--divelog-offset {zone_s:g} for the one from {iso_utc(dive.first_utc)} to {iso_utc(dive.last_utc)}"
                 for dive, zone_s in fitting
             )
-            raise DiveLogError(
+            raise MisfitError(
                 f"{recorded}, and {self.name} does not say which zone its times are in, so that it can be any of "
-                f"{len(fitting)} dives; say which: {offers}"
+                f"{len(fitting)} dives; say which: {offers}",
+                "several",
+                recorded=(start_utc, end_utc),
+                fits=[Fit(dive.first_utc, dive.last_utc, zone_s) for dive, zone_s in fitting],
             )
         if best.overlap_s(start_utc, end_utc) < 0.0:
             low_s, high_s = (best.first_utc - end_utc).total_seconds(), (best.last_utc - start_utc).total_seconds()
             zone_s = math.ceil(low_s / 1800.0) * 1800  # time zones are half hours apart
-            hint = f"; if two time zones differ, try --divelog-offset {zone_s + offset_s:g}" if zone_s <= high_s else ""
-            raise DiveLogError(
+            other_s = zone_s + offset_s if zone_s <= high_s and abs(zone_s) <= APART_S else None
+            hint = f"; if two time zones differ, try --divelog-offset {other_s:g}" if other_s is not None else ""
+            ahead = timedelta(seconds=offset_s)
+            raise MisfitError(
                 f"{recorded}, but the nearest dive in "
-                f"{self.name} is from {iso_utc(best.first_utc)} to {iso_utc(best.last_utc)}{hint}"
+                f"{self.name} is from {iso_utc(best.first_utc)} to {iso_utc(best.last_utc)}{hint}",
+                "elsewhere",
+                recorded=(start_utc, end_utc),
+                fits=[Fit(best.first_utc + ahead, best.last_utc + ahead, other_s)],
             )
         return LoggedDive(self.name, shifted.index(best) + 1, len(shifted), best, offset_s)
 

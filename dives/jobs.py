@@ -24,6 +24,7 @@ import dives
 from dives.causes import JobCause, Outcome
 from dives.library import CANCELLED, COPY, COPY_FAILED, COPY_READY, COPY_WANTED, Job, Library, TableError
 from dives.run_record import COMPLETE, FAILED, INCOMPLETE
+from dives.times import give_up_wanted
 from realtime.parts import Part
 
 log = logging.getLogger(__name__)
@@ -137,6 +138,9 @@ class JobQueue:
                 self._library.end(dive_id, CANCELLED)
             elif row.overlay == COPY_WANTED:
                 self._library.set_overlay(dive_id, "")
+            elif row.times == COPY_WANTED:
+                give_up_wanted(self._library.folder(dive_id))
+                self._library.end_times(dive_id, joined=False)
 
     def _work(self) -> None:
         while True:
@@ -221,8 +225,11 @@ class JobQueue:
         if job.step != "dive":
             if self._stopping and state != COMPLETE:
                 return
-            stands = self._library.set_copy if job.step == "copy" else self._library.set_overlay
-            if state == COMPLETE:
+            library = self._library
+            stands = {"copy": library.set_copy, "overlay": library.set_overlay, "times": library.set_times}[job.step]
+            if state == COMPLETE and job.step == "times":
+                library.end_times(dive_id, joined=True)
+            elif state == COMPLETE:
                 stands(dive_id, COPY_READY)
             else:
                 reason, cause = outcome.reason or "stopped on request", outcome.cause or JobCause.STOPPED

@@ -32,6 +32,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from dives.causes import JobCause
 from dives.corrections import NAME as CORRECTIONS
 from dives.corrections import corrected, read_corrections, read_keys
 from dives.locking import lock
@@ -48,6 +49,7 @@ DATABASE, LOCK, DIVES, TRASH = "library.db", "library.lock", "dives", "trash"
 DAMAGED = ".damaged"  # a table that could not be read is kept under its name and this
 FACTS, ORIGINAL, RESULTS, THUMBNAIL, COPY = "dive.json", "original", "results", "thumbnail.jpg", "copy.mp4"
 DIVELOG = "divelog"  # the folder of the dive log that was sent with the recording
+WANTED = "wanted.json"  # another start or dive log that is to be joined (dives/times.py)
 FACTS_VERSION = 1  # of dive.json
 FACTS_LOCK = "dive.json.lock"
 HIDDEN = ".adding-"  # a folder among the dives that is being put together (dives/adding.py)
@@ -67,6 +69,7 @@ CREATE TABLE dives (
   species TEXT NOT NULL, sightings INTEGER NOT NULL, has_results INTEGER NOT NULL,
   state TEXT NOT NULL, reason TEXT NOT NULL, copy TEXT NOT NULL, copy_reason TEXT NOT NULL,
   overlay TEXT NOT NULL DEFAULT '', overlay_reason TEXT NOT NULL DEFAULT '', overlay_cause TEXT NOT NULL DEFAULT '',
+  times TEXT NOT NULL DEFAULT '', times_reason TEXT NOT NULL DEFAULT '', times_cause TEXT NOT NULL DEFAULT '',
   cause TEXT NOT NULL DEFAULT '', copy_cause TEXT NOT NULL DEFAULT '', unplayable_cause TEXT NOT NULL DEFAULT '',
   anew INTEGER NOT NULL DEFAULT 0, attempts INTEGER NOT NULL DEFAULT 0, reached INTEGER NOT NULL DEFAULT 0,
   turn INTEGER NOT NULL DEFAULT 0
@@ -113,8 +116,9 @@ class DiveRow:
 
     recorded_utc: when the video began, "" when nobody knows. duration_s, width, height, rate (frames/s), playable: None
     until it was looked at. unplayable: why browsers do not play the original, then ``copy`` is "wanted", "ready" or
-    "failed"; else both are "". overlay: likewise of overlay.mp4, "" while nobody has asked for it. offset_s: what a
-    browser's clock shows at media time 0. species: label -> sightings, as people corrected them. state:
+    "failed"; else both are "". overlay: likewise of overlay.mp4, "" while nobody has asked for it. times: "wanted" or
+    "failed" while another start or dive log is to be joined. offset_s: what a browser's clock shows at media time 0.
+    species: label -> sightings, as people corrected them. state:
     "queued", "running", "cancelled", or as in run.json. attempts: times the work on it was begun without an end or a
     new row; reached: bytes of its journal then. cause, copy_cause, unplayable_cause: the reason beside it in a word
     (dives/causes.py, realtime/errors.py), "" where there is none.
@@ -151,11 +155,18 @@ class DiveRow:
     overlay: str
     overlay_reason: str
     overlay_cause: str
+    times: str
+    times_reason: str
+    times_cause: str
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """The next thing to do. step: "dive" (look at it, classify it), "copy" (make one that browsers play), "overlay"."""
+    """The next thing to do.
+
+    step: "times" (join another start or dive log), "dive" (look at it, classify it), "copy" (make one that browsers
+    play), or "overlay".
+    """
 
     dive: DiveRow
     step: str
@@ -311,6 +322,8 @@ class Library:
                     )  # it stays failed until somebody asks again
                 if row.overlay in (COPY_WANTED, COPY_FAILED) and not seen["overlay"]:
                     del seen["overlay"]  # likewise
+                if row.times == COPY_FAILED and seen["times"]:
+                    del seen["times"], seen["times_reason"], seen["times_cause"]
             if seen or more:
                 self._set(dive_id, **(seen | more))
 
@@ -321,7 +334,10 @@ class Library:
         return len(self._rows("WHERE state = ? OR (copy = ? AND state != ?)", QUEUED, COPY_WANTED, FAILED))
 
     def next_job(self) -> Job | None:
-        """What to work on now, oldest first, dives before copies; None when there is nothing."""
+        """What to work on now, oldest first; what takes seconds first, dives before copies; None for nothing."""
+        finished = f"times = ? AND state IN ('{COMPLETE}', '{INCOMPLETE}')"
+        if wanting := self._rows(f"WHERE {finished} ORDER BY turn, id LIMIT 1", COPY_WANTED):
+            return Job(wanting[0], "times")
         if waiting := self._rows("WHERE state = ? ORDER BY turn, id LIMIT 1", QUEUED):
             return Job(waiting[0], "dive")
         for step in ("copy", "overlay"):
@@ -364,6 +380,16 @@ class Library:
     def set_overlay(self, dive_id: str, state: str, reason: str = "", cause: str = "") -> None:
         """How overlay.mp4 stands."""
         self._set(dive_id, overlay=state, overlay_reason=reason, overlay_cause=cause)
+
+    def set_times(self, dive_id: str, state: str, reason: str = "", cause: str = "") -> None:
+        """How another start or dive log stands that is to be joined."""
+        self._set(dive_id, times=state, times_reason=reason, times_cause=cause)
+
+    def end_times(self, dive_id: str, *, joined: bool) -> None:
+        """It is joined, and then that a log before it did not fit is no news; or nobody wants it any more."""
+        with self._guard:
+            mends = joined and self.dive(dive_id).cause == JobCause.DIVELOG
+            self._read_again(dive_id, **({"reason": "", "cause": ""} if mends else {}))
 
     # Inside
 
@@ -611,6 +637,9 @@ def _summary(folder: Path) -> dict[str, Any]:
         "copy_reason": "",
         "copy_cause": "",
         "overlay": COPY_READY if (folder / RESULTS / "overlay.mp4").exists() else "",
+        "times": COPY_WANTED if (folder / WANTED).exists() else "",
+        "times_reason": "",
+        "times_cause": "",
     }
 
 

@@ -27,10 +27,12 @@ from dives.journal import Journal
 from dives.occurrences import NAME as OCCURRENCES
 from dives.partial import SUFFIX, writing
 from dives.progress import Meter, Progress
+from dives.remaking import discard, remade, settle
 from dives.run_record import COMPLETE, INCOMPLETE, INTERRUPTED, RunLog, RunRecord, read_run, versions
 from dives.segments import Segment
 from dives.stills import remove_stills
 from dives.timeline import merge_gap, write_results
+from dives.wall_clock import clock_of, on_the_clock
 from dives.writers.base import Dive, Writer
 from dives.writers.cams_npy import CamsNpy
 from dives.writers.coco_json import CocoJson
@@ -56,6 +58,7 @@ WRITERS: tuple[type[Writer], ...] = (
     *(ReportHtml, OverlayMp4),
 )
 NAMES = (*(writer.name for writer in WRITERS if writer is not Stills), OCCURRENCES, CHECKED)  # of files
+MADE = (*NAMES, JOINED_LOG)
 BATCH = 8
 TELL_ROWS = 512  # rows of the second pass between two reports: some 50 ms
 
@@ -67,7 +70,8 @@ class ProcessOptions:
     every_s: classify the first frame at or after each multiple of this many seconds of media time; None for every
     frame. overlay: also make overlay.mp4. start_utc: wall clock at media time 0, with its zone; outranks the
     container's. resume: go on after what was classified before, instead of anew. divelog: depth and temperature, joined
-    by the wall clock; with ``resume`` None keeps what was joined before.
+    by the wall clock. With ``resume`` None for start_utc or divelog keeps what was given before, unless keep_start or
+    keep_divelog is off.
     """
 
     every_s: float | None = None
@@ -75,6 +79,8 @@ class ProcessOptions:
     start_utc: datetime | None = None
     resume: bool = False
     divelog: DiveLog | None = None
+    keep_start: bool = True
+    keep_divelog: bool = True
 
     def __post_init__(self) -> None:
         if self.every_s is not None and not 0.0 < self.every_s < float("inf"):
@@ -124,10 +130,54 @@ def process(
     be written, is in use, or holds a run that cannot be continued with these options. A source that breaks half-way
     raises nothing: see DiveRun. KeyboardInterrupt goes on to the caller when the tables of what is classified are
     written; at once, while a resumed dive of several files is still being read up to where it was. Without
-    ``options.resume`` earlier results of ``out`` are removed once the source has opened.
+    ``options.resume`` earlier results of ``out`` are removed once the source has opened. With it a dive that is
+    complete and is given another start or dive log is not classified again: its files are made anew and take the place
+    of the old ones together, or not at all.
     """
-    began_s = time.monotonic()
     paths = (source,) if isinstance(source, Path) else tuple(source)
+    if not options.resume:
+        discard(out)
+        return _process(paths, out, engine, options, progress)
+    settle(out, JOURNAL, MADE)
+    before = read_run(out)
+    options = _as_before(options, before)
+    if before is None or not (out / JOURNAL).exists() or not _rests_on_others(before, options):
+        return _process(paths, out, engine, options, progress)
+    with remade(out, JOURNAL, MADE) as anew:
+        try:
+            run = _process(paths, anew, engine, options, progress)
+        except ResultsError as error:
+            raise ResultsError(str(error).replace(str(anew), str(out))) from error
+    find_corrections(out)
+    take_in_corrections(out)  # what people said while it was made
+    return replace(run, folder=out)
+
+
+def _as_before(options: ProcessOptions, before: Mapping[str, Any] | None) -> ProcessOptions:
+    """With the start that was given before, where none is given now and it is to be kept."""
+    given = before["options"].get("start_utc", "") if before is not None else ""
+    if not given or options.start_utc is not None or not options.keep_start:
+        return options
+    return replace(options, start_utc=datetime.fromisoformat(given))
+
+
+def _rests_on_others(before: Mapping[str, Any], options: ProcessOptions) -> bool:
+    """Whether finished results have another start, or another dive log, than these options ask for."""
+    if before["state"] != COMPLETE or before["options"]["every_s"] != options.every_s:
+        return False
+    if before["options"].get("start_utc", "") != iso_utc(options.start_utc):
+        return True
+    return options.divelog is not None or (not options.keep_divelog and bool(before.get("divelog")))
+
+
+def _process(
+    paths: Sequence[Path],
+    out: Path,
+    engine: Engine,
+    options: ProcessOptions,
+    progress: Callable[[Progress], None],
+) -> DiveRun:
+    began_s = time.monotonic()
     open_source = partial(_open_source, paths, options)
     with ExitStack() as stack:
         opened = stack.enter_context(open_source())
@@ -136,7 +186,8 @@ def process(
         if options.divelog is not None:
             logged: LoggedDive | None = options.divelog.during(opened.name, info.start_utc, info.duration_s)
         else:
-            logged = kept_log(out, before.get("divelog", {})) if before is not None else None
+            kept = before.get("divelog", {}) if before is not None and options.keep_divelog else {}
+            logged = kept_log(out, kept)
         journal = stack.enter_context(_open_journal(paths, out, engine, options))
         earlier = before if before is not None and _is_whole(before, journal.records) else None
         record = _new_record(paths, opened, engine, options, journal, _logged(logged))
@@ -164,15 +215,16 @@ def process(
             else:
                 reading = _Reading(continued_from=journal.records)
                 run.record.counts = earlier["counts"]
-                if "chapters" in earlier["source"]:
-                    run.record.source = {**run.record.source, "chapters": earlier["source"]["chapters"]}
+                if isinstance(opened, JoinedVideo):
+                    opened.was_read([chapter["first_frame"] for chapter in earlier["source"]["chapters"]])
+                    run.record.source = {**run.record.source, **_joined(opened)}
             run.record.timing |= {
                 "frames_per_s": round(reading.frames_per_s, 3),
                 "continued_from": reading.continued_from,
             }
             dive = replace(facts, info=opened.info, frames=journal.records, files=_files(paths, opened, run.record))
             if logged is not None:
-                run.record.divelog["frames"] = _frames_with_depth(logged, journal)
+                run.record.divelog["frames"] = _frames_with_depth(logged, journal, opened)
             counts = run.record.counts
             stills = Stills(
                 skip=reading.interrupted,
@@ -192,7 +244,8 @@ def process(
             # What is sent to others does not say where on this disk the recording lies.
             told = reading.broken.reason if reading.broken else reason
             report = ReportHtml(stills, run.record, state, told)
-            sightings = _write(dive, journal, [*tables, stills, SightingsCsv(stills), report], progress, "write")
+            writers = [*tables, stills, SightingsCsv(stills), report]
+            sightings = _write(dive, journal, opened, writers, progress, "write")
             run.record.counts |= {"sightings": len(sightings), "read_s": _read_s(journal, dive)}
             run.save()  # the tables below are made from what is in the folder
             find_corrections(out)
@@ -202,11 +255,11 @@ def process(
                 run.record.overlay_encoder = str((earlier or {}).get("overlay_encoder", ""))
             elif options.overlay and not reading.interrupted:
                 overlay = OverlayMp4(open_source)
-                _write(dive, journal, [overlay], progress, "overlay")
+                _write(dive, journal, opened, [overlay], progress, "overlay")
                 run.record.overlay_encoder = overlay.encoder
             wall_s = time.monotonic() - began_s
             run.record.counts["missing_stills"] = stills.missing
-            run.record.files = sorted(name for name in (*NAMES, JOINED_LOG, Stills.name) if (out / name).exists())
+            run.record.files = sorted(name for name in (*MADE, Stills.name) if (out / name).exists())
             run.record.timing |= {
                 "finished_utc": iso_utc(datetime.now(UTC)),
                 "wall_s": round(wall_s, 3),
@@ -250,7 +303,6 @@ def _open_journal(paths: Sequence[Path], out: Path, engine: Engine, options: Pro
             "the source": _fingerprint(paths),
             "the model": f"sha256 {engine.sha256}",
             "--every": options.every_s,
-            "--start": iso_utc(options.start_utc) or None,
         },
         notes={"batch": BATCH, "model": engine.path.name, "provider": engine.provider.name},
         classes=len(engine.contract.labels),
@@ -309,8 +361,8 @@ def _new_record(
             "start_utc": iso_utc(options.start_utc),
             "overlay": options.overlay,
             "resume": options.resume,
-            "divelog": options.divelog.name if options.divelog else "",
-            "divelog_offset_s": (options.divelog.offset_s or 0.0) if options.divelog else 0.0,
+            "divelog": divelog.get("name", ""),
+            "divelog_offset_s": divelog.get("offset_s", 0.0),
         },
         timing={"begun_utc": iso_utc(datetime.now(UTC))},
         divelog=divelog,
@@ -347,8 +399,11 @@ def _logged(logged: LoggedDive | None) -> dict[str, Any]:
     }
 
 
-def _frames_with_depth(logged: LoggedDive, journal: Journal) -> int:
-    return sum(int(logged.profile.covers(part).sum()) for part in journal.times())
+def _frames_with_depth(logged: LoggedDive, journal: Journal, opened: Source) -> int:
+    clock = clock_of(opened)
+    moments = (clock(int(index), float(media_s)) for index, media_s in zip(*journal.moments(), strict=True))
+    plain = [moment and moment.replace(tzinfo=None) for moment in moments]
+    return int(logged.profile.covers(np.array(plain, "datetime64[us]")).sum())
 
 
 def _joined(opened: JoinedVideo) -> dict[str, Any]:
@@ -400,7 +455,7 @@ def _classify(
         try:
             for rows in segment:
                 # What was classified before comes first; which file that is in is known by now.
-                new = rows if grown else journal.rows(opened.name)
+                new = rows if grown else on_the_clock(journal.rows(opened.name), opened)
                 journal.append(rows)
                 counts["classified"] = journal.records
                 if rows:
@@ -456,14 +511,19 @@ def _read_s(journal: Journal, dive: Dive) -> float:
 
 
 def _write(
-    dive: Dive, journal: Journal, writers: Sequence[Writer], progress: Callable[[Progress], None], phase: str
+    dive: Dive,
+    journal: Journal,
+    opened: Source,
+    writers: Sequence[Writer],
+    progress: Callable[[Progress], None],
+    phase: str,
 ) -> list[Sighting]:
     """The second pass."""
     meter = Meter(progress, phase, dive.info, dive.frames)
     tell_rows = TELL_ROWS if phase == "write" else BATCH
 
     def told() -> Iterator[RawResult]:
-        for done, row in enumerate(journal.rows(dive.source)):
+        for done, row in enumerate(on_the_clock(journal.rows(dive.source), opened)):
             yield row
             if (done + 1) % tell_rows == 0:
                 meter.add(tell_rows, done=done + 1, media_s=row.media_s)
@@ -487,7 +547,7 @@ def _telling(dive: Dive, progress: Callable[[Progress], None]) -> Callable[[int,
 def _files(paths: Sequence[Path], opened: Source, run: RunRecord) -> Files:
     """What the frames of the dive are in, after all of it was read, now or by the run that finished it."""
     if isinstance(opened, JoinedVideo):
-        return _of_chapters(opened.chapters, [chapter["first_frame"] for chapter in run.source["chapters"]])
+        return _of_chapters(opened.chapters)
     if isinstance(opened, PictureFolder):
         return _of_pictures(opened, {entry["name"] for entry in run.counts["unreadable"]})
     return Files.one(paths[0])
@@ -503,7 +563,7 @@ def _files_by_now(paths: Sequence[Path], opened: Source) -> Callable[[], Files]:
             chapters = list(opened.chapters)
             begun = sum(chapter.first_frame is not None for chapter in chapters)
             if begun != known:
-                known, files = begun, _of_chapters(chapters, [chapter.first_frame for chapter in chapters])
+                known, files = begun, _of_chapters(chapters)
         elif isinstance(opened, PictureFolder):
             unreadable = {name for name, _ in list(opened.skipped)}
             if len(unreadable) != known:
@@ -513,12 +573,12 @@ def _files_by_now(paths: Sequence[Path], opened: Source) -> Callable[[], Files]:
     return by_now
 
 
-def _of_chapters(chapters: Sequence[Chapter], first_frames: Sequence[int | None]) -> Files:
+def _of_chapters(chapters: Sequence[Chapter]) -> Files:
     return Files(
         [
-            RecordedFile(chapter.path, first_frame, chapter.offset_s)
-            for chapter, first_frame in zip(chapters, first_frames, strict=True)
-            if first_frame is not None
+            RecordedFile(chapter.path, chapter.first_frame, chapter.offset_s)
+            for chapter in chapters
+            if chapter.first_frame is not None
         ]
     )
 

@@ -256,12 +256,7 @@ class Uploads:
                 self._refuse_claimed(ids)
                 uploads = [self.get(one) for one in ids]
                 for upload in uploads:
-                    if upload.offset != upload.size:
-                        raise UploadError(
-                            "offset",
-                            f"{upload.offset} of {upload.size} bytes are here; send the rest of {upload.name}",
-                            offset=upload.offset,
-                        )
+                    _refuse_part(upload)
                 (folder / ORIGINAL).mkdir(exist_ok=True)
                 facts, joins = _facts(uploads, with_)
                 # At once, whom it joins too: half a plan that a kill leaves would be carried out with the next one.
@@ -271,6 +266,27 @@ class Uploads:
                 return self._adopt(folder)
         except (OSError, ResultsError, TableError) as error:
             raise UploadError("full", f"all of it is here, and the library cannot take it ({_words(error)})") from error
+
+    def whole(self, upload_id: str) -> tuple[Upload, Path]:
+        """An upload all of which is here, and its bytes. Raises UploadError "offset", "busy" or "gone"."""
+        with self._guard:
+            if upload_id in self._writing:
+                raise UploadError("busy", "another page is sending this file")
+            self._refuse_claimed([upload_id])
+            upload = self.get(upload_id)
+        _refuse_part(upload)
+        return upload, self._folder(upload_id) / DATA
+
+    def give(self, upload_id: str, to: Path) -> None:
+        """Moves the bytes of a whole upload to ``to``, in this library. Raises as ``whole``, and "full"."""
+        _, data = self.whole(upload_id)
+        try:
+            to.parent.mkdir(exist_ok=True)
+            data.replace(to)
+            sync_names(to.parent)
+        except OSError as error:
+            raise UploadError("full", f"the library cannot take it ({_words(error)})") from error
+        shutil.rmtree(self._folder(upload_id), ignore_errors=True)
 
     def cancel(self, upload_id: str) -> None:
         """Gives an upload up and removes what came of it.
@@ -466,6 +482,13 @@ def _joins(folder: Path) -> dict[str, str]:
         return {str(upload_id): str(place) for upload_id, place in plan.get(JOINS, {}).items()}
     except AttributeError as error:
         raise ValueError(f"{folder / FACTS}: is none of ours") from error
+
+
+def _refuse_part(upload: Upload) -> None:
+    """Raises UploadError "offset" while bytes are missing."""
+    if upload.offset != upload.size:
+        text = f"{upload.offset} of {upload.size} bytes are here; send the rest of {upload.name}"
+        raise UploadError("offset", text, offset=upload.offset)
 
 
 def _size(count: int) -> str:

@@ -3,6 +3,7 @@
     python -m dives.worker dive FOLDER --model M …      look at it, classify it, make its track
     python -m dives.worker copy FOLDER                  make the copy that browsers play
     python -m dives.worker overlay FOLDER --model M …   make overlay.mp4
+    python -m dives.worker times FOLDER --model M …     join another start or dive log, and classify nothing
 
 stdout carries one JSON object per line: {"phase", "done", "total", "rate"} while it works, {"seen": true} when the
 folder shows something new, and at last {"end": state, "reason": text, "cause": word}. It ends at once when its stdin
@@ -45,6 +46,7 @@ from dives.process import DiveRun, ProcessOptions, process
 from dives.progress import Progress
 from dives.recorded import parts_of
 from dives.run_record import COMPLETE, FAILED, INCOMPLETE, read_run
+from dives.times import Times, in_words_of_the_page, keep_wanted, read_wanted
 from dives.track import write_track
 from realtime.engine import Engine
 from realtime.errors import DiveLogError, EngineError, ProviderError, ReeflensError, SourceError
@@ -58,7 +60,7 @@ THUMBNAIL_AT = 0.1  # of the length: the first frames show the boat
 def main() -> None:
     """Does what the command line says and prints how it goes."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("step", choices=["dive", "copy", "overlay"])
+    parser.add_argument("step", choices=["dive", "copy", "overlay", "times"])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--model", type=Path)
     parser.add_argument("--provider", default="auto")
@@ -75,7 +77,7 @@ def main() -> None:
     try:
         with (given.folder / LOCK).open("ab") as held:
             lock(held, wait=True)  # one that was told to end may still be ending
-            ended = {"dive": _dive, "copy": _copy, "overlay": _overlay}[given.step](given, tell)
+            ended = {"dive": _dive, "copy": _copy, "overlay": _overlay, "times": _times}[given.step](given, tell)
     except KeyboardInterrupt:
         ended = Outcome(INCOMPLETE, "stopped on request", JobCause.STOPPED)
     except MemoryError:
@@ -105,10 +107,7 @@ def _dive(given: argparse.Namespace, tell: _Teller) -> Outcome:
         with suppress(SourceError):
             write_thumbnail(*_file_at(folder, best.peak_s), folder / THUMBNAIL)
     if run.error is None and unfit is not None:
-        # In the words of the page, which has fields where the command line has options.
-        text = _plainly(unfit, folder).removeprefix(f"{ORIGINAL}{os.sep}")
-        text = text.replace("--divelog-offset", "an offset of").replace("give --start", "give a start")
-        return Outcome(run.state, text, JobCause.DIVELOG)
+        return Outcome(run.state, _plainly(unfit, folder), JobCause.DIVELOG)
     reason = run.error.reason if isinstance(run.error, SourceError) else str(run.error or "")
     return Outcome(run.state, reason, _cause(run.error))
 
@@ -132,17 +131,28 @@ def _look(folder: Path) -> None:
 
 
 def _process(
-    folder: Path, engine: Engine, tell: _Teller, *, resume: bool, logged: bool = True, overlay: bool = False
+    folder: Path,
+    engine: Engine,
+    tell: _Teller,
+    *,
+    resume: bool,
+    logged: bool = True,
+    overlay: bool = False,
+    times: Times | None = None,
 ) -> DiveRun:
+    """times: instead of those in dive.json, and of all that was joined before. logged: with the dive log of these."""
     facts, videos = read_facts(folder), originals_of(folder)
+    given = times or Times.of(facts)
     options = ProcessOptions(
         every_s=facts.every_s,
         overlay=overlay,
-        start_utc=datetime.fromisoformat(facts.start_utc) if facts.start_utc else None,
+        start_utc=datetime.fromisoformat(given.start_utc) if given.start_utc else None,
         resume=resume,
-        divelog=DiveLog.read(folder / DIVELOG / facts.divelog, offset_s=facts.divelog_offset_s)
-        if facts.divelog and logged
+        divelog=DiveLog.read(folder / DIVELOG / given.divelog, offset_s=given.divelog_offset_s)
+        if given.divelog and logged
         else None,
+        keep_start=times is None,
+        keep_divelog=times is None,
     )
     return process(videos if facts.more else videos[0], folder / RESULTS, engine, options, tell.progress)
 
@@ -158,10 +168,24 @@ def _file_at(folder: Path, media_s: float) -> tuple[Path, float]:
 
 def _overlay(given: argparse.Namespace, tell: _Teller) -> Outcome:
     """Nothing is classified again: what is in the results is drawn over the recording."""
-    run = read_run(given.folder / RESULTS)
-    logged = bool(run and run.get("divelog"))  # or the log did not fit
     with _engine(given) as engine:
-        _process(given.folder, engine, tell, resume=True, logged=logged, overlay=True)
+        _process(given.folder, engine, tell, resume=True, logged=False, overlay=True)  # what was joined is kept
+    return Outcome(COMPLETE)
+
+
+def _times(given: argparse.Namespace, tell: _Teller) -> Outcome:
+    """What somebody says of the dive's clock and depth, into every file that tells them."""
+    folder: Path = given.folder
+    wanted = read_wanted(folder)
+    if wanted is None:  # done, and then the server was killed
+        return Outcome(COMPLETE)
+    before = read_run(folder / RESULTS)
+    with _engine(given) as engine:
+        _process(folder, engine, tell, resume=True, times=wanted)
+        after = read_run(folder / RESULTS)
+        if before is None or after is None or before["counts"] != after["counts"]:
+            write_track(folder / RESULTS, folder, engine.contract.labels)
+    keep_wanted(folder, wanted)
     return Outcome(COMPLETE)
 
 
@@ -234,6 +258,8 @@ def _be_modest(memory_bytes: int | None, processor_s: int | None) -> None:
 def _cause(error: Exception | None) -> str:
     if isinstance(error, EngineError | ProviderError):
         return JobCause.MODEL
+    if isinstance(error, DiveLogError):
+        return JobCause.DIVELOG
     return str(error.cause or "") if isinstance(error, SourceError) else ""
 
 
@@ -241,6 +267,8 @@ def _plainly(error: Exception, folder: Path) -> str:
     """Without the place of the library, which is nobody's business, and with the name that people gave the file."""
     if isinstance(error, SourceError):
         return error.reason
+    if isinstance(error, DiveLogError):
+        return in_words_of_the_page(str(error).replace(f"{folder}{os.sep}", "").removeprefix(f"{ORIGINAL}{os.sep}"))
     text = str(error).replace("give the same again, or run without --resume to start anew", "start it anew")
     return text.replace(f"{folder}{os.sep}", "").replace(str(folder), "the dive")
 

@@ -186,7 +186,7 @@ class VideoFile(_Closing):
                     index=index,
                     media_s=media_s,
                     picture=VideoPicture(decoded, self._aspect),
-                    utc=_after(self.info.start_utc, media_s),
+                    utc=moment_after(self.info.start_utc, media_s),
                     utc_source=self.info.utc_source,
                 )
                 index += 1
@@ -490,8 +490,8 @@ def _unreadable(name: str, error: OSError) -> SourceError:
     return SourceError(name, (error.strerror or type(error).__name__).lower(), Cause.UNAVAILABLE)
 
 
-def _after(start_utc: datetime | None, media_s: float) -> datetime | None:
-    """The moment; None also where the calendar ends, as a damaged stamp may be of any age."""
+def moment_after(start_utc: datetime | None, media_s: float) -> datetime | None:
+    """``media_s`` after a start; None also where the calendar ends, as a damaged stamp may be of any age."""
     try:
         return start_utc + timedelta(seconds=media_s) if start_utc else None
     except OverflowError:

@@ -119,6 +119,9 @@ class DiveSummary(BaseModel):
     overlay_state: str
     overlay_reason: str
     overlay_cause: str
+    times_state: str
+    times_reason: str
+    times_cause: str
     work: Work | None
 
 
@@ -143,12 +146,13 @@ class Rename(BaseModel):
 
 
 class Again(BaseModel):
-    """What to do (again): the dive, the copy for browsers, or overlay.mp4, the video with label and heat map drawn in.
+    """What to do (again): the dive, the copy for browsers, overlay.mp4 (the video with label and heat map drawn in), or
+    joining the start and dive log that are wanted.
 
     anew: not after what was classified before.
     """
 
-    what: Literal["dive", "copy", "overlay"] = "dive"
+    what: Literal["dive", "copy", "overlay", "times"] = "dive"
     anew: bool = False
 
 
@@ -283,6 +287,9 @@ def again(desk: DeskDep, dive_id: str, wanted: Again) -> DiveSummary:
             raise HTTPException(409, "only a dive that is complete can be drawn")
         if row.overlay != COPY_WANTED:
             desk.library.set_overlay(dive_id, COPY_WANTED)
+    elif wanted.what == "times":
+        if row.times == COPY_FAILED:
+            desk.library.set_times(dive_id, COPY_WANTED)
     else:
         desk.library.queue(dive_id, anew=wanted.anew)
     desk.jobs.notice()
@@ -417,14 +424,14 @@ def tell_species(desk: Desk, dive_id: str) -> None:
 
 def summary(row: DiveRow, progress: JobProgress | None) -> DiveSummary:
     """A row as it is told."""
-    told = ("work", "copy_state", "overlay_state")
+    told = ("work", "copy_state", "overlay_state", "times_state")
     fields = {name: getattr(row, name) for name in DiveSummary.model_fields if name not in told}
     work = None
     # A job is over when its outcome is in the row, a moment before its process is forgotten.
-    goes_on = row.state in (QUEUED, RUNNING) or COPY_WANTED in (row.copy, row.overlay)
+    goes_on = row.state in (QUEUED, RUNNING) or COPY_WANTED in (row.copy, row.overlay, row.times)
     if progress is not None and progress.dive_id == row.id and goes_on:
         work = Work(**{name: getattr(progress, name) for name in Work.model_fields})
-    return DiveSummary(**fields, copy_state=row.copy, overlay_state=row.overlay, work=work)
+    return DiveSummary(**fields, copy_state=row.copy, overlay_state=row.overlay, times_state=row.times, work=work)
 
 
 def _original(desk: Desk, dive_id: str) -> Path:

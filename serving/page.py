@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources.abc import Traversable
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from fastapi import APIRouter, HTTPException, Request, Response
 
@@ -69,7 +70,7 @@ def page_router(folder: Traversable) -> APIRouter:
 
     def page(name: str, request: Request) -> Response:
         nonlocal edition
-        edition = _edition(folder)
+        edition = _edition(folder, edition)
         content = _read(folder, name).replace(_NAMED, _NAMED + f"{edition.name}/".encode())
         return _answer(name, content, request)
 
@@ -78,16 +79,27 @@ def page_router(folder: Traversable) -> APIRouter:
 
 @dataclass(frozen=True, slots=True)
 class _Edition:
-    """What the files hold. tags: name -> tag of each."""
+    """What the files hold. tags: name -> tag of each. stood: how they stood on the disk then; None for no such disk."""
 
     name: str
     tags: Mapping[str, str]
+    stood: frozenset[tuple[str, int, int, int]] | None = None
 
 
-def _edition(folder: Traversable) -> _Edition:
-    """Reads all of them, some 2 ms: an edit shows at the next reload."""
+def _edition(folder: Traversable, before: _Edition) -> _Edition:
+    """Reads all of them, unless none has changed since ``before``: an edit shows at the next reload."""
+    stood = _stood(folder) if isinstance(folder, Path) else None
+    if stood is not None and stood == before.stood:
+        return before
     tags = {file.name: _tag(file.read_bytes()) for file in folder.iterdir() if _is_served(file)}
-    return _Edition(_tag(repr(sorted(tags.items())).encode())[:16], tags)
+    return _Edition(_tag(repr(sorted(tags.items())).encode())[:16], tags, stood)
+
+
+def _stood(folder: Path) -> frozenset[tuple[str, int, int, int]]:
+    """How the disk says that its files stand: a tenth of the time of reading them."""
+    with os.scandir(folder) as entries:
+        stats = [(entry.name, entry.stat()) for entry in entries]
+    return frozenset((name, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns) for name, stat in stats)
 
 
 def _is_served(file: Traversable) -> bool:

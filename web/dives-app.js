@@ -12,11 +12,13 @@ import { LANGUAGES, language, speak, t } from "./text.js";
 const BUSY_MS = 1_000; // between two looks at the server while something goes on there
 const IDLE_MS = 10_000;
 const TOAST_MS = 4_000;
+const TOGETHER_MS = 100; // for which words wait for the first cards, so that the page is laid out and painted once
 
 const $ = (id) => document.getElementById(id);
 const nearby = (name) => new URL(name, import.meta.url).href;
 
 let library = null; // what the server told last
+let listed = null; // what it is about to tell
 let opened = null; // id of the dive in the player
 let pollTimer = 0;
 let toastTimer = 0;
@@ -67,10 +69,10 @@ async function poll() {
 
 async function loadLibrary() {
   const first = library === null;
-  const early = window.early.list; // a first screen of it, asked for while the page was loading (early.js)
-  window.early.list = null;
+  const early = listed; // a first screen of it, asked for while the page was loading
+  listed = null;
   try {
-    library = await (early ? read(await early) : ask("api/dives"));
+    library = await (early ?? ask("api/dives"));
     showLibrary();
     if (first) await painted();
     if (library.count > library.dives.length) library = await ask("api/dives");
@@ -88,8 +90,8 @@ async function loadLibrary() {
   return sending || library.dives.some(isBusy);
 }
 
-function isBusy({ state, copy_state: copy, overlay_state: overlay, work }) {
-  return state === "queued" || state === "running" || copy === "wanted" || overlay === "wanted" || work !== null;
+function isBusy({ state, copy_state: copy, overlay_state: overlay, times_state: times, work }) {
+  return ["queued", "running"].includes(state) || [copy, overlay, times].includes("wanted") || work !== null;
 }
 
 /** Adds how long this page has watched the job, which is what the time left is made of. */
@@ -265,7 +267,11 @@ $("help").addEventListener("click", () => theDive().then(
   () => say(t("play.lost")),
 ));
 $("language").append(...Object.entries(LANGUAGES).map(([code, name]) => new Option(name, code)));
-await learn(document.documentElement.lang, window.early.words); // asked for while the page was loading
+// Asked for while the page was loading (early.js, dives-early.js).
+listed = window.early.list && window.early.list.then(read);
+const cards = Promise.race([listed, new Promise((resolve) => setTimeout(resolve, TOGETHER_MS))]).catch(() => {}); // said by `poll`
+await learn(document.documentElement.lang, window.early.words);
+await cards;
 translate();
 addEventListener("hashchange", follow);
 addEventListener("online", poll);

@@ -2,18 +2,11 @@
 
 import { Gathering, isLog } from "./dives-gathering.js";
 import { ask, tell } from "./dives-server.js";
-import { Sending, isSame } from "./dives-upload.js";
+import { BROWSER, Sending, isSame } from "./dives-upload.js";
 import { Uploads } from "./dives-uploads.js";
 import { t } from "./text.js";
 
 const $ = (id) => document.getElementById(id);
-
-const world = {
-  fetch: (path, options) => fetch(path, options),
-  now: () => performance.now(),
-  setTimer: (callback, ms) => setTimeout(callback, ms),
-  clearTimer: (id) => clearTimeout(id),
-};
 
 export class Intake {
   #page;
@@ -77,7 +70,7 @@ export class Intake {
     const sending = (file) => {
       const upload = this.#interrupted.find((one) => isSame(file, one)) ?? null;
       this.#interrupted = this.#interrupted.filter((one) => one !== upload);
-      return new Sending(file, { everyS, upload, belongs }, world, () => this.#show());
+      return new Sending(file, { everyS, upload, belongs }, BROWSER, () => this.#show());
     };
     gathering.log = log && sending(log);
     gathering.recordings = files.map(sending);

@@ -127,8 +127,9 @@ export async function load() {
   $("announce").textContent = before === null ? dive.title : "";
   openVideo(dive);
   const settled = !["queued", "running"].includes(dive.state);
-  const drawn = before !== null && before.overlay_state === "wanted" && dive.overlay_state === "ready";
-  if (settled && (before === null || before.state !== dive.state || drawn || !state.hasTrack)) await loadResults(id);
+  const made = before !== null && before.overlay_state === "wanted" && dive.overlay_state === "ready";
+  const joined = before !== null && before.times_state === "wanted" && dive.times_state === "";
+  if (settled && (before === null || before.state !== dive.state || made || joined || !state.hasTrack)) await loadResults(id);
   else if (settled && performance.now() - state.askedMs > HEAR_MS) await hearOthers(id);
   if (id !== state.open) return false;
   showDownloads();
@@ -218,6 +219,7 @@ function showDive() {
     line.show(state.sightings, lengthS, state.hues);
   }
   $("missed").disabled = !state.tracked;
+  $("times").hidden = !["complete", "incomplete"].includes(dive.state);
   showNotice(noticeOf(dive));
 }
 
@@ -240,6 +242,12 @@ function noticeOf(dive) {
   if (dive.state === "cancelled") return { text: t("play.cancelled"), ...again("dive"), label: t("dive.go-on") };
   if (!state.tracked) return { text: t("play.no-track"), ...again("dive") };
   const read = { label: t("close"), act: () => (state.readNotice = true) };
+  const ask = { label: t("times"), act: askTimes };
+  if (dive.times_state === "wanted" && !state.readNotice) return { text: work ? t("times.working", values) : t("times.waiting"), share: share ?? undefined, ...read };
+  if (dive.times_state === "failed" && !state.readNotice) {
+    return { text: t("times.failed", { reason: why(dive.times_cause, dive.times_reason) }), ...ask };
+  }
+  if (dive.cause === "divelog" && !state.readNotice) return { text: why(dive.cause, dive.reason), ...ask };
   if (dive.state === "complete" && dive.reason && !state.readNotice) return { text: why(dive.cause, dive.reason), ...read };
   if (dive.state === "incomplete" && !state.readNotice) return { text: t("play.incomplete", values), ...read };
   if (state.videoFailed === dive.id) return { text: t("play.no-video") };
@@ -366,6 +374,22 @@ function toSighting(by) {
   if (next !== undefined) player.seek(next.start_s);
 }
 
+/** Its clock and depth: asked about, and joined anew, by what is loaded when somebody wants it. */
+async function askTimes() {
+  const id = state.open;
+  state.readNotice = true;
+  player.pause();
+  try {
+    const { askTimes: ask } = await import("./dives-times.js");
+    await ask(id, () => {
+      if (id === state.open) state.readNotice = false;
+      return page.poll();
+    });
+  } catch (error) {
+    page.say(error.message);
+  }
+}
+
 async function fullScreen() {
   try {
     if (document.fullscreenElement) await document.exitFullscreen();
@@ -442,6 +466,7 @@ $("play").addEventListener("click", COMMANDS.play);
 $("back").addEventListener("click", COMMANDS.back);
 $("forward").addEventListener("click", COMMANDS.forward);
 $("missed").addEventListener("click", tellMissed);
+$("times").addEventListener("click", askTimes);
 $("full-screen").addEventListener("click", fullScreen);
 $("full-screen").hidden = !document.fullscreenEnabled;
 $("overlay").addEventListener("change", (event) => setView({ on: event.target.checked }));

@@ -151,8 +151,8 @@ export class Shelf {
 }
 
 /** What can be done with a dive besides naming and deleting it. */
-export function actionsOf({ state, width, overlay_state: overlay }) {
-  if (state === "queued" || state === "running" || overlay === "wanted") return ["stop"];
+export function actionsOf({ state, width, overlay_state: overlay, times_state: times }) {
+  if (state === "queued" || state === "running" || [overlay, times].includes("wanted")) return ["stop"];
   if (state === "cancelled") return ["go-on"];
   if (state === "failed") return width === null ? ["again"] : ["again", "anew"]; // one that was never seen has nothing to begin anew
   return state === "incomplete" ? ["again"] : [];

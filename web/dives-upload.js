@@ -11,6 +11,14 @@ const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 15_000;
 const RATE_MS = 8_000; // the rate is that of the last seconds
 
+/** The world of a page. */
+export const BROWSER = {
+  fetch: (path, options) => fetch(path, options),
+  now: () => performance.now(),
+  setTimer: (callback, ms) => setTimeout(callback, ms),
+  clearTimer: (id) => clearTimeout(id),
+};
+
 /** Whether an unfinished upload on the server is of this file. */
 export const isSame = (file, upload) =>
   upload.size === file.size && upload.modified_ms === file.lastModified && upload.name === file.name.slice(0, 255);

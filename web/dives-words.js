@@ -46,6 +46,8 @@ export function stateWords(dive) {
   if (dive.work !== null && dive.work.step === "dive") return workWords(dive.work);
   if (dive.state === "complete") {
     if (dive.work !== null) return workWords(dive.work);
+    if (dive.times_state === "wanted") return t("times.waiting");
+    if (dive.times_state === "failed") return t("times.failed", { reason: why(dive.times_cause, dive.times_reason) });
     return dive.overlay_state === "wanted" ? t("overlay.waiting") : dive.reason ? why(dive.cause, dive.reason) : "";
   }
   return [t(`standing.${dive.state}`), why(dive.cause, dive.reason)].filter(Boolean).join(": ");
@@ -73,7 +75,7 @@ export function dateWords({ recorded_utc: recorded, added_utc: added }, timeZone
 let dates = {}; // making a format takes longer than using it a hundred times
 
 /** As the browser's own country writes dates, where it speaks the page's language. */
-function localeOf(spoken) {
+export function localeOf(spoken) {
   const own = globalThis.navigator?.languages ?? [];
   return own.find((tag) => tag.startsWith(`${spoken}-`)) ?? { en: "en-GB" }[spoken] ?? spoken;
 }
@@ -94,7 +96,7 @@ export function matching(dives, { query, species, state }) {
   const words = folded(query).split(/\s+/).filter(Boolean);
   return dives.filter((dive) => {
     if (species !== "" && !(species in dive.species)) return false;
-    const busy = ["queued", "running"].includes(dive.state) || [dive.copy_state, dive.overlay_state].includes("wanted");
+    const busy = ["queued", "running"].includes(dive.state) || [dive.copy_state, dive.overlay_state, dive.times_state].includes("wanted");
     if (state === "complete" && dive.state !== "complete") return false;
     if (state === "busy" && !busy) return false;
     if (state === "trouble" && (dive.state === "complete" || ["queued", "running"].includes(dive.state))) return false;

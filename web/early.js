@@ -13,7 +13,7 @@
   page.dataset.theme = recall("theme") === "light" ? "light" : "dark";
   const known = [recall("language"), ...navigator.languages].map((tag) => String(tag).slice(0, 2));
   page.lang = known.find((tag) => ["en", "tr"].includes(tag)) ?? "en";
-  const { list = "api/sources" } = document.currentScript.dataset;
-  window.early = { words: [fetch(`assets/${page.lang}.json`)], list: list && fetch(list) };
+  const { src, dataset: { list = "api/sources" } } = document.currentScript;
+  window.early = { words: [fetch(new URL(`${page.lang}.json`, src))], list: list && fetch(list) };
   window.early.list.catch?.(() => {}); // said where it is used
 }

@@ -1,5 +1,6 @@
 """The command line: what is wrong is said in one sentence, with the exit code that scripts rely on."""
 
+import csv
 import json
 import os
 import re
@@ -150,6 +151,25 @@ def test_dives_are_added_to_a_library(tmp_path, model):
     assert "put it into this folder" in done.stderr
 
 
+def test_a_finished_dive_is_given_a_start_and_a_log_and_loses_them_again(tmp_path, model):
+    write_clip(tmp_path / "dive.mp4", rate=10)
+    (tmp_path / "log.csv").write_text("time,depth_m\n2026-05-01T09:29:00Z,10\n2026-05-01T09:31:00Z,10\n")
+    command = ["process", "dive.mp4", "--out", "r", "--model", model]
+    assert reeflens(*command, cwd=tmp_path).returncode == 0
+    start = "2026-05-01T09:30:00.000Z"
+    for more, told in (
+        (["--start", "2026-05-01T09:30:00Z", "--divelog", "log.csv"], (start, "start", "10.00")),
+        ([], (start, "start", "10.00")),
+        (["--no-divelog"], (start, "start", "")),
+        (["--no-start"], ("", "", "")),
+    ):
+        done = reeflens(*command, "--resume", *more, cwd=tmp_path)
+        assert (done.returncode, "all frames were classified before" in done.stdout) == (0, True), done.stderr
+        with (tmp_path / "r" / "dive" / "frames.csv").open(newline="") as table:
+            row = next(csv.DictReader(table))
+        assert (row["utc"], row["utc_source"], row["depth_m"]) == told
+
+
 def test_one_start_for_several_recordings_is_refused(tmp_path, model):
     for number in (1, 2):
         write_clip(tmp_path / f"{number}.mp4", frames=3)
@@ -168,6 +188,8 @@ def test_one_start_for_several_recordings_is_refused(tmp_path, model):
         (["process", "a.mp4", "--out", "r", "--start", "yesterday"], "yesterday"),
         (["process", "a.mp4", "--out", "r", "--start", "2026-05-01T09:30:00"], "zone"),
         (["process", "a.mp4", "--out", "r", "--divelog-offset", "10"], "name it with --divelog"),
+        (["process", "a.mp4", "--out", "r", "--start", "2026-05-01T09:30:00Z", "--no-start"], "one of the two"),
+        (["process", "a.mp4", "--out", "r", "--divelog", "log.csv", "--no-divelog"], "one of the two"),
         (["serve", "--source", "reef"], "NAME=PLACE"),
         (["serve", "--source", "a=x", "--source", "a=y"], "two sources"),
         (["serve", "--source", "cam=ftp://camera.local/1"], "rtsp"),

@@ -20,6 +20,7 @@ from test_library import put_dive
 
 from dives import worker
 from dives.chapters import in_order
+from dives.corrections import Verdict, add_correction, read_keys
 from dives.jobs import JobQueue, JobSettings
 from dives.library import (
     COPY,
@@ -35,6 +36,7 @@ from dives.library import (
 )
 from dives.probe import write_thumbnail
 from dives.process import JOURNAL, ProcessOptions, process
+from dives.times import Times, write_wanted
 from dives.track import read_index
 from realtime.errors import SourceError
 from realtime.sources import VideoFile
@@ -177,6 +179,96 @@ def test_a_dive_log_gives_depth_and_one_that_does_not_fit_costs_nothing_else(lib
     assert row.reason.startswith("reef.mp4: recorded from")
     assert "the nearest dive in log.csv" in row.reason
     assert "--" not in row.reason
+
+
+class TestAnotherClock:
+    """A dive that is complete gets another start, another dive log, or none."""
+
+    @pytest.fixture
+    def dive_id(self, library, jobs):
+        dive_id = add(library, metadata={"creation_time": "2026-05-01T09:30:00Z"})
+        jobs.start()
+        assert done(library, dive_id).state == "complete"
+        return dive_id
+
+    def want(self, library, jobs, dive_id, **times: object) -> DiveRow:
+        """Says so and waits until it is done, or cannot be."""
+        folder = library.folder(dive_id)
+        write_wanted(folder, Times(**{"start_utc": "", "divelog": "", "divelog_offset_s": None, **times}))
+        library.set_times(dive_id, "wanted")
+        jobs.notice()
+        until(lambda: library.dive(dive_id).times != "wanted")
+        return library.dive(dive_id)
+
+    def put_log(self, library, dive_id, name: str) -> str:
+        logs = library.folder(dive_id) / DIVELOG
+        logs.mkdir(exist_ok=True)
+        (logs / name).write_text(LOG)
+        return name
+
+    def depths(self, library, dive_id) -> set[str]:
+        with (library.folder(dive_id) / RESULTS / "frames.csv").open(newline="") as file:
+            return {line["depth_m"] for line in csv.DictReader(file)}
+
+    def test_it_is_in_every_file_and_stays_when_the_dive_is_classified_anew(self, library, jobs, dive_id):
+        folder = library.folder(dive_id)
+        index, rows = read_index(folder), (folder / RESULTS / JOURNAL).read_bytes()
+        add_correction(folder / RESULTS, read_keys(folder / RESULTS)[0], Verdict.RIGHT)
+        log = self.put_log(library, dive_id, "log.csv")
+        start = {"start_utc": "2026-05-01T12:30:00.000Z", "divelog_offset_s": -3 * 3600.0}
+        row = self.want(library, jobs, dive_id, divelog=log, **start)
+        assert (row.state, row.times, row.recorded_utc) == ("complete", "", start["start_utc"])
+        assert self.depths(library, dive_id) == {"10.00"}
+        assert "2026-05-01T12:30:0" in (folder / RESULTS / "sightings-checked.csv").read_text()
+        assert (read_index(folder), (folder / RESULTS / JOURNAL).read_bytes()) == (index, rows)
+        assert not (folder / "wanted.json").exists()
+        library.queue(dive_id, anew=True)
+        jobs.notice()
+        row = done(library, dive_id)
+        assert (row.state, row.recorded_utc, self.depths(library, dive_id)) == (
+            "complete",
+            start["start_utc"],
+            {"10.00"},
+        )
+        row = self.want(library, jobs, dive_id)
+        assert (row.recorded_utc, self.depths(library, dive_id)) == ("2026-05-01T09:30:00.000Z", {""})
+        assert list((folder / DIVELOG).iterdir()) == []
+
+    def test_what_cannot_be_joined_leaves_the_dive_as_it_was_and_can_be_given_up(self, library, jobs, dive_id):
+        log = self.put_log(library, dive_id, "log.csv")
+        row = self.want(library, jobs, dive_id, divelog=log, start_utc="2026-05-03T09:30:00.000Z")
+        assert (row.state, row.times, row.times_cause) == ("complete", "failed", "divelog")
+        assert row.times_reason.startswith("reef.mp4: recorded from 2026-05-03T09:30")
+        assert "an offset of" not in row.times_reason  # two days are no time zone
+        assert row.recorded_utc == "2026-05-01T09:30:00.000Z"
+        library.refresh(dive_id)
+        assert library.dive(dive_id).times == "failed"
+        library.set_times(dive_id, "wanted")
+        until(lambda: library.dive(dive_id).times == "failed")
+        library.set_times(dive_id, "wanted")
+        assert jobs.stop(10)
+        jobs.cancel(dive_id)
+        assert (library.dive(dive_id).times, (library.folder(dive_id) / "wanted.json").exists()) == ("", False)
+
+    def test_a_server_that_is_killed_amid_it_goes_on_at_its_next_start(self, library, jobs, toy_model, dive_id):
+        assert jobs.stop(10)
+        start = "2026-05-01T12:30:00.000Z"
+        folder = library.folder(dive_id)
+        write_wanted(folder, Times(start_utc=start, divelog="", divelog_offset_s=None))
+        library.close()
+        (library.root / "library.db").unlink()  # not even the table is needed
+        with Library.open(library.root) as again:
+            assert again.dive(dive_id).times == "wanted"
+            line = [sys.executable, "-m", "dives.worker", "times", str(folder), "--model", str(toy_model)]
+            with subprocess.Popen(line, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as killed:
+                killed.stdout.readline()  # it is at it
+                killed.kill()
+            queue = JobQueue(again, JobSettings(toy_model, provider="cpu"))
+            queue.start()
+            until(lambda: again.dive(dive_id).times == "")
+            assert queue.stop(10)
+            assert (again.dive(dive_id).state, again.dive(dive_id).recorded_utc) == ("complete", start)
+            assert not list(folder.glob("results.*"))
 
 
 def test_the_overlay_video_is_made_when_it_is_asked_for(library, jobs):

@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -18,8 +19,10 @@ import pytest
 from clips import truncate, write_clip, write_noise
 from result_files import results
 
-from dives import segments
-from dives.divelog import DiveLog
+from dives import process as process_module
+from dives import remaking, segments
+from dives.corrections import Verdict, add_correction, read_keys
+from dives.divelog import DiveLog, MisfitError
 from dives.process import JOURNAL, ProcessOptions, process
 from realtime.engine import Engine
 from realtime.errors import ResultsError, SettingsError, SourceError
@@ -324,6 +327,117 @@ def test_going_on_without_the_log_keeps_the_depth_that_was_joined(clip, engine, 
     assert record(after.folder)["divelog"] == {}
 
 
+OTHER_START = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def logs(tmp_path):
+    """Of the clips' own time, and of OTHER_START."""
+    for name, day in (("own", "2026-05-01T09"), ("other", "2026-06-01T11")):
+        rows = f"{day}:29:00Z,10\n{day}:31:00Z,12\n" if name == "own" else f"{day}:59:00Z,20\n2026-06-01T12:01:00Z,25\n"
+        (tmp_path / f"{name}.csv").write_text(f"time,depth_m\n{rows}", encoding="utf-8")
+    return {name: DiveLog.read(tmp_path / f"{name}.csv") for name in ("own", "other")}
+
+
+def made(folder):
+    """Every file but what tells of the runs themselves: rows, times, and whether one was resumed."""
+    found = {**results(folder), "run.json": record(folder)}
+    found.pop(JOURNAL)
+    found["run.json"]["options"].pop("resume")
+    found["run.json"].pop("timing")
+    return found
+
+
+class TestAnotherClock:
+    """A dive that is complete is given another start or dive log: nothing of it is classified again."""
+
+    def test_all_files_are_those_of_a_dive_that_was_given_them_at_once(self, chapters, counting, tmp_path, logs):
+        given = {"start_utc": OTHER_START, "divelog": logs["other"], "overlay": True}
+        whole = process(chapters, tmp_path / "whole", counting, ProcessOptions(**given))
+        process(chapters, tmp_path / "out", counting, ProcessOptions(divelog=logs["own"], overlay=True))
+        counting.frames = 0
+        again = process(chapters, tmp_path / "out", counting, ProcessOptions(resume=True, **given))
+        assert (counting.frames, again.classified, again.folder) == (0, 55, tmp_path / "out")
+        assert made(again.folder) == made(whole.folder)
+        assert not list(tmp_path.glob("out.*"))
+
+    def test_it_stays_until_another_is_given_or_it_is_left_out(self, clip, counting, tmp_path, logs):
+        plain = process(clip, tmp_path / "plain", counting, EVERY_FRAME)
+        given = ProcessOptions(start_utc=OTHER_START, divelog=logs["other"])
+        before = made(process(clip, tmp_path / "out", counting, given).folder)
+        counting.frames = 0
+        assert made(process(clip, tmp_path / "out", counting, RESUMED).folder) == before
+        without = ProcessOptions(resume=True, keep_start=False, keep_divelog=False)
+        run = process(clip, tmp_path / "out", counting, without)
+        assert (counting.frames, made(run.folder)) == (0, made(plain.folder))
+
+    def test_a_log_that_does_not_fit_changes_nothing(self, clip, engine, tmp_path, logs):
+        process(clip, tmp_path / "out", engine, EVERY_FRAME)
+        before = made(tmp_path / "out")
+        with pytest.raises(MisfitError, match=r"the nearest dive in other\.csv") as caught:
+            process(clip, tmp_path / "out", engine, ProcessOptions(resume=True, divelog=logs["other"]))
+        assert caught.value.cause == "elsewhere"
+        assert made(tmp_path / "out") == before
+
+    @pytest.mark.parametrize("moved", range(4))
+    def test_a_kill_leaves_the_old_files_or_the_new_ones_and_what_was_said(
+        self, clip, engine, tmp_path, monkeypatch, moved
+    ):
+        """moved: how much is in its place when it comes; 0: it comes before the new ones are whole."""
+        whole = made(process(clip, tmp_path / "whole", engine, ProcessOptions(start_utc=OTHER_START)).folder)
+        out = process(clip, tmp_path / "out", engine, EVERY_FRAME).folder
+        before = made(out)
+        other = ProcessOptions(start_utc=OTHER_START, resume=True)
+
+        class Killed(BaseException):
+            pass
+
+        def kill(*args):
+            raise Killed
+
+        with monkeypatch.context() as patch:
+            patch.setattr(*((remaking, "_move") if moved else (process_module, "find_corrections")), kill)
+            patch.setattr(shutil, "rmtree", lambda *args, **named: None)  # nor does a kill tidy up
+            with pytest.raises(Killed):
+                process(clip, out, engine, other)
+        assert made(out) == before
+        if moved:
+            ready = tmp_path / "out.ready"
+            for name in json.loads((ready / "manifest.json").read_text())[: 5 * (moved - 1)]:
+                (ready / name).replace(out / name)
+        add_correction(out, read_keys(out)[0], Verdict.RIGHT)
+        after = made(process(clip, out, engine, other).folder)
+        assert after.pop("corrections.jsonl")
+        assert after.pop("sightings-checked.csv")
+        assert after["sightings.csv"] == whole["sightings.csv"]
+        assert after["frames.csv"] == whole["frames.csv"]
+        assert record(out)["time"] == {"start_utc": "2026-06-01T12:00:00.000Z", "utc_source": "start"}
+        assert not list(tmp_path.glob("out.*"))
+
+    def test_nobody_else_writes_meanwhile(self, clip, engine, tmp_path):
+        out = process(clip, tmp_path / "out", engine, EVERY_FRAME).folder
+        told = []
+
+        def meanwhile(progress):
+            if not told:
+                told.append(progress)
+                with pytest.raises(ResultsError, match="another run is writing here"):
+                    process(clip, out, engine, RESUMED)
+
+        process(clip, out, engine, ProcessOptions(start_utc=OTHER_START, resume=True), meanwhile)
+        assert told
+
+    def test_a_journal_of_an_earlier_version_names_its_start_and_can_be_continued(self, clip, counting, tmp_path):
+        out = process(clip, tmp_path / "out", counting, EVERY_FRAME).folder
+        head, _, rows = (out / JOURNAL).read_bytes().partition(b"\n")
+        header = json.loads(head)
+        header["facts"]["--start"] = "2026-01-01T00:00:00.000Z"
+        (out / JOURNAL).write_bytes(json.dumps(header).encode() + b"\n" + rows)
+        counting.frames = 0
+        process(clip, out, counting, RESUMED)
+        assert counting.frames == 0
+
+
 def test_of_a_recording_that_breaks_off_what_was_read_counts(tmp_path, engine):
     whole = write_clip(tmp_path / "dive.mkv", frames=250)
     run = process(truncate(whole, 0.6), tmp_path / "out", engine, EVERY_FRAME)
@@ -526,9 +640,6 @@ class TestResume:
             process(other_clip, tmp_path / "out", engine, RESUMED)
         with pytest.raises(ResultsError, match=r"--every was not given and is now 2\.0"):
             process(clip, tmp_path / "out", engine, ProcessOptions(every_s=2.0, resume=True))
-        start = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
-        with pytest.raises(ResultsError, match="--start was not given and is now 2026-06-01T12:00"):
-            process(clip, tmp_path / "out", engine, ProcessOptions(start_utc=start, resume=True))
         other_model = write_toy_model(tmp_path / "other.onnx", labels=("a", "b"))
         with (
             Engine.open(other_model, provider="cpu", threads=1) as other,

@@ -76,6 +76,23 @@ def sent(uploads: Uploads, name: str, data: bytes) -> str:
     return upload.id
 
 
+def test_a_whole_file_can_be_had_for_a_dive_that_is_there(uploads, library, tmp_path):
+    log, half = sent(uploads, "log.csv", b"time"), uploads.begin("half.csv", 10)
+    upload, data = uploads.whole(log)
+    assert (upload.name, data.read_bytes()) == ("log.csv", b"time")
+    with pytest.raises(UploadError) as caught:
+        uploads.whole(half.id)
+    assert caught.value.kind == "offset"
+    with uploads.appending(half.id, 0), pytest.raises(UploadError, match="another page"):
+        uploads.whole(half.id)
+    uploads.give(log, tmp_path / "logs" / "log.csv")
+    assert (tmp_path / "logs" / "log.csv").read_bytes() == b"time"
+    assert [open_one.id for open_one in uploads.open()] == [half.id]
+    with pytest.raises(UploadError) as caught:
+        uploads.give(log, tmp_path / "logs" / "again.csv")
+    assert caught.value.kind == "gone"
+
+
 def test_a_whole_file_becomes_a_dive_that_waits(uploads, library):
     upload = uploads.begin("My reef_1.MP4", 6, every_s=0.2)
     assert send(uploads, upload.id, b"abc") == 3

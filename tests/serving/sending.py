@@ -25,7 +25,8 @@ def settled(http: httpx.Client, dive_id: str) -> dict[str, Any]:
     deadline_s = monotonic() + 3 * WAIT_S
     while True:
         dive: dict[str, Any] = http.get(f"api/dives/{dive_id}").raise_for_status().json()
-        if dive["state"] not in ("queued", "running") and "wanted" not in (dive["copy_state"], dive["overlay_state"]):
+        to_do = [dive[f"{what}_state"] for what in ("copy", "overlay", "times")]
+        if dive["state"] not in ("queued", "running") and "wanted" not in to_do:
             return dive
         assert monotonic() < deadline_s, dive
         threading.Event().wait(0.05)

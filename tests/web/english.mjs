@@ -9,4 +9,4 @@ export const catalogue = (language) => JSON.parse(readFileSync(new URL(`../../we
 /** What the page of the dives says beside that. */
 export const ownOfDives = (language) => catalogue(`dives-${language}`);
 
-speak("en", { ...catalogue("en"), ...ownOfDives("en"), ...catalogue("sighting-en") });
+speak("en", { ...catalogue("en"), ...ownOfDives("en"), ...catalogue("sighting-en"), ...catalogue("times-en") });

@@ -35,7 +35,7 @@ test("nothing comes from another server", () => {
 });
 
 test("every file that a page names exists, and no file is left over", () => {
-  const named = new Set([...PAGES, ...PAGES.flatMap(namedBy), ...Object.keys(LANGUAGES).flatMap((language) => [`${language}.json`, `dives-${language}.json`, `login-${language}.json`, `sighting-${language}.json`])]);
+  const named = new Set([...PAGES, ...PAGES.flatMap(namedBy), ...Object.keys(LANGUAGES).flatMap((language) => [`${language}.json`, `dives-${language}.json`, `login-${language}.json`, `sighting-${language}.json`, `times-${language}.json`])]);
   for (const name of served.filter((each) => each.endsWith(".js"))) imports(name).flat().forEach((other) => named.add(other));
   assert.deepEqual([...named].sort(), [...served].sort());
 });

@@ -15,6 +15,7 @@ const scripts = readdirSync(WEB).filter((name) => name.endsWith(".js"));
 const catalogues = Object.fromEntries(Object.keys(LANGUAGES).map((language) => [language, catalogue(language)]));
 const own = Object.fromEntries(Object.keys(LANGUAGES).map((language) => [language, ownOfDives(language)]));
 const closer = Object.fromEntries(Object.keys(LANGUAGES).map((language) => [language, catalogue(`sighting-${language}`)]));
+const clock = Object.fromEntries(Object.keys(LANGUAGES).map((language) => [language, catalogue(`times-${language}`)]));
 const door = Object.fromEntries(Object.keys(LANGUAGES).map((language) => [language, catalogue(`login-${language}`)]));
 const texts = (entry) => (typeof entry === "string" ? [entry] : Object.values(entry));
 const placeholders = (text) => [...new Set(text.match(/\{\w+\}/g))].sort();
@@ -24,13 +25,13 @@ after(() => speak("en", catalogues.en));
 test("every language has its catalogues, is known to the early scripts, and there is no other", () => {
   const found = readdirSync(WEB).filter((name) => /\.json$/.test(name) && name !== "package.json");
   const languages = Object.keys(LANGUAGES);
-  assert.deepEqual(found.sort(), languages.flatMap((language) => [`dives-${language}.json`, `login-${language}.json`, `sighting-${language}.json`, `${language}.json`]).sort());
+  assert.deepEqual(found.sort(), languages.flatMap((language) => [`dives-${language}.json`, `login-${language}.json`, `sighting-${language}.json`, `times-${language}.json`, `${language}.json`]).sort());
   for (const early of ["early.js", "login.js"]) assert.ok(read(early).includes(JSON.stringify(languages).replaceAll(",", ", ")), early);
 });
 
-for (const of of [catalogues, own, closer, door]) {
+for (const of of [catalogues, own, closer, clock, door]) {
   for (const [language, { labels: _, ...said }] of Object.entries(of)) {
-    const name = `${language}${of === own ? ", the dives" : of === door ? ", the way in" : of === closer ? ", a sighting" : ""}`;
+    const name = `${language}${of === own ? ", the dives" : of === door ? ", the way in" : of === closer ? ", a sighting" : of === clock ? ", a dive's clock" : ""}`;
 
     test(`${name}: the keys of English and no other, none of them empty`, () => {
       assert.deepEqual(Object.keys(said), Object.keys(of.en));
@@ -54,7 +55,7 @@ for (const of of [catalogues, own, closer, door]) {
 }
 
 test("the dives' own words take no word of the live page's away, and neither do those that come later", () => {
-  for (const more of [own, closer]) assert.deepEqual(Object.keys(more.en).filter((key) => key in catalogues.en), []);
+  for (const more of [own, closer, clock]) assert.deepEqual(Object.keys(more.en).filter((key) => key in catalogues.en), []);
 });
 
 test("both pages ask with the same words what a sighting was", () => {
@@ -71,7 +72,7 @@ const ofDives = (name) => name.startsWith("dives");
 const ofDoor = (name) => name === "login.js";
 const pages = [
   { page: "index.html", code: scripts.filter((name) => !ofDives(name) && !ofDoor(name)), own: { ...catalogues.en, ...closer.en }, known: { ...catalogues.en, ...closer.en } },
-  { page: "dives.html", code: scripts.filter(ofDives), own: own.en, known: { ...catalogues.en, ...own.en } },
+  { page: "dives.html", code: scripts.filter(ofDives), own: { ...own.en, ...clock.en }, known: { ...catalogues.en, ...own.en, ...clock.en } },
   { page: "login.html", code: scripts.filter(ofDoor), own: door.en, known: door.en },
 ];
 
