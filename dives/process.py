@@ -22,7 +22,7 @@ from dives.files import Files, RecordedFile
 from dives.fingerprint import fingerprint
 from dives.growing import GrowingTables, keep_readable
 from dives.joined_log import NAME as JOINED_LOG
-from dives.joined_log import keep_log, kept_log
+from dives.joined_log import is_kept, keep_log, kept_log
 from dives.journal import Journal
 from dives.occurrences import NAME as OCCURRENCES
 from dives.partial import SUFFIX, writing
@@ -140,7 +140,8 @@ def process(
         journal = stack.enter_context(_open_journal(paths, out, engine, options))
         earlier = before if before is not None and _is_whole(before, journal.records) else None
         record = _new_record(paths, opened, engine, options, journal, _logged(logged))
-        with RunLog(out, record, finished=earlier) as run:
+        # Of the same source, model and options, or the journal would have been refused.
+        with RunLog(out, record, stands=earlier is not None and is_kept(out, logged)) as run:
             keep_log(out, logged)
             logged = kept_log(out, run.record.divelog)  # as any later run reads it, to the last digit
             facts = Dive(

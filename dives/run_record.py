@@ -49,14 +49,14 @@ class RunLog:
     The file says "running" from the start, which it stays at when the process is killed. An exception on the way
     makes it "failed" with the reason, Ctrl-C "incomplete"; ``end`` says how it went otherwise.
 
-    finished: the record of a run that this one only adds to, such as an overlay. With the same options it stays true,
-    and is left as it is until ``end``, however this run ends.
+    stands: what the file says of a finished run is true all the while, as this one only adds to it, such as an overlay.
+    It is left as it is until ``end``, however this run ends.
     """
 
-    def __init__(self, folder: Path, record: RunRecord, *, finished: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, folder: Path, record: RunRecord, *, stands: bool = False) -> None:
         self.record = record
         self._folder = folder
-        self._stands = finished is not None and _of_what(finished["options"]) == _of_what(record.options)
+        self._stands = stands
 
     def save(self) -> None:
         """Brings run.json up to what is known by now, unless it stands until the end. Raises ResultsError."""
@@ -94,11 +94,6 @@ class RunLog:
             with suppress(OSError), (self._folder / NAME).open("r+b") as file:
                 file.write(self._text().encode())
                 file.truncate()
-
-
-def _of_what(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options on which the tables rest."""
-    return {name: value for name, value in options.items() if name not in ("overlay", "resume")}
 
 
 def read_run(folder: Path) -> dict[str, Any] | None:

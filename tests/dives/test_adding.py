@@ -72,7 +72,12 @@ def test_its_start_and_its_depth_come_along_for_whatever_is_made_of_it_later(cli
     divelog = DiveLog.read(folder / DIVELOG / facts.divelog, offset_s=facts.divelog_offset_s)
     moment = datetime.fromisoformat(facts.start_utc)
     again = ProcessOptions(every_s=facts.every_s, start_utc=moment, divelog=divelog, resume=not anew, overlay=True)
-    run = process(original_of(folder), folder / RESULTS, engine, again)  # as the worker does
+    states = set()
+    run = process(  # as the worker does
+        *(original_of(folder), folder / RESULTS, engine, again),
+        lambda _: states.add(json.loads((folder / RESULTS / "run.json").read_text())["state"]),
+    )
+    assert states == {"running" if anew else "complete"}
     for table in ("frames.csv", "sightings.csv", "occurrence.csv", "divelog.csv"):
         assert results_of(run.folder)[table] == before[table].replace(b".MP4", b".mp4")  # our name for the file
     assert (run.folder / "overlay.mp4").exists()

@@ -311,9 +311,16 @@ def test_going_on_without_the_log_keeps_the_depth_that_was_joined(clip, engine, 
     before = process(clip, tmp_path / "out", engine, ProcessOptions(divelog=log))
     tables = results(before.folder)
     assert b"5." in tables["sightings.csv"]
-    after = process(clip, tmp_path / "out", engine, ProcessOptions(resume=True, overlay=True))
+    states = set()  # what a kill would leave, in any phase: a finished dive
+    overlay = ProcessOptions(resume=True, overlay=True)
+    after = process(clip, tmp_path / "out", engine, overlay, lambda _: states.add(record(tmp_path / "out")["state"]))
+    assert states == {"complete"}
     assert {name: data for name, data in results(after.folder).items() if name in tables} == tables
     assert record(after.folder)["divelog"] == dict(before.divelog) != {}
+    states.clear()  # with another log the tables are others
+    deeper = ProcessOptions(resume=True, divelog=DiveLog.read(tmp_path / "log.csv", offset_s=0.5))
+    process(clip, tmp_path / "out", engine, deeper, lambda _: states.add(record(tmp_path / "out")["state"]))
+    assert states == {"running"}
     assert "divelog.csv" in record(after.folder)["files"]
     (after.folder / "divelog.csv").unlink()
     with pytest.raises(ResultsError, match="give the log again with --divelog"):
