@@ -334,7 +334,6 @@ def _read_lines(folder: Path) -> Iterator[tuple[SightingKey, datetime, Correctio
 def _append(folder: Path, line: bytes) -> None:
     path = folder / NAME
     try:
-        new = not path.exists()
         # Unbuffered: the line goes to the system in one piece.
         with cast(BinaryIO, path.open("a+b", buffering=0)) as file:
             lock(file, wait=True)
@@ -344,7 +343,7 @@ def _append(folder: Path, line: bytes) -> None:
                 while rest:
                     rest = rest[file.write(rest) :]
                 os.fsync(file.fileno())
-                if new:
+                if not before:  # nothing was ever acknowledged of it, so its name may not be on the disk either
                     sync_names(folder)
             except OSError:
                 with suppress(OSError):  # what is refused must not be read later on; a full disk lets a file shrink

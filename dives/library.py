@@ -251,7 +251,7 @@ class Library:
         folder = self.folder(dive_id)
         if not folder.exists():
             staged.replace(folder)
-            sync_names(folder.parent)
+        sync_names(folder.parent)  # also of one that was moved before: this may be what had failed
         with self._guard:
             if not self._rows("WHERE id = ?", dive_id):
                 self._insert(folder)

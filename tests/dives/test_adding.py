@@ -106,6 +106,9 @@ def test_results_that_do_not_hold_their_dive_log_are_sent_back(clip, tmp_path, e
     (folder / "divelog.csv").unlink()
     with pytest.raises(LibraryError, match=r"--resume --divelog log\.csv"):
         add_results(folder, tmp_path / "library")
+    (folder / "divelog.csv").symlink_to(tmp_path / "log.csv")  # what a link leads to is not taken
+    with pytest.raises(LibraryError, match="cannot be added"):
+        add_results(folder, tmp_path / "library")
 
 
 def test_nothing_is_taken_away_and_what_is_said_later_stays_apart(dive, clip, tmp_path):
