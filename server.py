@@ -56,7 +56,7 @@ from serving import (
 )
 from serving.access import WILDCARDS, Access, is_loopback, public_origin
 from serving.ages import FrameAges
-from serving.answers import INVALID, UNREADABLE, problem
+from serving.answers import INVALID, UNREADABLE, problem, tell_of_the_gone
 from serving.bodies import Bodies
 from serving.bridge import Bridge, Outlet
 from serving.camera import Cameras
@@ -305,6 +305,7 @@ def create_app(
     app.add_middleware(Gate, guard=app.state.guard)
     app.add_middleware(Access, bound_host=settings.host, public=public, refusals=refusals)
     tell_of_the_disk(app)
+    tell_of_the_gone(app)
     app.include_router(live.router)
     app.include_router(webcam.router)
     app.include_router(session.router)

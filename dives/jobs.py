@@ -123,7 +123,7 @@ class JobQueue:
     def cancel(self, dive_id: str, *, timeout: float = 0.0) -> None:
         """Takes a dive out of the queue, or stops the work on it; what is classified already is kept.
 
-        timeout: seconds to wait until nothing works on it. Raises KeyError, and TimeoutError when it still does.
+        timeout: seconds to wait until nothing works on it. Raises NoDiveError, and TimeoutError when it still does.
         """
         with self._wake:
             current = self._current

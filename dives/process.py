@@ -166,7 +166,7 @@ def process(
                 reading = _Reading(continued_from=journal.records)
                 run.record.counts = earlier["counts"]
                 if "chapters" in earlier["source"]:
-                    run.record.source = {**run.record.source, "chapters": earlier["source"]["chapters"]}
+                    run.record.source = {**run.record.source, **_as_read(earlier["source"], run.record.source)}
             run.record.timing |= {
                 "frames_per_s": round(reading.frames_per_s, 3),
                 "continued_from": reading.continued_from,
@@ -195,6 +195,8 @@ def process(
             report = ReportHtml(stills, run.record, state, told)
             sightings = _write(dive, journal, [*tables, stills, SightingsCsv(stills), report], progress, "write")
             run.record.counts |= {"sightings": len(sightings), "read_s": _read_s(journal, dive)}
+            run.record.counts["missing_stills"] = stills.missing
+            run.record.files = _there(out)
             run.save()  # the tables below are made from what is in the folder
             find_corrections(out)
             take_in_corrections(out)
@@ -206,8 +208,7 @@ def process(
                 _write(dive, journal, [overlay], progress, "overlay")
                 run.record.overlay_encoder = overlay.encoder
             wall_s = time.monotonic() - began_s
-            run.record.counts["missing_stills"] = stills.missing
-            run.record.files = sorted(name for name in (*NAMES, JOINED_LOG, Stills.name) if (out / name).exists())
+            run.record.files = _there(out)
             run.record.timing |= {
                 "finished_utc": iso_utc(datetime.now(UTC)),
                 "wall_s": round(wall_s, 3),
@@ -369,6 +370,17 @@ def _joined(opened: JoinedVideo) -> dict[str, Any]:
         ],
         "gaps": [asdict(gap) for gap in sorted(opened.gaps, key=lambda gap: gap.at_s)],
     }
+
+
+def _as_read(earlier: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
+    """The chapters as they were found when they were read, by the names that they have now (dives/adding.py)."""
+    named = [{name: chapter[name] for name in ("name", "path")} for chapter in now["chapters"]]
+    return {"chapters": [known | names for known, names in zip(earlier["chapters"], named, strict=True)]}
+
+
+def _there(out: Path) -> list[str]:
+    """What run.json lists: of what may be made, what is there."""
+    return sorted(name for name in (*NAMES, JOINED_LOG, Stills.name) if (out / name).exists())
 
 
 @dataclass(slots=True)

@@ -49,8 +49,8 @@ class RunLog:
     The file says "running" from the start, which it stays at when the process is killed. An exception on the way
     makes it "failed" with the reason, Ctrl-C "incomplete"; ``end`` says how it went otherwise.
 
-    stands: what the file says of a finished run is true all the while, as this one only adds to it, such as an overlay.
-    It is left as it is until ``end``, however this run ends.
+    stands: of a finished run, to which this one only adds, such as an overlay. Then the file says all the while that it
+    is complete, however this run ends.
     """
 
     def __init__(self, folder: Path, record: RunRecord, *, stands: bool = False) -> None:
@@ -59,9 +59,9 @@ class RunLog:
         self._stands = stands
 
     def save(self) -> None:
-        """Brings run.json up to what is known by now, unless it stands until the end. Raises ResultsError."""
-        if not self._stands:
-            self._write()
+        """Brings run.json up to what is known by now. Raises ResultsError."""
+        self.record.state = COMPLETE if self._stands else RUNNING
+        self._write()
 
     def end(self, state: str, reason: str = "") -> None:
         """The work is over. Raises ResultsError when that cannot be written."""

@@ -32,6 +32,7 @@ from dives.library import (
     DiveFacts,
     DiveRow,
     Library,
+    NoDiveError,
     clean_title,
     new_id,
     now_utc,
@@ -239,7 +240,7 @@ class Uploads:
         with_ = with_ or With()
         try:
             return self._library.dive(upload_id)
-        except KeyError:
+        except NoDiveError:
             pass
         ids = [upload_id, *with_.more, *([with_.divelog] if with_.divelog else [])]
         if len(set(ids)) < len(ids):

@@ -19,6 +19,7 @@ from dives.adding import add_results, result_folders
 from dives.collect import collect
 from dives.corrections import Verdict, add_correction, corrected, read_corrections, read_keys
 from dives.divelog import DiveLog
+from dives.fingerprint import fingerprint
 from dives.library import DIVELOG, DIVES, ORIGINAL, RESULTS, Library, original_of, read_facts
 from dives.process import ProcessOptions, process
 from dives.track import read_index
@@ -84,7 +85,7 @@ def test_its_start_and_its_depth_come_along_for_whatever_is_made_of_it_later(cli
 
 
 def test_a_dive_of_several_files_is_added_with_all_of_them_and_gets_a_copy_to_play(tmp_path, engine):
-    chapters = [write_clip(tmp_path / f"GX0{number}0007.mp4", rate=10) for number in (1, 2)]
+    chapters = [write_clip(tmp_path / f"GX0{number}0007.MP4", rate=10) for number in (1, 2)]
     options = ProcessOptions(every_s=0.1)
     before = results_of(process(chapters, tmp_path / "results" / "joined", engine, options).folder)
     added = add_results(tmp_path / "results" / "joined", tmp_path / "library")
@@ -95,7 +96,9 @@ def test_a_dive_of_several_files_is_added_with_all_of_them_and_gets_a_copy_to_pl
         assert [video.read_bytes() for video in videos] == [chapter.read_bytes() for chapter in chapters]
         results = library.folder(added.dive_id) / RESULTS
         run = process(videos, results, engine, replace(options, resume=True))  # as the worker does
-        assert (run.continued_from, results_of(results)["sightings.csv"]) == (run.classified, before["sightings.csv"])
+        seen = before["sightings.csv"].replace(b".MP4", b".mp4")  # our names for the files
+        assert (run.continued_from, results_of(results)["sightings.csv"]) == (run.classified, seen)
+        assert {key.recording for key in read_keys(results)} == set(map(fingerprint, chapters))
     assert add_results(tmp_path / "results" / "joined", tmp_path / "library").known
 
 

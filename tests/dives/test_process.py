@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -317,10 +318,6 @@ def test_going_on_without_the_log_keeps_the_depth_that_was_joined(clip, engine, 
     assert states == {"complete"}
     assert {name: data for name, data in results(after.folder).items() if name in tables} == tables
     assert record(after.folder)["divelog"] == dict(before.divelog) != {}
-    states.clear()  # with another log the tables are others
-    deeper = ProcessOptions(resume=True, divelog=DiveLog.read(tmp_path / "log.csv", offset_s=0.5))
-    process(clip, tmp_path / "out", engine, deeper, lambda _: states.add(record(tmp_path / "out")["state"]))
-    assert states == {"running"}
     assert "divelog.csv" in record(after.folder)["files"]
     (after.folder / "divelog.csv").unlink()
     with pytest.raises(ResultsError, match="give the log again with --divelog"):
@@ -329,6 +326,15 @@ def test_going_on_without_the_log_keeps_the_depth_that_was_joined(clip, engine, 
     process(clip, tmp_path / "out", engine, EVERY_FRAME)
     assert not (after.folder / "divelog.csv").exists()
     assert record(after.folder)["divelog"] == {}
+
+
+def test_another_log_makes_other_tables_and_the_dive_is_under_way_until_they_are_there(clip, engine, tmp_path):
+    (tmp_path / "log.csv").write_text("time,depth_m\n2026-05-01T09:29:00Z,5\n2026-05-01T09:31:00Z,9\n")
+    log, states = DiveLog.read(tmp_path / "log.csv", offset_s=0.0), set()
+    process(clip, tmp_path / "out", engine, ProcessOptions(divelog=log))
+    other = ProcessOptions(resume=True, divelog=replace(log, offset_s=0.5))
+    process(clip, tmp_path / "out", engine, other, lambda _: states.add(record(tmp_path / "out")["state"]))
+    assert states == {"running"}
 
 
 def test_of_a_recording_that_breaks_off_what_was_read_counts(tmp_path, engine):

@@ -18,6 +18,7 @@ from clips import write_clip
 from running import WAIT_S, Running, running
 from sending import send, settled
 
+from dives.library import Library
 from realtime.errors import LibraryError, SettingsError
 from server import ServerSettings
 
@@ -553,3 +554,19 @@ def test_a_stop_with_a_job_at_work_takes_less_than_three_seconds_and_loses_nothi
     with running(toy_model, library=tmp_path / "library") as server:
         assert settled(server.http, dive_id)["state"] == "complete"
         assert server.http.get(f"api/dives/{dive_id}/track").json()["rows"] == 4000
+
+
+def test_a_dive_that_is_deleted_while_somebody_names_it_is_not_there(
+    http: httpx.Client, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dive_id = send(http, clip)
+    assert settled(http, dive_id)["state"] == "complete"
+    rename = Library.rename
+
+    def deleted_before(library: Library, dive: str, title: str) -> object:
+        library.delete(dive)
+        return rename(library, dive, title)
+
+    monkeypatch.setattr(Library, "rename", deleted_before)
+    answer = http.patch(f"api/dives/{dive_id}", json={"title": "Wall"})
+    assert (answer.status_code, answer.json()["detail"]) == (404, "there is no such dive")
