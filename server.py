@@ -527,8 +527,8 @@ def _open(name: str, place: str, loop: bool) -> Source:
 
 def _open_door(settings: ServerSettings, refusals: Refusals) -> socket.socket:
     most = door.room(settings.max_viewers)
-    through_proxy = bool(settings.public_origins)  # which is one address; it has limits of its own
-    share = Share(most, None if through_proxy else most // 2)
+    # A proxy is on this machine (serving/asker.py), and is one address for all who come through it.
+    share = Share(most, most // 2, for_many=is_loopback if settings.public_origins else lambda address: False)
     return door.Door(_listen(settings.host, settings.port), share, partial(refusals.add, "connections"))
 
 
