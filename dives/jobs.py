@@ -35,8 +35,8 @@ SILENT_S = 15 * 60.0  # a disk that went to sleep takes seconds, a model that st
 ATTEMPTS = 3  # a dive that takes the whole server with it is not tried for ever
 CANCEL_S = 10.0  # to write the tables of what is classified
 IDLE_S = 5.0
-# How jobs end. killed: crashed, or took too much of something; stopped: with the server, to go on at its next start;
-# retried: no end, but begun again after a server that was killed amid it.
+# How jobs end. killed: crashed, or took too much of something; stopped: with the server, to go on at its next start, or
+# by somebody else, to be begun again; retried: no end, but begun again after a server that was killed amid it.
 ENDS = ("complete", "failed", "killed", "cancelled", "stopped", "retried")
 _SAID = {"failed": "failed", "killed": "was ended"}
 _KILLED = frozenset({JobCause.CRASHED, JobCause.MEMORY, JobCause.TOO_LONG, JobCause.SILENT})
@@ -212,14 +212,16 @@ class JobQueue:
             return "complete"
         if running.cancelled:
             return "cancelled"
-        if self._stopping:
+        if self._stopping or outcome.cause == JobCause.STOPPED:
             return "stopped"
         return "killed" if outcome.cause in _KILLED else "failed"
 
     def _keep(self, job: Job, running: _Running, outcome: Outcome) -> None:
         dive_id, state = job.dive.id, outcome.state
+        # A service manager tells all processes of a server to end, and a job may hear of it first.
+        goes_on = self._end(running, outcome) == "stopped" and (running.killed or outcome.cause == JobCause.STOPPED)
         if job.step != "dive":
-            if self._stopping and state != COMPLETE:
+            if goes_on:
                 return
             stands = self._library.set_copy if job.step == "copy" else self._library.set_overlay
             if state == COMPLETE:
@@ -228,7 +230,7 @@ class JobQueue:
                 reason, cause = outcome.reason or "stopped on request", outcome.cause or JobCause.STOPPED
                 stands(dive_id, COPY_FAILED, reason, cause)
             self._library.refresh(dive_id)
-        elif self._stopping and running.killed:
+        elif goes_on:
             self._library.put_back(dive_id)
         elif running.cancelled:
             self._library.end(dive_id, state if state == COMPLETE else CANCELLED)

@@ -337,6 +337,23 @@ class TestStopping:
         row = library.dive(dive_id)
         assert (row.state, row.attempts) == ("queued", 0)
 
+    def test_one_that_hears_of_the_stop_before_its_server_goes_on_too(self, library, toy_model):
+        """As systemd tells every process of a service at once."""
+        dive_id = add(library)
+        first_told_to_end = """
+            import json, pathlib, sys
+            mark = pathlib.Path(sys.argv[2], "told")
+            stopped = {"end": "incomplete", "reason": "stopped on request", "cause": "stopped"}
+            print(json.dumps({"end": "complete"} if mark.exists() else stopped))
+            mark.touch()
+        """
+        queue = stubborn(library, toy_model, first_told_to_end)
+        queue.start()
+        row = done(library, dive_id)
+        assert (row.state, row.reason) == ("complete", "")
+        assert (queue.ends()["stopped"], queue.ends()["complete"]) == (1, 1)
+        assert queue.stop()
+
     def test_a_cancelled_job_ends_and_the_next_begins(self, library, toy_model):
         first, second = add(library), add(library)
         queue = stubborn(library, toy_model, SLOW)
