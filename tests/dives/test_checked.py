@@ -70,6 +70,21 @@ def test_what_is_said_while_the_files_are_made_is_in_them(dive, monkeypatch):
     assert [row["verdict"] for row in rows(dive)] == ["right", "", "nothing"]
 
 
+def test_what_people_say_waits_for_no_job_that_makes_the_tables_anew(dive, tmp_path, engine):
+    add_correction(dive, read_keys(dive)[0], Verdict.RIGHT)
+    phases = set()
+
+    def while_it_works(progress):
+        take_in_corrections(dive)  # as a page that asks for the files has it
+        phases.add(progress.phase)
+
+    resumed = ProcessOptions(every_s=0.1, resume=True, overlay=True)
+    process(tmp_path / "a.mp4", tmp_path / "out", engine, resumed, while_it_works)
+    assert {"write", "overlay"} <= phases
+    assert [row["verdict"] for row in rows(dive)] == ["right", "", ""]
+    assert card(dive, 1).startswith("right")
+
+
 def test_what_the_model_missed_comes_last(dive):
     add_missed(dive, "Eel", 1.5, by="Ada")
     take_in_corrections(dive)
