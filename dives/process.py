@@ -165,6 +165,7 @@ def process(
             else:
                 reading = _Reading(continued_from=journal.records)
                 run.record.counts = earlier["counts"]
+                run.record.model = {**run.record.model, **_ran_then(earlier["model"], engine)}
                 if "chapters" in earlier["source"]:
                     run.record.source = {**run.record.source, **_as_read(earlier["source"], run.record.source)}
             run.record.timing |= {
@@ -327,6 +328,11 @@ def _ran_on(engine: Engine) -> dict[str, Any]:
         "provider_share": round(provider.share, 4),
         "provider_note": provider.note,
     }
+
+
+def _ran_then(model: Mapping[str, Any], engine: Engine) -> dict[str, Any]:
+    """What the frames were classified on; who only draws over them may have another processor."""
+    return {name: model.get(name, now) for name, now in _ran_on(engine).items()}
 
 
 def _is_whole(record: dict[str, Any], classified: int) -> bool:

@@ -526,6 +526,15 @@ class TestResume:
         assert (states, counting.frames) == ({"complete"}, 0)
         assert results(tmp_path / "out").keys() == uninterrupted.keys() | {"overlay.mp4"}
 
+    def test_what_the_frames_were_classified_on_is_told_whoever_draws_the_overlay(self, clip, engine, tmp_path):
+        process(clip, tmp_path / "out", engine, EVERY_FRAME)
+        told = record(tmp_path / "out")
+        told["model"] |= {"provider": "CUDAExecutionProvider", "provider_share": 0.98, "provider_note": "on a GPU"}
+        (tmp_path / "out" / "run.json").write_text(json.dumps(told))
+        process(clip, tmp_path / "out", engine, ProcessOptions(overlay=True, resume=True))
+        assert record(tmp_path / "out")["model"] == told["model"]
+        assert "CUDAExecutionProvider (on a GPU)" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+
     def test_resume_without_an_earlier_run_begins(self, clip, engine, tmp_path):
         assert process(clip, tmp_path / "out", engine, RESUMED).continued_from == 0
 
