@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import dives
+from dives import uploads
 from dives.causes import JobCause, Outcome
 from dives.library import CANCELLED, COPY, COPY_FAILED, COPY_READY, COPY_WANTED, Job, Library, TableError
 from dives.run_record import COMPLETE, FAILED, INCOMPLETE
@@ -356,6 +357,8 @@ class _Running:
             with suppress(OSError):  # the job itself says what is wrong with the disk
                 (self._library.folder(dive.id) / f"{COPY}.partial").unlink(missing_ok=True)
         line += ["--processor-s", str(settings.processor_s)]
+        # Of what uploads leave of the disk, for what is recorded and said: nobody knows before what a job takes.
+        line += ["--leave-bytes", str(uploads.MIN_FREE_BYTES // 10)]
         if settings.memory_bytes:
             line += ["--memory-bytes", str(settings.memory_bytes)]
         return line

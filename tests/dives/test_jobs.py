@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -18,7 +19,7 @@ import pytest
 from clips import write_clip
 from test_library import put_dive
 
-from dives import worker
+from dives import uploads, worker
 from dives.chapters import in_order
 from dives.jobs import JobQueue, JobSettings
 from dives.library import (
@@ -264,6 +265,20 @@ class TestAJobThatGoesWrong:
             row = done(library, dive_id)
             assert (row.state, said in row.reason) == ("failed", True), row.reason
             assert queue.stop()
+
+    def test_one_that_would_take_the_last_of_the_disk_says_so_and_goes_on_when_there_is_room(
+        self, library, jobs, monkeypatch
+    ):
+        dive_id = add(library)
+        monkeypatch.setattr(uploads, "MIN_FREE_BYTES", 10 << 60)
+        jobs.start()
+        row = done(library, dive_id)
+        assert (row.state, row.cause) == ("failed", "results")
+        assert re.fullmatch(r"the disk has \d+ MB left, and a job leaves \d+ MB to .*; make room and go on", row.reason)
+        monkeypatch.setattr(uploads, "MIN_FREE_BYTES", 0)
+        library.queue(dive_id)
+        jobs.notice()
+        assert done(library, dive_id).state == "complete"
 
     def test_it_is_told_none_of_the_servers_secrets(self, library, toy_model, monkeypatch):
         monkeypatch.setenv("REEFLENS_SERVE_TOKEN", "operate-0123456789")
