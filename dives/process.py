@@ -198,6 +198,8 @@ def process(
             run.record.counts |= {"sightings": len(sightings), "read_s": _read_s(journal, dive)}
             run.record.counts["missing_stills"] = stills.missing
             run.record.files = _there(out)
+            if run.stands:
+                run.record.timing |= _until_now(began_s)
             run.save()  # the tables below are made from what is in the folder
             find_corrections(out)
             take_in_corrections(out)
@@ -208,12 +210,8 @@ def process(
                 overlay = OverlayMp4(open_source)
                 _write(dive, journal, [overlay], progress, "overlay")
                 run.record.overlay_encoder = overlay.encoder
-            wall_s = time.monotonic() - began_s
             run.record.files = _there(out)
-            run.record.timing |= {
-                "finished_utc": iso_utc(datetime.now(UTC)),
-                "wall_s": round(wall_s, 3),
-            }
+            run.record.timing |= _until_now(began_s)
             if reading.interrupted:
                 raise KeyboardInterrupt
             run.end(state, reason)
@@ -224,7 +222,7 @@ def process(
             classified=journal.records,
             continued_from=reading.continued_from,
             sightings=tuple(sightings),
-            wall_s=wall_s,
+            wall_s=run.record.timing["wall_s"],
             frames_per_s=reading.frames_per_s,
             provider=engine.provider.name,
             error=reading.broken,
@@ -387,6 +385,10 @@ def _as_read(earlier: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, An
 def _there(out: Path) -> list[str]:
     """What run.json lists: of what may be made, what is there."""
     return sorted(name for name in (*NAMES, JOINED_LOG, Stills.name) if (out / name).exists())
+
+
+def _until_now(began_s: float) -> dict[str, Any]:
+    return {"finished_utc": iso_utc(datetime.now(UTC)), "wall_s": round(time.monotonic() - began_s, 3)}
 
 
 @dataclass(slots=True)

@@ -56,11 +56,11 @@ class RunLog:
     def __init__(self, folder: Path, record: RunRecord, *, stands: bool = False) -> None:
         self.record = record
         self._folder = folder
-        self._stands = stands
+        self.stands = stands
 
     def save(self) -> None:
         """Brings run.json up to what is known by now. Raises ResultsError."""
-        self.record.state = COMPLETE if self._stands else RUNNING
+        self.record.state = COMPLETE if self.stands else RUNNING
         self._write()
 
     def end(self, state: str, reason: str = "") -> None:
@@ -75,14 +75,14 @@ class RunLog:
         return json.dumps(asdict(self.record), ensure_ascii=False, indent=1) + "\n"
 
     def __enter__(self) -> Self:
-        if not self._stands:
+        if not self.stands:
             self.end(RUNNING)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is None or self._stands:
+        if error is None or self.stands:
             return
         try:
             if isinstance(error, KeyboardInterrupt):

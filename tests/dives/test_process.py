@@ -522,8 +522,13 @@ class TestResume:
         counting.frames = 0
         states = set()  # what a kill would leave, in any phase: a finished dive
         overlay = ProcessOptions(overlay=True, resume=True)
-        process(clip, tmp_path / "out", counting, overlay, lambda _: states.add(record(tmp_path / "out")["state"]))
-        assert (states, counting.frames) == ({"complete"}, 0)
+
+        def look(_):
+            now = record(tmp_path / "out")
+            states.add((now["state"], "finished_utc" in now["timing"]))
+
+        process(clip, tmp_path / "out", counting, overlay, look)
+        assert (states, counting.frames) == ({("complete", True)}, 0)
         assert results(tmp_path / "out").keys() == uninterrupted.keys() | {"overlay.mp4"}
 
     def test_what_the_frames_were_classified_on_is_told_whoever_draws_the_overlay(self, clip, engine, tmp_path):
