@@ -425,6 +425,11 @@ class TestCorrections:
             refused = server.http.get(f"api/dives/{dive_id}/corrections/left-over")
             assert refused.status_code == 409
             assert refused.json()["detail"].startswith("corrections.jsonl: line 1 is no correction")
+            undone = self.say(server.http, dive_id, "undo")  # of which word nobody knows; the disk is well
+            assert (undone.status_code, undone.json()["detail"]) == (409, refused.json()["detail"])
+            (results / "frames.parquet").unlink()  # as while the dive is classified anew
+            unseen = server.http.post(f"api/dives/{dive_id}/missed", json={"label": "Eel", "media_s": 0.5})
+            assert (unseen.status_code, unseen.json()["detail"]) == (409, "this dive has no results yet")
 
     def test_what_the_model_missed_is_kept_listed_exported_and_taken_back(self, http: httpx.Client, dive: str) -> None:
         seen = {"label": "Aurelia aurita", "media_s": 0.5, "by": "Ada"}
