@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import select
 import socket as sockets
 from contextlib import ExitStack
 from pathlib import Path
@@ -35,6 +36,16 @@ def answered(raw: sockets.socket) -> bytes:
         return head(raw)[9:12]
     except ConnectionError:
         return b""
+
+
+def closed(raw: sockets.socket) -> bool:
+    """Waits until it is, or raises TimeoutError."""
+    try:
+        while raw.recv(1 << 16):
+            pass
+    except ConnectionError:
+        pass
+    return True
 
 
 def refused(server: Running) -> float:
@@ -88,6 +99,20 @@ def test_a_body_that_does_not_come_is_cut_off_and_its_place_is_free_again(
         waiting = [stack.enter_context(stalled(server)) for _ in range(crowd.STRANGERS)]
         assert {answered(raw) for raw in waiting} <= {b"", b"503"}
         assert httpx.post(f"{server.url}api/session", json={"token": TOKEN}).status_code == 200
+
+
+def test_who_was_refused_amid_a_body_and_sends_no_more_of_it_holds_no_place_for_long(
+    toy_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, seconds in (("SILENT_S", 1e6), ("BODY_S", 1e6), ("ANSWERED_S", 0.2)):
+        monkeypatch.setattr(connections, name, seconds)
+    with running(toy_model, token=TOKEN) as server, ExitStack() as stack:
+        all_of_them = [stack.enter_context(stalled(server)) for _ in range(crowd.STRANGERS // 2 + 1)]
+        (one,), _, _ = select.select(all_of_them, [], [], WAIT_S)
+        assert answered(one) == b"503"
+        assert closed(one)
+        all_of_them.remove(one)
+        assert select.select(all_of_them, [], [], 0.0)[0] == []
 
 
 def test_a_body_that_comes_a_byte_at_a_time_is_cut_off_too(toy_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
