@@ -46,7 +46,7 @@ test: install-dev
 FUZZ_INPUTS ?= 32000
 
 fuzz: install-dev
-	FUZZ_INPUTS=$(FUZZ_INPUTS) $(BIN)/python -m pytest -s -q tests/test_fuzz.py tests/serving/test_any_request.py tests/serving/test_frames.py
+	FUZZ_INPUTS=$(FUZZ_INPUTS) $(BIN)/python -m pytest -s -q tests/test_fuzz.py tests/serving/test_any_request.py tests/serving/test_websocket_frames.py
 
 # Everything that goes wrong, at once, and what the server makes of it; needs GStreamer, and root for the full disk.
 SOAK_MINUTES ?= 60

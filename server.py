@@ -57,7 +57,7 @@ from serving import (
 )
 from serving.access import WILDCARDS, Access, is_loopback, public_origin
 from serving.ages import FrameAges
-from serving.answers import INVALID, UNREADABLE, problem
+from serving.answers import INVALID, UNREADABLE, problem, tell_of_the_gone
 from serving.bodies import Bodies
 from serving.bridge import Bridge, Outlet
 from serving.camera import Cameras
@@ -306,6 +306,7 @@ def create_app(
     app.add_middleware(Gate, guard=app.state.guard)
     app.add_middleware(Access, bound_host=settings.host, public=public, refusals=refusals)
     tell_of_the_disk(app)
+    tell_of_the_gone(app)
     app.include_router(live.router)
     app.include_router(webcam.router)
     app.include_router(session.router)
@@ -528,8 +529,8 @@ def _open(name: str, place: str, loop: bool) -> Source:
 
 def _open_door(settings: ServerSettings, refusals: Refusals) -> socket.socket:
     most = door.room(settings.max_viewers)
-    through_proxy = bool(settings.public_origins)  # which is one address; it has limits of its own
-    share = Share(most, None if through_proxy else most // 2)
+    # A proxy is on this machine (serving/asker.py), and is one address for all who come through it.
+    share = Share(most, most // 2, for_many=is_loopback if settings.public_origins else lambda address: False)
     return door.Door(_listen(settings.host, settings.port), share, partial(refusals.add, "connections"))
 
 

@@ -1,11 +1,13 @@
 """More viewers than there are places: what do those who are let in get, and how are the others told?
 
-    python bench/crowd.py [--viewers 200] [--places 64] [--sources 4] [--minutes 3] [--rate 15]
+    python bench/crowd.py [--viewers 200] [--places 64] [--sources 4] [--rounds 3] [--minutes 2] [--rate 15]
 
-First one viewer a source, for comparison; then all of them at the same moment. Each stays for 20 to 60 s, leaves and
-wants in again; who is turned away comes back when it was told to, as the page does. Prints a line a minute, and exits
-with 1 when a promise did not hold: no more are let in than there are places, each of the others is told 503,
-Retry-After and why, nobody who is in is thrown out, and the server does not grow.
+Round by round, with one server: one viewer a source for half a minute, for comparison; then all of them at the same
+moment, for so many minutes; and at last one a source again. Each stays for 20 to 60 s, leaves and wants in again; who
+is turned away comes back when it was told to, as the page does. Prints a line a minute, and then what the crowd took
+from the sources: each minute against the mean of the half minutes before and after its round, so that a change of the
+machine's mood hits both alike. Exits with 1 when a promise did not hold: no more are let in than there are places, each
+of the others is told 503, Retry-After and why, nobody who is in is thrown out, and the server does not grow.
 
 The viewers are one process on this machine, as cheap as can be (bench/viewers.py), and so is the camera
 (bench/clock_camera.py), which all sources share. An age is that of a picture when all of it has come to its viewer:
@@ -262,8 +264,8 @@ def measure(client: httpx.Client, server: subprocess.Popen[str], viewers: int, w
                 (processor_s(crowd.pid) - read_s) / took_s,
             ]
             engine = [(after[name]["classified"] - before[name]["classified"]) / took_s for name in sources]
-            lines.append(line := line | {"mb": memory_mb(server.pid)})
             asked = np.nanquantile(health.take(), [0.5, 0.99])
+            lines.append(line := line | {"mb": memory_mb(server.pid), "engine": engine, "health_ms": asked.tolist()})
             print(
                 f"{viewers} want in, window {window + 1} of {took_s:.0f} s: {line['seated']} inside, "
                 f"{line['turned_away']} turned away, {line['let_in']} let in, {line['thrown_out']} thrown out; "
@@ -276,7 +278,35 @@ def measure(client: httpx.Client, server: subprocess.Popen[str], viewers: int, w
                 flush=True,
             )
         crowd.terminate()
+    while any(each["viewers"] for each in client.get("api/status").json()["sources"].values()):
+        time.sleep(0.1)  # the next who come find every place free
     return lines
+
+
+def compared(alone: list[dict[str, Any]], rounds: list[list[dict[str, Any]]]) -> list[str]:
+    """What the crowd took from the sources, and what else changed. alone: before each of ``rounds``, and at last."""
+    ratios = []
+    for number, lines in enumerate(rounds):
+        usual = np.mean([np.mean(each["engine"]) for each in alone[number : number + 2]])
+        ratios += [float(np.mean(line["engine"]) / usual) for line in lines]
+    crowd = [line for lines in rounds for line in lines]
+    found = [
+        f"results/s of a source, each minute against one viewer a source just before and after: "
+        f"{figures(ratios, 2)}; median {np.median(ratios):.2f}"
+    ]
+    for name, pick, digits in (
+        ("results/s of a source", lambda line: np.mean(line["engine"]), 1),
+        ("results/s of a viewer, p50", lambda line: line["rates"][2], 1),
+        ("age p50, ms", lambda line: line["ages_ms"][0], 0),
+        ("age p95, ms", lambda line: line["ages_ms"][1], 0),
+        ("age p99, ms", lambda line: line["ages_ms"][2], 0),
+        ("/healthz p99, ms", lambda line: line["health_ms"][1], 0),
+        ("server, MB", lambda line: line["mb"], 0),
+    ):
+        found.append(
+            f"{name}: {figures(map(pick, alone), digits)} alone; {figures(map(pick, crowd), digits)} in the crowd"
+        )
+    return found
 
 
 def figures(values: Any, digits: int = 0) -> str:
@@ -301,7 +331,8 @@ def main() -> None:
     parser.add_argument("--viewers", type=int, default=200)
     parser.add_argument("--places", type=int, default=64)
     parser.add_argument("--sources", type=int, default=4)
-    parser.add_argument("--minutes", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--minutes", type=int, default=2, help="of each round")
     parser.add_argument("--rate", type=float, default=15.0)
     parser.add_argument("--be", nargs="+", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -318,9 +349,13 @@ def main() -> None:
         client = stack.enter_context(httpx.Client(base_url=page, timeout=60.0))
         while not all(each["classified"] for each in client.get("api/status").json()["sources"].values()):
             time.sleep(0.1)
-        measure(client, server, options.sources, 1, ALONE_S)
-        lines = measure(client, server, options.viewers, options.minutes, WINDOW_S)
-        failed = broken(lines, options.places)
+        alone, rounds = [], []
+        for _ in range(options.rounds):
+            alone += measure(client, server, options.sources, 1, ALONE_S)
+            rounds.append(measure(client, server, options.viewers, options.minutes, WINDOW_S))
+        alone += measure(client, server, options.sources, 1, ALONE_S)
+    print("\n".join(compared(alone, rounds)))
+    failed = broken([line for lines in rounds for line in lines], options.places)
     print("\n".join(failed) or "every promise held")
     sys.exit(bool(failed))
 

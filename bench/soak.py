@@ -62,6 +62,8 @@ FULL_S = 40.0
 DISK_BYTES = 2 << 30  # uploads want 1 GB left free
 SETTLE_S = 20.0  # what worker threads, connections and jobs take to end when nobody comes any more
 COLOURS = ("red", "green", "blue")
+UNDER_WAY = ("queued", "running")
+PASSING = (423, 503, 507)  # refusals that say when to come back
 
 
 class Soak:
@@ -80,6 +82,10 @@ class Soak:
         self.words: dict[str, str] = {}  # said of them -> source
         self.dives: dict[str, str | None] = {}  # that were taken -> the word said of one of its sightings
         self.deleted: set[str] = set()
+        self.unfinished: dict[
+            str, tuple[str, bool]
+        ] = {}  # dives that did not come through: why, and if the disk was full
+        self.full_s = (float("inf"), float("-inf"))  # from when to when the disk was, by the monotonic clock
         self.last_s = {"steady": 0.0, "lost": 0.0}  # when the watcher of each had its newest result
         self.disk = "not filled"
         self._number = iter(range(1 << 40))
@@ -100,6 +106,11 @@ class Soak:
         """Notes what nobody expected, and says it while it is fresh."""
         self.troubles.append(what)
         print(f"  ! {time.strftime('%X')} {what}", flush=True)
+
+    def was_full(self, since_s: float) -> bool:
+        """Whether the disk was, for some of the time since then."""
+        began_s, over_s = self.full_s
+        return began_s <= time.monotonic() and over_s >= since_s
 
     def word(self) -> str:
         """One that nobody said before."""
@@ -274,6 +285,7 @@ def pull_out(soak: Soak) -> None:
 def fill(soak: Soak, disk: Path) -> None:
     """Leaves no byte free for FULL_S, and looks what recording says to that."""
     filler = disk / "filler"
+    soak.full_s = (time.monotonic(), float("inf"))
     with filler.open("wb") as file, soak.client() as client:
         until_s, size, states = time.monotonic() + FULL_S, 0, set()
         while time.monotonic() < until_s and not soak.over.is_set():
@@ -284,6 +296,7 @@ def fill(soak: Soak, disk: Path) -> None:
             states.add(client.get("api/status").json()["recording"]["state"])
             soak.rest(0.5)
     filler.unlink()
+    soak.full_s = (soak.full_s[0], time.monotonic())
     with soak.client() as client:
         until_s = time.monotonic() + 30.0
         while (now := client.get("api/status").json()["recording"])["state"] != "on" and time.monotonic() < until_s:
@@ -297,7 +310,7 @@ def fill(soak: Soak, disk: Path) -> None:
 
 def send(soak: Soak) -> None:
     """A recording, in parts, one of them broken off; waits until it is classified, says a word of it, fetches all."""
-    video = random.choice(soak.videos).read_bytes()
+    video, began_s = random.choice(soak.videos).read_bytes(), time.monotonic()
     with soak.client() as client:
         begun = client.post("api/uploads", json={"name": "dive.mp4", "size": len(video), "every_s": 0.2})
         if not taken(soak, begun):
@@ -310,17 +323,21 @@ def send(soak: Soak) -> None:
             headers = {"upload-offset": str(offset)}
             if not taken(soak, client.patch(f"api/uploads/{upload}", content=part, headers=headers)):
                 continue
-        finished = client.post(f"api/uploads/{upload}/finish")
-        if not taken(soak, finished):
-            return
+        while not taken(soak, finished := client.post(f"api/uploads/{upload}/finish")):
+            if finished.status_code not in PASSING or soak.over.is_set():
+                return
         dive = finished.json()["id"]
         soak.dives[dive] = None
         soak.counts["dives"] += 1
-        while (now := client.get(f"api/dives/{dive}").json())["state"] in ("queued", "running"):
+        while (now := client.get(f"api/dives/{dive}").json())["state"] in UNDER_WAY:
             soak.rest(0.5)
             if soak.over.is_set():
                 return
         soak.counts[f"dives {now['state']}"] += 1
+        if now["state"] != "complete":
+            soak.unfinished[dive] = why_not(now), soak.was_full(began_s)
+            print(f"  ! {time.strftime('%X')} dive {dive}: {why_not(now)}", flush=True)
+            return
         found = client.get(f"api/dives/{dive}/sightings")
         if found.status_code == 200 and found.json():
             first, word = found.json()[0], soak.word()
@@ -330,12 +347,36 @@ def send(soak: Soak) -> None:
             if taken(soak, answer):
                 soak.dives[dive] = word
         for path in ("thumbnail", "results.zip", "files"):
-            client.get(f"api/dives/{dive}/{path}")
-        kept = [each for each in soak.dives if each not in soak.deleted]
+            taken(soak, client.get(f"api/dives/{dive}/{path}"))
+        kept = [each for each in soak.dives if each not in soak.deleted and each not in soak.unfinished]
         if len(kept) > 10:
             client.delete(f"api/dives/{kept[0]}").raise_for_status()
             soak.deleted.add(kept[0])
     soak.rest(random.uniform(1.0, 6.0))
+
+
+def why_not(dive: dict[str, Any]) -> str:
+    """What the server says of a dive that did not come through."""
+    return f"{dive['state']}: {dive['reason']}{f' ({cause})' if (cause := dive['cause']) else ''}"
+
+
+def ask_again(soak: Soak, patience_s: float = 120.0) -> None:
+    """Those whose disk was full go on when there is room, as people would ask them to; else they stay unfinished."""
+    with soak.client() as client:
+        for dive, (why, full) in list(soak.unfinished.items()):
+            if not full:
+                continue
+            until_s = time.monotonic() + patience_s
+            now = client.post(f"api/dives/{dive}/again", json={}).raise_for_status().json()
+            while now["state"] in UNDER_WAY and time.monotonic() < until_s:
+                time.sleep(0.5)
+                now = client.get(f"api/dives/{dive}").json()
+            soak.counts["dives that went on"] += now["state"] == "complete"
+            if now["state"] != "complete":
+                soak.unfinished[dive] = f"{why}; asked again: {why_not(now)}", False
+        for now in client.get("api/dives").json()["dives"]:
+            if now["state"] not in ("complete", *UNDER_WAY) and now["id"] not in soak.unfinished:
+                soak.unfinished[now["id"]] = why_not(now), False
 
 
 def break_off(soak: Soak, upload: str, video: bytes) -> None:
@@ -357,7 +398,7 @@ def taken(soak: Soak, answer: httpx.Response) -> bool:
     if answer.is_success:
         return True
     soak.counts[f"refused {answer.status_code}"] += 1
-    if answer.status_code in (423, 503, 507):
+    if answer.status_code in PASSING:
         soak.rest(min(5.0, float(answer.headers.get("retry-after", "nan"))))
     elif answer.status_code not in (404, 409):
         soak.trouble(f"{answer.request.method} {answer.request.url}: {answer.status_code} {answer.text[:200]}")
@@ -534,6 +575,7 @@ def run(soak: Soak, server: subprocess.Popen[str], minutes: float, disk: Path | 
     soak.camera.start(size="640x360", pattern="red")
     time.sleep(SETTLE_S)
     after, jobs = look(server.pid, sampler.now_s), soak.client().get("api/status").json()
+    ask_again(soak)
     with ExitStack() as stack:
         for _ in range(3):
             stack.enter_context(soak.look_at("steady"))
@@ -585,7 +627,7 @@ def judged(
     age_slope, age_error = slope(hours, minute_ages)
     all_ages = np.array([age for _, age in soak.ages])
     at_a_time = [sample.children for sample in samples]
-    tracebacks = log.count("Traceback")
+    raised = tracebacks(log)
     acknowledged = f"of {len(soak.sightings)} sightings, {len(soak.words)} words, {len(soak.dives)} dives"
     nothing_lost = not any(lost.values())
     what_lost = "nothing " if nothing_lost else f"{ {name: found[:3] for name, found in lost.items() if found} } "
@@ -644,9 +686,15 @@ def judged(
             soak.disk == "went, and came back" if filled else None,
         ),
         ("acknowledged and not on the disk", what_lost + acknowledged, "nothing", nothing_lost),
-        ("recording: lost by cause", json.dumps(recording["lost"]), "told", None),
+        unclassified(soak),
+        (
+            "recording: lost by cause",
+            json.dumps(recording["lost"]),
+            "told" if filled else "none by the disk",
+            None if filled else not recording["lost"]["disk"],
+        ),
         ("refused, closed", ", ".join(f"{name} {n}" for name, n in sorted(soak.counts.items())), "told", None),
-        ("tracebacks in the log", str(tracebacks), "0", tracebacks == 0),
+        ("tracebacks in the log", "; ".join(f"{n} {what}" for what, n in raised.items()) or "0", "0", not raised),
         ("unexpected", str(len(soak.troubles)), "0", not soak.troubles),
         (
             "stops with viewers connected",
@@ -655,6 +703,30 @@ def judged(
             end[1] <= 3.0 and end[0] == 0,
         ),
     ]
+
+
+def unclassified(soak: Soak) -> Line:
+    """The dives that did not come through, and why; for want of room on the disk they may, until there is some."""
+    lasting = {dive: why for dive, (why, full) in soak.unfinished.items() if not full}
+    passing = Counter(why for why, full in soak.unfinished.values() if full)
+    told = [f"{n} went on when the disk had room ({why})" for why, n in passing.items()]
+    told += [f"dive {dive} {why}" for dive, why in lasting.items()]
+    figure = f"{len(soak.unfinished)} of {len(soak.dives)}{': ' if told else ''}{'; '.join(told)}"
+    return "dives that were not classified", figure, "none, but while the disk is full", not lasting
+
+
+def tracebacks(log: str) -> Counter[str]:
+    """What was raised, by its last line."""
+    found: Counter[str] = Counter()
+    inside = False
+    for line in log.splitlines():
+        if "Traceback (most recent call last)" in line:
+            inside = True
+        elif inside and line.strip(" |+-") and not line.startswith((" ", "\t")):
+            found[line.strip()[:200]] += 1
+            inside = False
+    found["without an end"] += inside
+    return +found
 
 
 def age_by_minute(ages: list[tuple[float, float]]) -> tuple[np.ndarray, np.ndarray]:

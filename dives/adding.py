@@ -145,7 +145,7 @@ def _put_together(
     if run.get("divelog"):  # what was joined of it: the dive is processed again here, from its facts alone
         log = log_name(f"{Path(run['divelog']['name']).stem}.csv")
         (staged / DIVELOG).mkdir()
-        shutil.copyfile(results / JOINED_LOG, staged / DIVELOG / log)
+        shutil.copyfile(staged / RESULTS / JOINED_LOG, staged / DIVELOG / log)  # which is no link
     write_facts(
         staged,
         DiveFacts(

@@ -10,6 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self, cast
 
+from dives.partial import sync_names
+
 MAX_LINE_BYTES = 1 << 16  # far beyond any line of ours; how far back a torn one is looked for
 
 
@@ -35,6 +37,7 @@ class AppendedCsv:
             if header.startswith(begun) and begun != header:  # empty, or killed within its first line
                 file.truncate(0)
                 file.write(header)
+                sync_names(path.parent)
             elif begun != header:
                 file.close()
                 return None
@@ -50,12 +53,12 @@ class AppendedCsv:
             rest = memoryview(line)
             while rest:  # a disk that takes a part says with the next why not all
                 rest = rest[self._file.write(rest) :]
+            if sync:
+                os.fsync(self._file.fileno())
         except OSError:
-            self._file.truncate(self.size)  # a disk that is full still lets a file shrink
+            self._file.truncate(self.size)  # a disk that is full still lets a file shrink; it will be tried again
             raise
         self.size += len(line)
-        if sync:
-            os.fsync(self._file.fileno())
 
     @property
     def gone(self) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+from dives.corrections import NAME as CORRECTIONS
 from dives.corrections import Corrected, Correction, Verdict, corrected, read_corrections, read_keys
 from dives.missed import Stretch, stretches
 from dives.occurrences import HUMAN, MACHINE, write_occurrences
@@ -19,15 +20,30 @@ from realtime.errors import ResultsError
 from realtime.frames import iso_utc
 
 NAME = "sightings-checked.csv"
+TRIES = 5  # nobody says that much while a table is written, and who asks must not wait for ever
 WORD = ("verdict", "name", "by", "note", "status")  # after the columns of sightings.csv
 
 
 def take_in_corrections(folder: Path) -> None:
     """Brings what people said into every file of the dive in ``folder`` that tells it. Raises ResultsError."""
-    write_occurrences(folder)
-    said = corrected(read_keys(folder), read_corrections(folder))
-    mark_report(folder, said)
-    write_checked(folder, said)  # last: by its time it is known whether all this was done
+    for _ in range(TRIES):
+        spoken = _spoken(folder)
+        write_occurrences(folder)
+        said = corrected(read_keys(folder), read_corrections(folder))
+        mark_report(folder, said)
+        write_checked(folder, said)  # last: by its time it is known whether all this was done
+        if _spoken(folder) == spoken:
+            return
+        # Somebody said more meanwhile, and by their times these files would pass for younger than that.
+
+
+def _spoken(folder: Path) -> tuple[int, int]:
+    """What becomes another whenever somebody says something: when, and how many bytes there are."""
+    try:
+        facts = (folder / CORRECTIONS).stat()
+    except OSError:
+        return 0, 0
+    return facts.st_mtime_ns, facts.st_size
 
 
 def write_checked(folder: Path, said: Corrected) -> bool:

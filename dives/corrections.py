@@ -11,7 +11,7 @@ import csv
 import json
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -154,9 +154,15 @@ def add_correction(
     to call from several threads and processes. Raises ValueError (see Correction), and ResultsError when it cannot be
     written.
     """
-    moment = _moment(at) if at is not None else _after_what_was_said(folder, sighting)
-    said = Correction(sighting, verdict, plain(label), plain(by), plain(note), moment)
-    _append(folder, _to_json(said.sighting, verdict.value, said.label, said.by, said.note, said.at))
+    said = Correction(sighting, verdict, plain(label), plain(by), plain(note), _moment(at))
+
+    def line() -> list[bytes]:
+        nonlocal said
+        if at is None:
+            said = replace(said, at=_after_what_was_said(folder, sighting))
+        return [_to_json(said.sighting, verdict.value, said.label, said.by, said.note, said.at)]
+
+    _append(folder, line)
     return said
 
 
@@ -166,8 +172,12 @@ def undo_correction(folder: Path, sighting: SightingKey, *, by: str = "", at: da
     sighting: as the correction names it. Does nothing where no word stands. Safe as ``add_correction`` is.
     Raises ResultsError.
     """
-    moment = _moment(at) if at is not None else _after_what_was_said(folder, sighting)
-    _append(folder, _to_json(sighting, _UNDO, "", plain(by)[:MAX_BY], "", moment))
+
+    def line() -> list[bytes]:
+        moment = _moment(at) if at is not None else _after_what_was_said(folder, sighting)
+        return [_to_json(sighting, _UNDO, "", plain(by)[:MAX_BY], "", moment)]
+
+    _append(folder, line)
 
 
 def read_corrections(folder: Path) -> list[Correction]:
@@ -194,17 +204,22 @@ def carry_over(source: Path, into: Path) -> int:
     ResultsError.
     """
     prints = {part.name: part.fingerprint for part in parts_of(run_record.read_run(source))}
-    latest: dict[tuple[str, str, int], datetime] = {}
-    for key, at, _ in _read_lines(into):
-        latest[key.identity] = max(at, latest.get(key.identity, at))
-    carried = 0
-    for word in read_corrections(source):
-        key = replace(word.sighting, recording=word.sighting.recording or prints.get(word.sighting.file, ""))
-        if key.identity in latest and latest[key.identity] >= word.at:
-            continue
-        _append(into, _to_json(key, word.verdict.value, word.label, word.by, word.note, word.at))
-        carried += 1
-    return carried
+    words = read_corrections(source)
+    carried: list[bytes] = []
+
+    def lines() -> list[bytes]:
+        latest: dict[tuple[str, str, int], datetime] = {}
+        for key, at, _ in _read_lines(into):
+            latest[key.identity] = max(at, latest.get(key.identity, at))
+        for word in words:
+            key = replace(word.sighting, recording=word.sighting.recording or prints.get(word.sighting.file, ""))
+            if key.identity not in latest or latest[key.identity] < word.at:
+                carried.append(_to_json(key, word.verdict.value, word.label, word.by, word.note, word.at))
+        return carried
+
+    if words:
+        _append(into, lines)
+    return len(carried)
 
 
 def find_corrections(folder: Path) -> int:
@@ -331,20 +346,20 @@ def _read_lines(folder: Path) -> Iterator[tuple[SightingKey, datetime, Correctio
         yield key, at, word
 
 
-def _append(folder: Path, line: bytes) -> None:
+def _append(folder: Path, lines: Callable[[], Sequence[bytes]]) -> None:
+    """lines: called when nobody else can add any, as they may rest on what was said before."""
     path = folder / NAME
     try:
-        new = not path.exists()
         # Unbuffered: the line goes to the system in one piece.
         with cast(BinaryIO, path.open("a+b", buffering=0)) as file:
             lock(file, wait=True)
             before = _cut_torn_line(file)
             try:
-                rest = memoryview(line + b"\n")
+                rest = memoryview(b"".join(line + b"\n" for line in lines()))
                 while rest:
                     rest = rest[file.write(rest) :]
                 os.fsync(file.fileno())
-                if new:
+                if not before:  # nothing was ever acknowledged of it, so its name may not be on the disk either
                     sync_names(folder)
             except OSError:
                 with suppress(OSError):  # what is refused must not be read later on; a full disk lets a file shrink

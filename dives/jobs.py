@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import dives
+from dives import uploads
 from dives.causes import JobCause, Outcome
 from dives.library import CANCELLED, COPY, COPY_FAILED, COPY_READY, COPY_WANTED, Job, Library, TableError
 from dives.run_record import COMPLETE, FAILED, INCOMPLETE
@@ -36,8 +37,8 @@ SILENT_S = 15 * 60.0  # a disk that went to sleep takes seconds, a model that st
 ATTEMPTS = 3  # a dive that takes the whole server with it is not tried for ever
 CANCEL_S = 10.0  # to write the tables of what is classified
 IDLE_S = 5.0
-# How jobs end. killed: crashed, or took too much of something; stopped: with the server, to go on at its next start;
-# retried: no end, but begun again after a server that was killed amid it.
+# How jobs end. killed: crashed, or took too much of something; stopped: with the server, to go on at its next start, or
+# by somebody else, to be begun again; retried: no end, but begun again after a server that was killed amid it.
 ENDS = ("complete", "failed", "killed", "cancelled", "stopped", "retried")
 _SAID = {"failed": "failed", "killed": "was ended"}
 _KILLED = frozenset({JobCause.CRASHED, JobCause.MEMORY, JobCause.TOO_LONG, JobCause.SILENT})
@@ -124,7 +125,7 @@ class JobQueue:
     def cancel(self, dive_id: str, *, timeout: float = 0.0) -> None:
         """Takes a dive out of the queue, or stops the work on it; what is classified already is kept.
 
-        timeout: seconds to wait until nothing works on it. Raises KeyError, and TimeoutError when it still does.
+        timeout: seconds to wait until nothing works on it. Raises NoDiveError, and TimeoutError when it still does.
         """
         with self._wake:
             current = self._current
@@ -216,14 +217,16 @@ class JobQueue:
             return "complete"
         if running.cancelled:
             return "cancelled"
-        if self._stopping:
+        if self._stopping or outcome.cause == JobCause.STOPPED:
             return "stopped"
         return "killed" if outcome.cause in _KILLED else "failed"
 
     def _keep(self, job: Job, running: _Running, outcome: Outcome) -> None:
         dive_id, state = job.dive.id, outcome.state
+        # A service manager tells all processes of a server to end, and a job may hear of it first.
+        goes_on = self._end(running, outcome) == "stopped" and (running.killed or outcome.cause == JobCause.STOPPED)
         if job.step != "dive":
-            if self._stopping and state != COMPLETE:
+            if goes_on:
                 return
             library = self._library
             stands = {"copy": library.set_copy, "overlay": library.set_overlay, "times": library.set_times}[job.step]
@@ -235,7 +238,7 @@ class JobQueue:
                 reason, cause = outcome.reason or "stopped on request", outcome.cause or JobCause.STOPPED
                 stands(dive_id, COPY_FAILED, reason, cause)
             self._library.refresh(dive_id)
-        elif self._stopping and running.killed:
+        elif goes_on:
             self._library.put_back(dive_id)
         elif running.cancelled:
             self._library.end(dive_id, state if state == COMPLETE else CANCELLED)
@@ -361,6 +364,8 @@ class _Running:
             with suppress(OSError):  # the job itself says what is wrong with the disk
                 (self._library.folder(dive.id) / f"{COPY}.partial").unlink(missing_ok=True)
         line += ["--processor-s", str(settings.processor_s)]
+        # Of what uploads leave of the disk, for what is recorded and said: nobody knows before what a job takes.
+        line += ["--leave-bytes", str(uploads.MIN_FREE_BYTES // 10)]
         if settings.memory_bytes:
             line += ["--memory-bytes", str(settings.memory_bytes)]
         return line

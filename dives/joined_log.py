@@ -7,6 +7,7 @@ library. It holds that one dive and nothing else of the log, and is a log that `
 from __future__ import annotations
 
 import csv
+import io
 import math
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -16,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from dives.divelog import LoggedDive, Profile
-from dives.partial import PartialFile, writing
+from dives.partial import write_whole, writing
 from realtime.errors import ResultsError
 
 NAME = "divelog.csv"
@@ -28,16 +29,18 @@ def keep_log(folder: Path, logged: LoggedDive | None) -> None:
     if logged is None:
         with writing(folder / NAME):
             (folder / NAME).unlink(missing_ok=True)
-        return
-    profile = logged.profile
-    with PartialFile(folder / NAME, "w") as file:
-        rows = csv.writer(file, lineterminator="\n")
-        rows.writerow(COLUMNS)
-        columns = (profile.seconds, profile.depth_m, profile.temperature_c)
-        for second, depth, celsius in zip(*(column.tolist() for column in columns), strict=True):
-            moment = profile.start_utc + timedelta(seconds=second)
-            rows.writerow([moment.isoformat(), depth, "" if math.isnan(celsius) else celsius])
-        file.commit()
+    else:
+        write_whole(folder / NAME, _table(logged))
+
+
+def is_kept(folder: Path, logged: LoggedDive | None) -> bool:
+    """Whether ``keep_log`` would change nothing there."""
+    if logged is None:
+        return not (folder / NAME).exists()
+    try:
+        return (folder / NAME).read_bytes() == _table(logged).encode()
+    except OSError:
+        return False
 
 
 def kept_log(folder: Path, joined: Mapping[str, Any]) -> LoggedDive | None:
@@ -64,3 +67,14 @@ def kept_log(folder: Path, joined: Mapping[str, Any]) -> LoggedDive | None:
             "cannot be read; give the log again with --divelog, or run without --resume"
         ) from error
     return LoggedDive(joined["name"], joined["dive"], joined["dives"], profile, joined["offset_s"])
+
+
+def _table(logged: LoggedDive) -> str:
+    text, profile = io.StringIO(), logged.profile
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(COLUMNS)
+    columns = (profile.seconds, profile.depth_m, profile.temperature_c)
+    for second, depth, celsius in zip(*(column.tolist() for column in columns), strict=True):
+        moment = profile.start_utc + timedelta(seconds=second)
+        rows.writerow([moment.isoformat(), depth, "" if math.isnan(celsius) else celsius])
+    return text.getvalue()

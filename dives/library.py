@@ -89,6 +89,10 @@ class TableError(LibraryError):
     """The table of a library cannot be read or written now; it is as it was, and so are the folders."""
 
 
+class NoDiveError(KeyError):
+    """There is no dive of this id, or not any more."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiveFacts:
     """dive.json: what people gave. file_name: as they called it, text only; video: our name of it below original/.
@@ -232,24 +236,24 @@ class Library:
             return list(self._listed)
 
     def dive(self, dive_id: str) -> DiveRow:
-        """One dive. Raises KeyError when there is none of this id."""
+        """One dive. Raises NoDiveError when there is none of this id."""
         rows = self._rows("WHERE id = ?", dive_id)
         if not rows:
-            raise KeyError(dive_id)
+            raise NoDiveError(dive_id)
         return rows[0]
 
     def folder(self, dive_id: str) -> Path:
-        """Where a dive lives. Raises KeyError for a text that is no id of ours."""
+        """Where a dive lives. Raises NoDiveError for a text that is no id of ours."""
         if not _ID.fullmatch(dive_id):
-            raise KeyError(dive_id)
+            raise NoDiveError(dive_id)
         return self.root / DIVES / dive_id
 
     def video(self, dive_id: str) -> Path:
-        """The original, the first of several. Raises KeyError, and LibraryError when dive.json cannot be read."""
+        """The original, the first of several. Raises NoDiveError, and LibraryError when dive.json cannot be read."""
         return original_of(self.folder(dive_id))
 
     def videos(self, dive_id: str) -> list[Path]:
-        """The originals, in order. Raises KeyError, and LibraryError when dive.json cannot be read."""
+        """The originals, in order. Raises NoDiveError, and LibraryError when dive.json cannot be read."""
         return originals_of(self.folder(dive_id))
 
     # What changes
@@ -262,14 +266,14 @@ class Library:
         folder = self.folder(dive_id)
         if not folder.exists():
             staged.replace(folder)
-            sync_names(folder.parent)
+        sync_names(folder.parent)  # also of one that was moved before: this may be what had failed
         with self._guard:
             if not self._rows("WHERE id = ?", dive_id):
                 self._insert(folder)
             return self.dive(dive_id)
 
     def rename(self, dive_id: str, title: str) -> DiveRow:
-        """Gives a dive another title. Raises KeyError, ValueError for a text that is none, and ResultsError."""
+        """Gives a dive another title. Raises NoDiveError, ValueError for a text that is none, and ResultsError."""
         title = clean_title(title)
         if not title:
             raise ValueError("title: expected some text")
@@ -285,7 +289,7 @@ class Library:
             return self.dive(dive_id)
 
     def delete(self, dive_id: str) -> None:
-        """Removes a dive with all its files, for good. Nothing may be working on it. Raises KeyError and OSError."""
+        """Removes a dive with all its files, for good. Nothing may be working on it. Raises NoDiveError, OSError."""
         folder = self.folder(dive_id)
         with self._guard:
             self.dive(dive_id)
@@ -311,7 +315,7 @@ class Library:
                 row, seen = self.dive(dive_id), _summary(self.folder(dive_id))
             except TableError:
                 raise
-            except (KeyError, LibraryError):
+            except (NoDiveError, LibraryError):
                 seen = {}
             else:
                 if row.copy == COPY_FAILED and seen["copy"] == COPY_WANTED:
@@ -361,11 +365,11 @@ class Library:
 
     def put_back(self, dive_id: str) -> None:
         """Nothing went wrong, the server stops: the dive goes on where it was when it is back."""
-        with self._guard, suppress(KeyError):
+        with self._guard, suppress(NoDiveError):
             self._set(dive_id, state=QUEUED, attempts=max(0, self.dive(dive_id).attempts - 1))
 
     def queue(self, dive_id: str, *, anew: bool = False) -> DiveRow:
-        """Puts a dive at the end of the queue. anew: not after what was classified before. Raises KeyError."""
+        """Puts a dive at the end of the queue. anew: not after what was classified before. Raises NoDiveError."""
         with self._guard:
             row = self.dive(dive_id)
             if row.state not in (QUEUED, RUNNING):

@@ -34,7 +34,7 @@ class PartialFile:
         self.path = path
         self.partial_path = path.with_name(path.name + SUFFIX)
         self._file: IO[Any] | None = None
-        self._committed = False
+        self._over = False
         if mode:
             with writing(path):
                 # newline="" because csv and the subtitle formats choose their own line ends.
@@ -51,17 +51,28 @@ class PartialFile:
             return self._file.write(data)
 
     def commit(self) -> None:
-        """Closes the file and gives it its name, replacing an earlier one at once."""
+        """Closes the file and gives it its name, replacing an earlier one at once; where that fails it is gone."""
         with writing(self.path):
             file = self._file if self._file is not None else self.partial_path.open("rb+")
             with file:
-                file.flush()
-                os.fsync(file.fileno())  # else a loss of power can leave the name on an empty file
-                if not WINDOWS:  # while it is held: the next one would begin by emptying it
-                    self.partial_path.replace(self.path)
+                try:
+                    file.flush()
+                    os.fsync(file.fileno())  # else a loss of power can leave the name on an empty file
+                    if not WINDOWS:  # while it is held: the next one would begin by emptying it
+                        self.partial_path.replace(self.path)
+                except BaseException:
+                    self._leave()
+                    raise
+                self._over = not WINDOWS
             if WINDOWS:  # where what is open keeps its name
                 self.partial_path.replace(self.path)
-        self._committed = True
+                self._over = True
+
+    def _leave(self) -> None:
+        """Removes what is there of it while it is held: then it may be somebody else's."""
+        if not self._over and not WINDOWS:
+            self.partial_path.unlink(missing_ok=True)
+            self._over = True
 
     def __enter__(self) -> Self:
         return self
@@ -69,15 +80,14 @@ class PartialFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if not self._committed and not WINDOWS:
-            self.partial_path.unlink(missing_ok=True)  # while it is held: then it may be somebody else's
+        self._leave()
         try:
             if self._file is not None:
                 self._file.close()
         except OSError:  # flushing to a full disk fails again; the first failure is on its way already
             pass
         finally:
-            if WINDOWS:
+            if WINDOWS and not self._over:
                 self.partial_path.unlink(missing_ok=True)
 
 

@@ -22,7 +22,7 @@ from dives.files import Files, RecordedFile
 from dives.fingerprint import fingerprint
 from dives.growing import GrowingTables, keep_readable
 from dives.joined_log import NAME as JOINED_LOG
-from dives.joined_log import keep_log, kept_log
+from dives.joined_log import is_kept, keep_log, kept_log
 from dives.journal import Journal
 from dives.occurrences import NAME as OCCURRENCES
 from dives.partial import SUFFIX, writing
@@ -191,7 +191,8 @@ def _process(
         journal = stack.enter_context(_open_journal(paths, out, engine, options))
         earlier = before if before is not None and _is_whole(before, journal.records) else None
         record = _new_record(paths, opened, engine, options, journal, _logged(logged))
-        with RunLog(out, record, finished=earlier) as run:
+        # Of the same source, model and options, or the journal would have been refused.
+        with RunLog(out, record, stands=earlier is not None and is_kept(out, logged)) as run:
             keep_log(out, logged)
             logged = kept_log(out, run.record.divelog)  # as any later run reads it, to the last digit
             facts = Dive(
@@ -215,6 +216,7 @@ def _process(
             else:
                 reading = _Reading(continued_from=journal.records)
                 run.record.counts = earlier["counts"]
+                run.record.model = {**run.record.model, **_ran_then(earlier["model"], engine)}
                 if isinstance(opened, JoinedVideo):
                     opened.was_read([chapter["first_frame"] for chapter in earlier["source"]["chapters"]])
                     run.record.source = {**run.record.source, **_joined(opened)}
@@ -247,6 +249,10 @@ def _process(
             writers = [*tables, stills, SightingsCsv(stills), report]
             sightings = _write(dive, journal, opened, writers, progress, "write")
             run.record.counts |= {"sightings": len(sightings), "read_s": _read_s(journal, dive)}
+            run.record.counts["missing_stills"] = stills.missing
+            run.record.files = _there(out)
+            if run.stands:
+                run.record.timing |= _until_now(began_s)
             run.save()  # the tables below are made from what is in the folder
             find_corrections(out)
             take_in_corrections(out)
@@ -257,13 +263,8 @@ def _process(
                 overlay = OverlayMp4(open_source)
                 _write(dive, journal, opened, [overlay], progress, "overlay")
                 run.record.overlay_encoder = overlay.encoder
-            wall_s = time.monotonic() - began_s
-            run.record.counts["missing_stills"] = stills.missing
-            run.record.files = sorted(name for name in (*MADE, Stills.name) if (out / name).exists())
-            run.record.timing |= {
-                "finished_utc": iso_utc(datetime.now(UTC)),
-                "wall_s": round(wall_s, 3),
-            }
+            run.record.files = _there(out)
+            run.record.timing |= _until_now(began_s)
             if reading.interrupted:
                 raise KeyboardInterrupt
             run.end(state, reason)
@@ -274,7 +275,7 @@ def _process(
             classified=journal.records,
             continued_from=reading.continued_from,
             sightings=tuple(sightings),
-            wall_s=wall_s,
+            wall_s=run.record.timing["wall_s"],
             frames_per_s=reading.frames_per_s,
             provider=engine.provider.name,
             error=reading.broken,
@@ -379,6 +380,11 @@ def _ran_on(engine: Engine) -> dict[str, Any]:
     }
 
 
+def _ran_then(model: Mapping[str, Any], engine: Engine) -> dict[str, Any]:
+    """What the frames were classified on; who only draws over them may have another processor."""
+    return {name: model.get(name, now) for name, now in _ran_on(engine).items()}
+
+
 def _is_whole(record: dict[str, Any], classified: int) -> bool:
     """Whether a run of which ``classified`` frames are on the disk read its dive to the end."""
     return bool(record["state"] == COMPLETE and record["counts"]["classified"] == classified)
@@ -423,6 +429,15 @@ def _joined(opened: JoinedVideo) -> dict[str, Any]:
         ],
         "gaps": [asdict(gap) for gap in sorted(opened.gaps, key=lambda gap: gap.at_s)],
     }
+
+
+def _there(out: Path) -> list[str]:
+    """What run.json lists: of what may be made, what is there."""
+    return sorted(name for name in (*MADE, Stills.name) if (out / name).exists())
+
+
+def _until_now(began_s: float) -> dict[str, Any]:
+    return {"finished_utc": iso_utc(datetime.now(UTC)), "wall_s": round(time.monotonic() - began_s, 3)}
 
 
 @dataclass(slots=True)

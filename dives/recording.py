@@ -101,6 +101,7 @@ class SourceFolder:
             if self._sightings is None:
                 raise OSError("the folder is not open")
             self._sightings.append(row.texts(), sync=True)
+        with suppress(OSError):  # it is written, and must not be again; one that stays is known by its line
             (self.folder / ONGOING).unlink(missing_ok=True)
 
     def stem(self, row: SightingRow) -> str:

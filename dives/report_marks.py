@@ -12,7 +12,7 @@ from html import escape
 from pathlib import Path
 
 from dives.corrections import Corrected, Correction, Verdict
-from dives.partial import write_whole
+from dives.partial import PartialFile
 from dives.writers.report_html import ReportHtml, clock
 from realtime.errors import ResultsError
 
@@ -22,12 +22,8 @@ PLACE = re.compile(r"(<!--said (all|\d+)-->).*?(<!--/said-->)", re.DOTALL)
 def mark_report(folder: Path, said: Corrected) -> None:
     """Writes what people said into the report in ``folder``, if it has one with places for it. Raises ResultsError."""
     path = folder / ReportHtml.name
-    try:
-        page = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
+    if not path.exists():
         return
-    except (OSError, UnicodeDecodeError) as error:
-        raise ResultsError(f"{path}: cannot be read; process the dive again") from error
 
     def words(found: re.Match[str]) -> str:
         number = found[2]
@@ -36,9 +32,15 @@ def mark_report(folder: Path, said: Corrected) -> None:
             told = _one(said.words[int(number) - 1])
         return found[1] + told + found[3]
 
-    marked = PLACE.sub(words, page)
-    if marked != page:
-        write_whole(path, marked)
+    with PartialFile(path, "w") as file:  # whoever makes the page anew has his turn before it is read, or after
+        try:
+            page = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ResultsError(f"{path}: cannot be read; process the dive again") from error
+        marked = PLACE.sub(words, page)
+        if marked != page:
+            file.write(marked)
+            file.commit()
 
 
 def _one(word: Correction | None) -> str:

@@ -49,19 +49,19 @@ class RunLog:
     The file says "running" from the start, which it stays at when the process is killed. An exception on the way
     makes it "failed" with the reason, Ctrl-C "incomplete"; ``end`` says how it went otherwise.
 
-    finished: the record of a run that this one only adds to, such as an overlay. With the same options it stays true,
-    and is left as it is until ``end``, however this run ends.
+    stands: of a finished run, to which this one only adds, such as an overlay. Then the file says all the while that it
+    is complete, however this run ends.
     """
 
-    def __init__(self, folder: Path, record: RunRecord, *, finished: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, folder: Path, record: RunRecord, *, stands: bool = False) -> None:
         self.record = record
         self._folder = folder
-        self._stands = finished is not None and _of_what(finished["options"]) == _of_what(record.options)
+        self.stands = stands
 
     def save(self) -> None:
-        """Brings run.json up to what is known by now, unless it stands until the end. Raises ResultsError."""
-        if not self._stands:
-            self._write()
+        """Brings run.json up to what is known by now. Raises ResultsError."""
+        self.record.state = COMPLETE if self.stands else RUNNING
+        self._write()
 
     def end(self, state: str, reason: str = "") -> None:
         """The work is over. Raises ResultsError when that cannot be written."""
@@ -75,14 +75,14 @@ class RunLog:
         return json.dumps(asdict(self.record), ensure_ascii=False, indent=1) + "\n"
 
     def __enter__(self) -> Self:
-        if not self._stands:
+        if not self.stands:
             self.end(RUNNING)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is None or self._stands:
+        if error is None or self.stands:
             return
         try:
             if isinstance(error, KeyboardInterrupt):
@@ -94,11 +94,6 @@ class RunLog:
             with suppress(OSError), (self._folder / NAME).open("r+b") as file:
                 file.write(self._text().encode())
                 file.truncate()
-
-
-def _of_what(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options on which the tables rest."""
-    return {name: value for name, value in options.items() if name not in ("overlay", "resume")}
 
 
 def read_run(folder: Path) -> dict[str, Any] | None:

@@ -12,10 +12,11 @@ import json
 import logging
 import os
 import re
+import secrets
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -27,10 +28,11 @@ from dives.library import (
     DIVELOG,
     FACTS,
     ORIGINAL,
+    TRASH,
     DiveFacts,
     DiveRow,
     Library,
-    TableError,
+    NoDiveError,
     clean_title,
     new_id,
     now_utc,
@@ -147,7 +149,8 @@ class Uploads:
             raise ValueError(f"size: expected at least 1 byte, received {size}")
         with self._beginning:
             with self._guard:
-                self._expire()
+                given_up = self._expire()
+            _remove(given_up)
             waiting = self.open()
             if len(waiting) >= MAX_OPEN:
                 raise UploadError("crowded", f"{len(waiting)} uploads are open; finish or cancel one first")
@@ -237,7 +240,7 @@ class Uploads:
         with_ = with_ or With()
         try:
             return self._library.dive(upload_id)
-        except KeyError:
+        except NoDiveError:
             pass
         ids = [upload_id, *with_.more, *([with_.divelog] if with_.divelog else [])]
         if len(set(ids)) < len(ids):
@@ -262,9 +265,8 @@ class Uploads:
                 # At once, whom it joins too: half a plan that a kill leaves would be carried out with the next one.
                 plan = asdict(facts) | {JOINS: joins}
                 write_whole(folder / FACTS, json.dumps(plan, ensure_ascii=False, indent=1) + "\n")
-                sync_names(folder)
                 return self._adopt(folder)
-        except (OSError, ResultsError, TableError) as error:
+        except (OSError, ResultsError, LibraryError) as error:
             raise UploadError("full", f"all of it is here, and the library cannot take it ({_words(error)})") from error
 
     def whole(self, upload_id: str) -> tuple[Upload, Path]:
@@ -299,7 +301,8 @@ class Uploads:
             if upload_id in self._writing:
                 raise UploadError("busy", "a page is sending this file")
             self._refuse_claimed([upload_id])
-            shutil.rmtree(self._folder(upload_id), ignore_errors=True)
+            gone = self._throw_away(self._folder(upload_id))
+        _remove([gone])
 
     def used_bytes(self) -> int:
         """What the library takes on the disk; what comes and goes meanwhile may count or not, or twice."""
@@ -333,22 +336,19 @@ class Uploads:
 
     def _adopt(self, folder: Path) -> DiveRow:
         """From here on it is a dive; every step can be taken again after a crash."""
-        joins = _joins(folder)
-        for upload_id, place in joins.items():
-            if (self._root / upload_id / DATA).exists():
-                (folder / place).parent.mkdir(exist_ok=True)
-                (self._root / upload_id / DATA).replace(folder / place)
+        video, joins = _plan(folder)
+        sync_names(folder)  # a file that moved by a plan that is lost would be nobody's
+        moves = {self._root / upload_id / DATA: folder / place for upload_id, place in joins.items()}
+        for data, place in (moves | {folder / DATA: folder / ORIGINAL / video}).items():
+            if data.exists():
+                place.parent.mkdir(exist_ok=True)
+                data.replace(place)
+        # Also where nothing was left to move: a sync that failed may have been all that was missing.
+        for place in (folder / ORIGINAL, folder / DIVELOG, folder):
+            if place.is_dir():
+                sync_names(place)
+        for upload_id in joins:  # not before: their bytes must have the new name on the disk
             shutil.rmtree(self._root / upload_id, ignore_errors=True)
-        if joins:
-            for place in (ORIGINAL, DIVELOG):
-                if (folder / place).is_dir():
-                    sync_names(folder / place)
-            sync_names(folder)
-        if (folder / DATA).exists():
-            facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
-            (folder / DATA).replace(folder / ORIGINAL / facts["video"])
-            sync_names(folder / ORIGINAL)
-            sync_names(folder)
         (folder / UPLOAD).unlink(missing_ok=True)
         return self._library.adopt(folder, folder.name)
 
@@ -363,8 +363,8 @@ class Uploads:
         for entry in self._root.iterdir():
             if (entry / FACTS).exists():
                 claimed.add(entry.name)
-                with suppress(OSError, ValueError):  # a plan that cannot be read keeps nobody from the rest
-                    claimed.update(_joins(entry))
+                with suppress(LibraryError):  # a plan that cannot be read keeps nobody from the rest
+                    claimed.update(_plan(entry)[1])
         return claimed
 
     def _tidy(self) -> None:
@@ -373,15 +373,23 @@ class Uploads:
             if (entry / FACTS).exists():
                 try:
                     self._adopt(entry)
-                except (OSError, ValueError, LibraryError) as error:  # it stays, and keeps nobody from the rest
+                except (OSError, LibraryError) as error:  # it stays, and keeps nobody from the rest
                     log.warning("%s: cannot become a dive now (%s)", entry, error)
-        self._expire()
+        _remove(self._expire())
 
-    def _expire(self) -> None:
-        """Gives up what nobody touched for a week; a clock that was set forward is no week."""
+    def _throw_away(self, folder: Path) -> Path:
+        """In one step, as half an upload would take room that nobody knows of; where what is left of it is now."""
+        gone = self._library.root / TRASH / f"{folder.name}-{secrets.token_hex(4)}"
+        try:
+            return folder.replace(gone)
+        except OSError:
+            return folder
+
+    def _expire(self) -> list[Path]:
+        """Gives up what nobody touched for a week, to be removed; a clock that was set forward is no week."""
         ahead_s = self._clock() - self._steady()
         was_set, self._ahead_s = ahead_s - self._ahead_s > CLOCK_SET_S, ahead_s
-        kept = self._writing | self._claimed()
+        kept, given_up = self._writing | self._claimed(), []
         for entry in list(self._root.iterdir()):
             try:
                 if was_set:
@@ -390,7 +398,8 @@ class Uploads:
             except OSError:
                 continue
             if self._clock() - touched_s > KEPT_S and entry.name not in kept:
-                shutil.rmtree(entry, ignore_errors=True)
+                given_up.append(self._throw_away(entry))
+        return given_up
 
 
 class Appending:
@@ -472,16 +481,22 @@ def _facts(uploads: Sequence[Upload], with_: With) -> tuple[DiveFacts, dict[str,
     return facts, places
 
 
-def _joins(folder: Path) -> dict[str, str]:
-    """Which other uploads are files of the dive that this one has begun to become, and where in its folder they go.
+def _plan(folder: Path) -> tuple[str, dict[str, str]]:
+    """What the file of an upload that has begun to become a dive will be called, and which others are files of it.
 
-    Raises OSError and ValueError.
+    Of these their places in the folder, by id. Raises LibraryError.
     """
-    plan = json.loads((folder / FACTS).read_text(encoding="utf-8"))
     try:
-        return {str(upload_id): str(place) for upload_id, place in plan.get(JOINS, {}).items()}
-    except AttributeError as error:
-        raise ValueError(f"{folder / FACTS}: is none of ours") from error
+        plan = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+        return str(plan["video"]), {str(one): str(place) for one, place in plan.get(JOINS, {}).items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise LibraryError(f"{folder / FACTS}: cannot be read ({error})") from error
+
+
+def _remove(folders: Iterable[Path]) -> None:
+    """What nobody sees any more; of big files it takes seconds, for which nobody should wait."""
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _refuse_part(upload: Upload) -> None:

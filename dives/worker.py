@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -49,7 +50,7 @@ from dives.run_record import COMPLETE, FAILED, INCOMPLETE, read_run
 from dives.times import Times, in_words_of_the_page, keep_wanted, read_wanted
 from dives.track import write_track
 from realtime.engine import Engine
-from realtime.errors import DiveLogError, EngineError, ProviderError, ReeflensError, SourceError
+from realtime.errors import DiveLogError, EngineError, ProviderError, ReeflensError, ResultsError, SourceError
 
 LOCK = "worker.lock"
 TELL_S = 0.25
@@ -69,12 +70,14 @@ def main() -> None:
     parser.add_argument("--memory-bytes", type=int)
     parser.add_argument("--processor-s", type=int)
     parser.add_argument("--anew", action="store_true")
+    parser.add_argument("--leave-bytes", type=int, default=0)
     given = parser.parse_args()
     threading.Thread(target=_end_with_stdin, name="stdin", daemon=True).start()
     signal.signal(signal.SIGTERM, _interrupt)
     _be_modest(given.memory_bytes, given.processor_s)
-    tell = _Teller()
+    tell = _Teller(given.folder, given.leave_bytes)
     try:
+        tell.look_for_room()
         with (given.folder / LOCK).open("ab") as held:
             lock(held, wait=True)  # one that was told to end may still be ending
             ended = {"dive": _dive, "copy": _copy, "overlay": _overlay, "times": _times}[given.step](given, tell)
@@ -205,9 +208,11 @@ def _copy(given: argparse.Namespace, tell: _Teller) -> Outcome:
 
 
 class _Teller:
-    """Prints lines; progress at most every TELL_S."""
+    """Prints lines; progress at most every TELL_S, and ends the work where it would take the last of the disk."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path, leave_bytes: int) -> None:
+        self._folder = folder
+        self._leave_bytes = leave_bytes
         self._told_s = float("-inf")
         self._phase = ""
 
@@ -219,6 +224,7 @@ class _Teller:
         if progress.phase == self._phase and now_s - self._told_s < TELL_S:
             return
         self._told_s, self._phase = now_s, progress.phase
+        self.look_for_room()
         self(
             {
                 "phase": progress.phase,
@@ -229,6 +235,15 @@ class _Teller:
                 "duration_s": progress.duration_s,
             }
         )
+
+    def look_for_room(self) -> None:
+        """Raises ResultsError where the disk has less left than is to be left."""
+        left = shutil.disk_usage(self._folder).free
+        if left < self._leave_bytes:
+            raise ResultsError(
+                f"the disk has {left / 1e6:.0f} MB left, and a job leaves {self._leave_bytes / 1e6:.0f} MB "
+                "to what is recorded and said; make room and go on"
+            )
 
 
 def _end_with_stdin() -> None:

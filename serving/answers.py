@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from fastapi import Response
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel
+
+from dives.library import NoDiveError
 
 
 class Problem(BaseModel):
@@ -37,6 +40,20 @@ class Jpeg(Response):
     """A picture; here for the schema's sake."""
 
     media_type = "image/jpeg"
+
+
+def tell_of_the_gone(app: FastAPI) -> None:
+    """Has every route answer 404 where somebody deletes meanwhile what it is about: what was there a line before."""
+    app.add_exception_handler(NoDiveError, _no_dive)
+    app.add_exception_handler(FileNotFoundError, _no_file)
+
+
+async def _no_dive(request: Request, error: Exception) -> Response:
+    return JSONResponse({"detail": "there is no such dive"}, 404)
+
+
+async def _no_file(request: Request, error: Exception) -> Response:
+    return JSONResponse({"detail": "it is not there (any more)"}, 404)
 
 
 def has_it(if_none_match: str, tag: str) -> bool:

@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 HEAD_S = 10.0  # for the head of a request, from its first byte or from the connection's begin
 BODY_S = 30.0  # for its body, a quarter of a megabyte at most, but for a recording's
 SILENT_S = 20.0  # in any body; a recording goes on later from where it was cut off
+ANSWERED_S = 2.0  # of silence in one that was refused: who still sends shall read why, who does not holds a place
 MOST_UNSENT_BYTES = 8 << 20  # a result is one megabyte at most, and the next one waits until it is gone
 MOST_FRAGMENTS = 1000  # of one message; browsers send 128 KiB in each
 LINGER_S = 15.0  # for a connection that is over to be taken leave of
@@ -73,7 +74,8 @@ class Http(H11Protocol):
         elif state is h11.IDLE:
             awaited = (state, self.cycle)
         else:  # who was answered already sends to nobody, and that need not last
-            awaited = (state, self.cycle, is_recording(cast(Scope, self.scope)) and not self.cycle.response_complete)
+            answered = self.cycle.response_complete
+            awaited = (state, self.cycle, answered, is_recording(cast(Scope, self.scope)) and not answered)
         if awaited == self._awaited:
             return
         self._stop_waiting()
@@ -93,7 +95,7 @@ class Http(H11Protocol):
         now_s = self.loop.time()
         if self.flow.read_paused or self.cycle.waiting_for_100_continue:
             self._heard_s = now_s  # it is we who are not ready for more
-        due_s = min(self._heard_s + SILENT_S, self._ends_s)
+        due_s = min(self._heard_s + (ANSWERED_S if self.cycle.response_complete else SILENT_S), self._ends_s)
         if due_s <= now_s:
             self.transport.abort()
         else:

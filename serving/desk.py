@@ -27,11 +27,8 @@ class Desk:
     jobs: JobQueue
 
     def dive(self, dive_id: str) -> DiveRow:
-        """One dive. Raises HTTPException 404."""
-        try:
-            return self.library.dive(dive_id)
-        except KeyError as error:
-            raise HTTPException(404, "there is no such dive") from error
+        """One dive. Raises NoDiveError, a 404 (serving/answers.py)."""
+        return self.library.dive(dive_id)
 
 
 def refused(error: UploadError) -> HTTPException:

@@ -404,8 +404,12 @@ def correct(desk: DeskDep, dive_id: str, said: Said) -> SightingRow:
         raise HTTPException(409, "the sightings have changed; load the dive again")
     key = keys[said.number]
     try:
+        named = _as_said(results, keys, said.number) if said.verdict == "undo" else key
+    except ResultsError as error:
+        raise HTTPException(409, str(error).replace(f"{results}{os.sep}", "")) from error
+    try:
         if said.verdict == "undo":
-            undo_correction(results, _as_said(results, keys, said.number), by=said.by)
+            undo_correction(results, named, by=said.by)
         else:
             add_correction(results, key, Verdict(said.verdict), said.truth, by=said.by, note=said.note)
     except ValueError as error:

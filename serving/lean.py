@@ -22,7 +22,7 @@ class Lean:
 
     JSON below /api/ gets an ETag, 304 where the browser has it, and gzip where it is worth it and taken. Answers that
     have an ETag of their own, as files do, are left alone, and so are pictures, videos and websockets. HEAD is answered
-    as GET is, without the body; a file is not read for it.
+    as GET is, without the body; of a file no more than the first piece is read for it.
     """
 
     def __init__(self, app: ASGIApp) -> None:

@@ -19,7 +19,7 @@ from dives.corrections import (
     undo_correction,
 )
 from dives.library import RESULTS
-from dives.missed import add_missed
+from dives.missed import TABLE, add_missed
 from realtime.errors import ResultsError
 from realtime.frames import iso_utc
 from serving.answers import problem
@@ -77,7 +77,7 @@ def add(desk: DeskDep, dive_id: str, seen: Seen) -> Missed:
     """Keeps that there is an animal, at the classified frame nearest to ``media_s``; on the disk when this answers."""
     desk.dive(dive_id)
     results = desk.library.folder(dive_id) / RESULTS
-    if not (results / "sightings.csv").exists():
+    if not all((results / name).exists() for name in ("sightings.csv", TABLE)):
         raise HTTPException(409, "this dive has no results yet")
     try:
         word = add_missed(

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, HTTPException, Query, Response
-from fastapi.responses import FileResponse, JSONResponse
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
 from dives.corrections import MAX_BY, MAX_LABEL, Verdict
 from realtime.errors import ResultsError
 from serving.answers import Jpeg, Problem, problem
 from serving.dives import CorrectionWord
+from serving.files import KEEP_FRESH, SentFile
 from serving.later import no_room, retry_after
 from serving.logbook import KEPT, Entry, Logbook
 from serving.said import NotSayableError
@@ -153,7 +154,7 @@ def clip(station: StationDep, sighting: str) -> Response:
     path = station.logbook.file(entry, entry.row.clip)
     if path is None:
         raise HTTPException(404, "this sighting has no clip")
-    return FileResponse(path, media_type="video/mp4")
+    return SentFile(path, "video/mp4")
 
 
 def _find(logbook: Logbook, sighting: str) -> Entry:
@@ -166,7 +167,7 @@ def _find(logbook: Logbook, sighting: str) -> Entry:
 def _picture(logbook: Logbook, entry: Entry, file: str, small: bytes | None) -> Response:
     path: Path | None = logbook.file(entry, file)
     if path is not None:
-        return FileResponse(path, media_type="image/jpeg", headers={"cache-control": "no-cache"})
+        return SentFile(path, "image/jpeg", KEEP_FRESH)
     if small:
         return Jpeg(small, headers={"cache-control": "no-cache"})
     raise HTTPException(404, "this sighting has no still (any more)")

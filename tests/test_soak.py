@@ -16,6 +16,7 @@ PROMISES = {
     "acknowledged and not on the disk",
     "unexpected",
     "tracebacks in the log",
+    "dives that were not classified",
     "descriptors, quiet",
     "children, at most and after",
     "memory, quiet: before and after",

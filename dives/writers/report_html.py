@@ -19,7 +19,7 @@ import jinja2
 import numpy as np
 
 from dives.divelog import in_words
-from dives.partial import PartialFile
+from dives.partial import write_whole
 from dives.run_record import COMPLETE, INCOMPLETE, INTERRUPTED, RunRecord
 from dives.stills import REDUCED_BYTES, Still
 from dives.writers.base import Dive
@@ -80,9 +80,8 @@ class ReportHtml:
         self._reason = reason
 
     def begin(self, dive: Dive, files: ExitStack) -> None:
-        """Opens the file."""
+        """Begins to count; the file is held at the end alone, as others write what people say into the one before."""
         self._dive = dive
-        self._file = files.enter_context(PartialFile(dive.folder / self.name, "w"))
         self._seen_s: dict[int | None, float] = {}
         self._last: FrameResult | None = None
         self._rows = 0
@@ -98,9 +97,7 @@ class ReportHtml:
 
     def finish(self, sightings: Sequence[Sighting]) -> None:
         """Writes the page."""
-        page = _template().render(self._facts(sightings))
-        self._file.write(page)
-        self._file.commit()
+        write_whole(self._dive.folder / self.name, _template().render(self._facts(sightings)))
 
     def _facts(self, sightings: Sequence[Sighting]) -> dict[str, Any]:
         info, contract = self._dive.info, self._dive.contract

@@ -19,6 +19,7 @@ from dives.adding import add_results, result_folders
 from dives.collect import collect
 from dives.corrections import Verdict, add_correction, corrected, read_corrections, read_keys
 from dives.divelog import DiveLog
+from dives.fingerprint import fingerprint
 from dives.library import DIVELOG, DIVES, ORIGINAL, RESULTS, Library, original_of, read_facts
 from dives.process import ProcessOptions, process
 from dives.track import read_index
@@ -72,14 +73,19 @@ def test_its_start_and_its_depth_come_along_for_whatever_is_made_of_it_later(cli
     divelog = DiveLog.read(folder / DIVELOG / facts.divelog, offset_s=facts.divelog_offset_s)
     moment = datetime.fromisoformat(facts.start_utc)
     again = ProcessOptions(every_s=facts.every_s, start_utc=moment, divelog=divelog, resume=not anew, overlay=True)
-    run = process(original_of(folder), folder / RESULTS, engine, again)  # as the worker does
+    states = set()
+    run = process(  # as the worker does
+        *(original_of(folder), folder / RESULTS, engine, again),
+        lambda _: states.add(json.loads((folder / RESULTS / "run.json").read_text())["state"]),
+    )
+    assert states == {"running" if anew else "complete"}
     for table in ("frames.csv", "sightings.csv", "occurrence.csv", "divelog.csv"):
         assert results_of(run.folder)[table] == before[table].replace(b".MP4", b".mp4")  # our name for the file
     assert (run.folder / "overlay.mp4").exists()
 
 
 def test_a_dive_of_several_files_is_added_with_all_of_them_and_gets_a_copy_to_play(tmp_path, engine):
-    chapters = [write_clip(tmp_path / f"GX0{number}0007.mp4", rate=10) for number in (1, 2)]
+    chapters = [write_clip(tmp_path / f"GX0{number}0007.MP4", rate=10) for number in (1, 2)]
     options = ProcessOptions(every_s=0.1)
     before = results_of(process(chapters, tmp_path / "results" / "joined", engine, options).folder)
     added = add_results(tmp_path / "results" / "joined", tmp_path / "library")
@@ -90,7 +96,9 @@ def test_a_dive_of_several_files_is_added_with_all_of_them_and_gets_a_copy_to_pl
         assert [video.read_bytes() for video in videos] == [chapter.read_bytes() for chapter in chapters]
         results = library.folder(added.dive_id) / RESULTS
         run = process(videos, results, engine, replace(options, resume=True))  # as the worker does
-        assert (run.continued_from, results_of(results)["sightings.csv"]) == (run.classified, before["sightings.csv"])
+        seen = before["sightings.csv"].replace(b".MP4", b".mp4")  # our names for the files
+        assert (run.continued_from, results_of(results)["sightings.csv"]) == (run.classified, seen)
+        assert {key.recording for key in read_keys(results)} == set(map(fingerprint, chapters))
     assert add_results(tmp_path / "results" / "joined", tmp_path / "library").known
 
 
@@ -100,6 +108,9 @@ def test_results_that_do_not_hold_their_dive_log_are_sent_back(clip, tmp_path, e
     folder = process(clip, tmp_path / "results", engine, ProcessOptions(start_utc=start, divelog=log)).folder
     (folder / "divelog.csv").unlink()
     with pytest.raises(LibraryError, match=r"--resume --divelog log\.csv"):
+        add_results(folder, tmp_path / "library")
+    (folder / "divelog.csv").symlink_to(tmp_path / "log.csv")  # what a link leads to is not taken
+    with pytest.raises(LibraryError, match="cannot be added"):
         add_results(folder, tmp_path / "library")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+import os
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,21 @@ def test_a_table_cut_anywhere_goes_on_after_its_last_whole_line(
     lines = path.read_text(encoding="utf-8").splitlines()
     kept = whole[: max(0, len(whole) - cut)].decode().count("\n")
     assert lines == [*(["label,seconds", "Fish,1", "Turtle,2"][: max(1, kept)]), "Octopus,3"]
+
+
+def test_a_line_that_is_not_on_the_disk_itself_is_not_there_and_not_twice_when_it_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(descriptor: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with opened(tmp_path / "t.csv") as table:
+        monkeypatch.setattr(os, "fsync", broken)
+        with pytest.raises(OSError, match="Input/output"):
+            table.append(["Fish", "1"], sync=True)
+        monkeypatch.undo()
+        table.append(["Fish", "1"], sync=True)
+    assert (tmp_path / "t.csv").read_text(encoding="utf-8") == "label,seconds\nFish,1\n"
 
 
 def test_a_line_that_does_not_fit_on_the_disk_leaves_no_piece_of_itself(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import re
 import pytest
 from clips import write_clip
 
+from dives import checked
 from dives.checked import NAME, WORD, take_in_corrections
 from dives.corrections import Verdict, add_correction, read_keys, undo_correction
 from dives.missed import add_missed
@@ -52,6 +53,36 @@ def test_the_table_has_the_models_columns_and_what_a_person_said(dive):
     assert words(third) == ("", "Turtle", "", "", "PredictedByMachine")
     assert (dive / "sightings.csv").read_bytes() == before
     assert turtle.label == third["label"]
+
+
+def test_what_is_said_while_the_files_are_made_is_in_them(dive, monkeypatch):
+    fish, _, turtle = read_keys(dive)
+    add_correction(dive, fish, Verdict.RIGHT)
+    real = checked.mark_report
+
+    def mark_report(folder, said):
+        if not said.words[2]:  # it was read what people said, and now somebody says more
+            add_correction(dive, turtle, Verdict.NOTHING)
+        real(folder, said)
+
+    monkeypatch.setattr(checked, "mark_report", mark_report)
+    take_in_corrections(dive)
+    assert [row["verdict"] for row in rows(dive)] == ["right", "", "nothing"]
+
+
+def test_what_people_say_waits_for_no_job_that_makes_the_tables_anew(dive, tmp_path, engine):
+    add_correction(dive, read_keys(dive)[0], Verdict.RIGHT)
+    phases = set()
+
+    def while_it_works(progress):
+        take_in_corrections(dive)  # as a page that asks for the files has it
+        phases.add(progress.phase)
+
+    resumed = ProcessOptions(every_s=0.1, resume=True, overlay=True)
+    process(tmp_path / "a.mp4", tmp_path / "out", engine, resumed, while_it_works)
+    assert {"write", "overlay"} <= phases
+    assert [row["verdict"] for row in rows(dive)] == ["right", "", ""]
+    assert card(dive, 1).startswith("right")
 
 
 def test_what_the_model_missed_comes_last(dive):

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,6 +18,7 @@ from clips import write_clip
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dives import corrections
 from dives.corrections import (
     NAME,
     Correction,
@@ -25,6 +27,7 @@ from dives.corrections import (
     add_correction,
     carry_over,
     corrected,
+    plain,
     read_corrections,
     read_keys,
     undo_correction,
@@ -93,7 +96,7 @@ def test_any_text_stays_on_its_line(tmp_path_factory, label, note):
     try:
         word = add_correction(folder, key(), Verdict.WRONG, label, note=note, at=NOW)
     except ValueError:
-        assert not label.strip() or not any(letter.isprintable() for letter in label)
+        assert plain(label) == ""
         return
     assert read_corrections(folder) == [word]
     assert (folder / NAME).read_bytes().count(b"\n") == 1
@@ -291,3 +294,30 @@ def test_words_keep_their_order_when_the_clock_is_set_back_between_them(tmp_path
     add_correction(other, key(), Verdict.RIGHT, at=ahead)
     assert carry_over(tmp_path, other) == 1
     assert read_corrections(other)[-1].verdict is Verdict.NOTHING
+
+
+def test_words_said_at_one_moment_have_times_in_the_order_in_which_they_stand(tmp_path):
+    with ThreadPoolExecutor(4) as people:
+        said = people.map(lambda n: add_correction(tmp_path, key(), Verdict.WRONG, f"word {n}"), range(40))
+        by_time = sorted(said, key=lambda word: word.at)
+    assert len({word.at for word in by_time}) == 40
+    lines = (tmp_path / NAME).read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["label"] for line in lines] == [word.label for word in by_time]
+
+
+def test_a_word_said_while_older_ones_are_carried_over_stands(tmp_path, monkeypatch):
+    source, into = tmp_path / "source", tmp_path / "into"
+    for folder in (source, into):
+        folder.mkdir()
+    add_correction(source, key(), Verdict.RIGHT, at=NOW)
+    add_correction(source, key(5, 6), Verdict.RIGHT, at=NOW)
+    real = corrections.lock
+
+    def lock(file, *, wait):
+        monkeypatch.undo()
+        add_correction(into, key(), Verdict.NOTHING)  # just before the others' turn
+        real(file, wait=wait)
+
+    monkeypatch.setattr(corrections, "lock", lock)
+    assert carry_over(source, into) == 1
+    assert [word.verdict for word in read_corrections(into)] == [Verdict.NOTHING, Verdict.RIGHT]

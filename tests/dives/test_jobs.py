@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -18,7 +19,7 @@ import pytest
 from clips import write_clip
 from test_library import put_dive
 
-from dives import worker
+from dives import uploads, worker
 from dives.chapters import in_order
 from dives.corrections import Verdict, add_correction, read_keys
 from dives.jobs import JobQueue, JobSettings
@@ -357,6 +358,20 @@ class TestAJobThatGoesWrong:
             assert (row.state, said in row.reason) == ("failed", True), row.reason
             assert queue.stop()
 
+    def test_one_that_would_take_the_last_of_the_disk_says_so_and_goes_on_when_there_is_room(
+        self, library, jobs, monkeypatch
+    ):
+        dive_id = add(library)
+        monkeypatch.setattr(uploads, "MIN_FREE_BYTES", 10 << 60)
+        jobs.start()
+        row = done(library, dive_id)
+        assert (row.state, row.cause) == ("failed", "results")
+        assert re.fullmatch(r"the disk has \d+ MB left, and a job leaves \d+ MB to .*; make room and go on", row.reason)
+        monkeypatch.setattr(uploads, "MIN_FREE_BYTES", 0)
+        library.queue(dive_id)
+        jobs.notice()
+        assert done(library, dive_id).state == "complete"
+
     def test_it_is_told_none_of_the_servers_secrets(self, library, toy_model, monkeypatch):
         monkeypatch.setenv("REEFLENS_SERVE_TOKEN", "operate-0123456789")
         dive_id = add(library)
@@ -428,6 +443,23 @@ class TestStopping:
         assert monotonic() - began_s < 2.0
         row = library.dive(dive_id)
         assert (row.state, row.attempts) == ("queued", 0)
+
+    def test_one_that_hears_of_the_stop_before_its_server_goes_on_too(self, library, toy_model):
+        """As systemd tells every process of a service at once."""
+        dive_id = add(library)
+        first_told_to_end = """
+            import json, pathlib, sys
+            mark = pathlib.Path(sys.argv[2], "told")
+            stopped = {"end": "incomplete", "reason": "stopped on request", "cause": "stopped"}
+            print(json.dumps({"end": "complete"} if mark.exists() else stopped))
+            mark.touch()
+        """
+        queue = stubborn(library, toy_model, first_told_to_end)
+        queue.start()
+        row = done(library, dive_id)
+        assert (row.state, row.reason) == ("complete", "")
+        assert (queue.ends()["stopped"], queue.ends()["complete"]) == (1, 1)
+        assert queue.stop()
 
     def test_a_cancelled_job_ends_and_the_next_begins(self, library, toy_model):
         first, second = add(library), add(library)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dives.divelog import DiveLog, LoggedDive, Profile
-from dives.joined_log import NAME, keep_log, kept_log
+from dives.joined_log import NAME, is_kept, keep_log, kept_log
 from realtime.errors import ResultsError
 
 START = datetime(2026, 5, 1, 9, 30, 0, 250_000, tzinfo=UTC)
@@ -37,6 +37,17 @@ def test_it_is_a_dive_log_itself(tmp_path):
     keep_log(tmp_path, logged())
     (profile,) = DiveLog.read(tmp_path / NAME).profiles
     assert (profile.first_utc, profile.zoned, profile.depth_m.tolist()) == (START, True, [0.1 + 0.2, 12.0, 3.7])
+
+
+def test_it_is_known_whether_the_very_samples_are_there_whatever_the_log_is_called(tmp_path):
+    assert is_kept(tmp_path, None)
+    assert not is_kept(tmp_path, logged())
+    keep_log(tmp_path, logged())
+    profile = logged().profile
+    assert is_kept(tmp_path, LoggedDive("renamed.csv", 1, 1, profile, 0.0))
+    assert not is_kept(tmp_path, None)
+    edited = Profile(profile.start_utc, profile.seconds, profile.depth_m + 1e-9, profile.temperature_c)
+    assert not is_kept(tmp_path, LoggedDive("log.ssrf", 2, 3, edited, -20.0))
 
 
 def test_none_is_kept_of_none(tmp_path):

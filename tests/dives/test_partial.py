@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -46,6 +47,27 @@ def test_two_who_write_the_same_file_take_turns_and_it_is_always_whole(tmp_path)
             assert path.read_text() in texts
         for each in writing_both:
             each.result()
+    assert [entry.name for entry in tmp_path.iterdir()] == ["occurrence.csv"]
+
+
+@pytest.mark.skipif("sys.platform == 'win32'", reason="files are not held there")
+def test_one_that_fails_at_its_end_takes_nothing_from_who_comes_next(tmp_path, monkeypatch):
+    path = tmp_path / "occurrence.csv"
+
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with ThreadPoolExecutor(1) as aside, PartialFile(path, "w") as failing:
+        waiting = aside.submit(PartialFile, path, "w")
+        monkeypatch.setattr(os, "fsync", full)
+        with pytest.raises(ResultsError, match="no space left"):
+            failing.commit()
+        monkeypatch.undo()
+        with waiting.result() as following:
+            following.write("theirs")
+            failing.__exit__(None, None, None)  # it comes to that when the next one is at work
+            following.commit()
+    assert path.read_text() == "theirs"
     assert [entry.name for entry in tmp_path.iterdir()] == ["occurrence.csv"]
 
 

@@ -314,7 +314,10 @@ def test_going_on_without_the_log_keeps_the_depth_that_was_joined(clip, engine, 
     before = process(clip, tmp_path / "out", engine, ProcessOptions(divelog=log))
     tables = results(before.folder)
     assert b"5." in tables["sightings.csv"]
-    after = process(clip, tmp_path / "out", engine, ProcessOptions(resume=True, overlay=True))
+    states = set()  # what a kill would leave, in any phase: a finished dive
+    overlay = ProcessOptions(resume=True, overlay=True)
+    after = process(clip, tmp_path / "out", engine, overlay, lambda _: states.add(record(tmp_path / "out")["state"]))
+    assert states == {"complete"}
     assert {name: data for name, data in results(after.folder).items() if name in tables} == tables
     assert record(after.folder)["divelog"] == dict(before.divelog) != {}
     assert "divelog.csv" in record(after.folder)["files"]
@@ -623,9 +626,23 @@ class TestResume:
         counting.frames = 0
         states = set()  # what a kill would leave, in any phase: a finished dive
         overlay = ProcessOptions(overlay=True, resume=True)
-        process(clip, tmp_path / "out", counting, overlay, lambda _: states.add(record(tmp_path / "out")["state"]))
-        assert (states, counting.frames) == ({"complete"}, 0)
+
+        def look(_):
+            now = record(tmp_path / "out")
+            states.add((now["state"], "finished_utc" in now["timing"]))
+
+        process(clip, tmp_path / "out", counting, overlay, look)
+        assert (states, counting.frames) == ({("complete", True)}, 0)
         assert results(tmp_path / "out").keys() == uninterrupted.keys() | {"overlay.mp4"}
+
+    def test_what_the_frames_were_classified_on_is_told_whoever_draws_the_overlay(self, clip, engine, tmp_path):
+        process(clip, tmp_path / "out", engine, EVERY_FRAME)
+        told = record(tmp_path / "out")
+        told["model"] |= {"provider": "CUDAExecutionProvider", "provider_share": 0.98, "provider_note": "on a GPU"}
+        (tmp_path / "out" / "run.json").write_text(json.dumps(told))
+        process(clip, tmp_path / "out", engine, ProcessOptions(overlay=True, resume=True))
+        assert record(tmp_path / "out")["model"] == told["model"]
+        assert "CUDAExecutionProvider (on a GPU)" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
 
     def test_resume_without_an_earlier_run_begins(self, clip, engine, tmp_path):
         assert process(clip, tmp_path / "out", engine, RESUMED).continued_from == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -86,6 +87,26 @@ def test_a_kill_between_the_table_and_the_note_does_not_double_a_sighting(tmp_pa
     (folder / "reef" / ONGOING).write_bytes(note)
     with Recording.open(folder, ["reef"], LABELS) as again:
         assert again.sources["reef"].rows(10) == [row(5.0, frames=8)]
+
+
+def test_a_note_that_cannot_be_removed_does_not_make_its_sighting_fail(
+    recording: Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stands in the table by then, and would stand there twice if it were written again."""
+    source, real = recording.sources["reef"], Path.unlink
+
+    def unlink(path: Path, missing_ok: bool = False) -> None:
+        if path.name == ONGOING:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        real(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", unlink)
+    source.ongoing(row(1.0))
+    source.ended(row(1.0))
+    monkeypatch.undo()
+    recording.reopen({})
+    assert len(source.rows(None)) == 1
+    assert not (source.folder / ONGOING).exists()
 
 
 def test_after_a_failure_a_sighting_still_under_way_is_not_taken_for_an_old_one(recording: Recording) -> None:

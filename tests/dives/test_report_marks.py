@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from dives.corrections import Corrected
+from dives.partial import PartialFile
 from dives.report_marks import mark_report
 from realtime.errors import ResultsError
 
@@ -29,3 +32,15 @@ def test_one_that_cannot_be_read_is_named(tmp_path):
     (tmp_path / "report.html").write_bytes(b"\xff")
     with pytest.raises(ResultsError, match=r"report\.html: cannot be read"):
         mark_report(tmp_path, NOBODY)
+
+
+def test_a_page_that_is_made_anew_meanwhile_is_the_one_that_is_marked(tmp_path, monkeypatch):
+    path = tmp_path / "report.html"
+    path.write_text("old <!--said 7-->right<!--/said-->")
+    with ThreadPoolExecutor(1) as aside, PartialFile(path, "w") as anew:
+        marking = aside.submit(mark_report, tmp_path, NOBODY)
+        anew.write("new <!--said 7-->right<!--/said-->")
+        anew.commit()
+        marking.result()
+    assert path.read_text() == "new <!--said 7--><!--/said-->"
+    assert list(tmp_path.iterdir()) == [path]

@@ -44,21 +44,16 @@ def test_a_finished_run_that_is_only_added_to_stays_finished_whatever_happens_to
     finished = read_run(tmp_path)
     added = RunRecord(source={}, time={}, model={}, options={"overlay": True})
     for error in (KeyboardInterrupt(), ResultsError("the disk is full")):
-        with pytest.raises(type(error)), RunLog(tmp_path, added, finished=finished):
+        with pytest.raises(type(error)), RunLog(tmp_path, added, stands=True):
             raise error
         assert read_run(tmp_path) == finished
-    with RunLog(tmp_path, added, finished=finished) as run:
+    with RunLog(tmp_path, added, stands=True) as run:
         assert read_run(tmp_path) == finished
+        run.record.files = ["frames.csv"]
+        run.save()
+        assert (read_run(tmp_path)["state"], read_run(tmp_path)["files"]) == ("complete", ["frames.csv"])
         run.end("complete")
     assert read_run(tmp_path)["options"] == {"overlay": True}
-
-
-def test_a_finished_run_that_is_written_anew_with_another_dive_log_is_running(tmp_path):
-    with log(tmp_path) as run:
-        run.end("complete")
-    other = RunRecord(source={}, time={}, model={}, options={"divelog": "log.csv"})
-    with RunLog(tmp_path, other, finished=read_run(tmp_path)):
-        assert state(tmp_path) == ("running", "")
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"schema_version": 99}'])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from datetime import datetime, timedelta, timezone
 from itertools import count
@@ -255,6 +256,17 @@ def test_a_server_killed_while_an_upload_became_a_dive_completes_it(uploads, lib
     assert [row.id for row in library.dives()] == [upload.id]
 
 
+@pytest.mark.parametrize("plan", ["", "[]", '{"joins": {}}', '{"video": "a.mp4", "joins": 5}'])
+def test_a_plan_that_cannot_be_read_keeps_nobody_from_the_rest(uploads, library, plan):
+    broken, whole = sent(uploads, "a.mp4", b"abc"), sent(uploads, "b.mp4", b"abc")
+    (library.root / UPLOADS / broken / FACTS).write_text(plan)
+    again = Uploads(library, Limits(MB), free_bytes=lambda _: 10 * MIN_FREE_BYTES)
+    with pytest.raises(UploadError, match="the library cannot take it") as caught:
+        again.finish(broken)
+    assert str(library.root) not in str(caught.value)
+    assert again.finish(whole).state == "queued"
+
+
 def test_two_pages_do_not_write_one_file(uploads):
     upload = uploads.begin("a.mp4", 6)
     with uploads.appending(upload.id, 0) as to:
@@ -347,11 +359,21 @@ class TestRoom:
         with pytest.raises(UploadError, match="not here any more"):
             uploads.get(upload.id)
 
-    def test_a_cancelled_upload_leaves_nothing(self, library, uploads):
+    def test_a_cancelled_upload_leaves_nothing_and_nobody_waits_while_it_is_removed(
+        self, library, uploads, monkeypatch
+    ):
         upload = uploads.begin("a.mp4", 5)
         send(uploads, upload.id, b"abc")
+        real, seen = shutil.rmtree, []
+
+        def rmtree(path, **options):
+            seen.append((uploads._guard.locked(), [each.name for each in (library.root / UPLOADS).iterdir()]))
+            real(path, **options)
+
+        monkeypatch.setattr(shutil, "rmtree", rmtree)
         uploads.cancel(upload.id)
-        assert list((library.root / UPLOADS).iterdir()) == []
+        assert seen == [(False, [])]  # a kill now leaves no half of it where uploads are
+        assert list((library.root / TRASH).iterdir()) == []
 
 
 @pytest.mark.parametrize("name", HOSTILE)

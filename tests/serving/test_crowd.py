@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import select
 import socket as sockets
 from contextlib import ExitStack
 from pathlib import Path
@@ -20,11 +21,11 @@ BEARER = {"authorization": f"Bearer {TOKEN}"}
 OTHER = "127.0.0.2"  # another address of this machine, where the system has one
 
 
-def stalled(server: Running) -> sockets.socket:
+def stalled(server: Running, *headers: str) -> sockets.socket:
     """A log-in that says a thousand bytes and sends none."""
     host, _, port = server.authority.partition(":")
     raw = sockets.create_connection((host, int(port)), WAIT_S)
-    lines = ["POST /api/session HTTP/1.1", f"Host: {server.authority}", "Content-Type: application/json"]
+    lines = ["POST /api/session HTTP/1.1", f"Host: {server.authority}", "Content-Type: application/json", *headers]
     raw.sendall("\r\n".join([*lines, "Content-Length: 1000", "", ""]).encode())
     return raw
 
@@ -35,6 +36,16 @@ def answered(raw: sockets.socket) -> bytes:
         return head(raw)[9:12]
     except ConnectionError:
         return b""
+
+
+def closed(raw: sockets.socket) -> bool:
+    """Waits until it is, or raises TimeoutError."""
+    try:
+        while raw.recv(1 << 16):
+            pass
+    except ConnectionError:
+        pass
+    return True
 
 
 def refused(server: Running) -> float:
@@ -65,6 +76,21 @@ def test_three_hundred_stalled_log_ins_shut_nobody_out_who_is_in_and_health_is_a
         assert logged_in.status_code == 200
 
 
+def test_those_who_were_let_in_have_a_bound_of_their_own_and_keep_no_stranger_from_logging_in(
+    toy_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(crowd, "LET_IN", 2)
+    with running(toy_model, token=TOKEN, max_viewers=1) as server, ExitStack() as stack:
+        for _ in range(2 + crowd.PER_VIEWER):
+            stack.enter_context(stalled(server, f"Authorization: Bearer {TOKEN}"))
+        deadline_s = monotonic() + WAIT_S
+        while (answer := httpx.get(f"{server.url}api/status", headers=BEARER, timeout=WAIT_S)).status_code == 200:
+            assert monotonic() < deadline_s  # the last of them has not come yet
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+        assert httpx.post(f"{server.url}api/session", json={"token": TOKEN}, timeout=WAIT_S).status_code == 200
+        assert httpx.get(f"{server.url}healthz", timeout=WAIT_S).status_code == 200
+
+
 def test_a_body_that_does_not_come_is_cut_off_and_its_place_is_free_again(
     toy_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -73,6 +99,20 @@ def test_a_body_that_does_not_come_is_cut_off_and_its_place_is_free_again(
         waiting = [stack.enter_context(stalled(server)) for _ in range(crowd.STRANGERS)]
         assert {answered(raw) for raw in waiting} <= {b"", b"503"}
         assert httpx.post(f"{server.url}api/session", json={"token": TOKEN}).status_code == 200
+
+
+def test_who_was_refused_amid_a_body_and_sends_no_more_of_it_holds_no_place_for_long(
+    toy_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, seconds in (("SILENT_S", 1e6), ("BODY_S", 1e6), ("ANSWERED_S", 0.2)):
+        monkeypatch.setattr(connections, name, seconds)
+    with running(toy_model, token=TOKEN) as server, ExitStack() as stack:
+        all_of_them = [stack.enter_context(stalled(server)) for _ in range(crowd.STRANGERS // 2 + 1)]
+        (one,), _, _ = select.select(all_of_them, [], [], WAIT_S)
+        assert answered(one) == b"503"
+        assert closed(one)
+        all_of_them.remove(one)
+        assert select.select(all_of_them, [], [], 0.0)[0] == []
 
 
 def test_a_body_that_comes_a_byte_at_a_time_is_cut_off_too(toy_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:

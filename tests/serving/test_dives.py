@@ -18,6 +18,7 @@ from clips import write_clip
 from running import WAIT_S, Running, running
 from sending import send, settled
 
+from dives.library import Library
 from realtime.errors import LibraryError, SettingsError
 from server import ServerSettings
 
@@ -424,6 +425,11 @@ class TestCorrections:
             refused = server.http.get(f"api/dives/{dive_id}/corrections/left-over")
             assert refused.status_code == 409
             assert refused.json()["detail"].startswith("corrections.jsonl: line 1 is no correction")
+            undone = self.say(server.http, dive_id, "undo")  # of which word nobody knows; the disk is well
+            assert (undone.status_code, undone.json()["detail"]) == (409, refused.json()["detail"])
+            (results / "frames.parquet").unlink()  # as while the dive is classified anew
+            unseen = server.http.post(f"api/dives/{dive_id}/missed", json={"label": "Eel", "media_s": 0.5})
+            assert (unseen.status_code, unseen.json()["detail"]) == (409, "this dive has no results yet")
 
     def test_what_the_model_missed_is_kept_listed_exported_and_taken_back(self, http: httpx.Client, dive: str) -> None:
         seen = {"label": "Aurelia aurita", "media_s": 0.5, "by": "Ada"}
@@ -553,3 +559,19 @@ def test_a_stop_with_a_job_at_work_takes_less_than_three_seconds_and_loses_nothi
     with running(toy_model, library=tmp_path / "library") as server:
         assert settled(server.http, dive_id)["state"] == "complete"
         assert server.http.get(f"api/dives/{dive_id}/track").json()["rows"] == 4000
+
+
+def test_a_dive_that_is_deleted_while_somebody_names_it_is_not_there(
+    http: httpx.Client, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dive_id = send(http, clip)
+    assert settled(http, dive_id)["state"] == "complete"
+    rename = Library.rename
+
+    def deleted_before(library: Library, dive: str, title: str) -> object:
+        library.delete(dive)
+        return rename(library, dive, title)
+
+    monkeypatch.setattr(Library, "rename", deleted_before)
+    answer = http.patch(f"api/dives/{dive_id}", json={"title": "Wall"})
+    assert (answer.status_code, answer.json()["detail"]) == (404, "there is no such dive")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from serving.access import is_loopback
 from serving.share import Share
 
 PEOPLE = [f"10.0.0.{number}" for number in range(4)]
@@ -30,3 +31,14 @@ def test_one_address_may_have_all_where_nothing_else_is_said_and_a_network_of_ip
     network = Share(4, 2)
     assert [network.take(f"2001:db8::{last}") for last in range(3)] == [True, True, False]
     assert network.take("2001:db8:0:1::1")
+
+
+def test_a_proxy_has_as_many_as_there_are_and_who_comes_past_it_does_not() -> None:
+    share = Share(4, 2, for_many=is_loopback)
+    assert [share.take("192.0.2.7") for _ in range(3)] == [True, True, False]
+    assert [share.take("127.0.0.1") for _ in range(3)] == [True, True, False]
+    share.give("127.0.0.1")
+    assert not share.take("192.0.2.7")
+    assert share.take("192.0.2.8")
+    share.give("192.0.2.7")
+    assert share.take("192.0.2.7")
