@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from cli import logs
-from cli.heap import few_arenas
+from cli.heap import few_arenas, give_back_now_and_then
 from cli.notes import notes
 from cli.options import PATH, gpu_option, model_option, provider_option
 from realtime.addresses import redact
@@ -88,6 +88,7 @@ def serve(
 ) -> None:
     """Show live sources, and a library of recorded dives, with label and heat map in the browser."""
     few_arenas()
+    give_back_now_and_then()
     import server
     from realtime.engine import bundled_model
 
