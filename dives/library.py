@@ -446,9 +446,20 @@ class Library:
                 shutil.rmtree(entry, ignore_errors=True)
         with self._guard:
             self._forget(*({row.id for row in self._rows("")} - {entry.name for entry in self._folders()}))
+            called = self._called_otherwise()
             with self._changing() as table:
                 table.execute("UPDATE dives SET state = ? WHERE state = ?", (QUEUED, RUNNING))
+                table.executemany("UPDATE dives SET title = ? WHERE id = ?", called)
             self._take_in()
+
+    def _called_otherwise(self) -> list[tuple[str, str]]:
+        """(title, id) of dives whose dive.json has another title: a rename that was killed between the two."""
+        found = []
+        for row in self._rows(""):
+            with suppress(LibraryError):  # whoever wants the dive is told
+                if (title := read_facts(self.folder(row.id)).title) != row.title:
+                    found.append((title, row.id))
+        return found
 
     def _take_in(self) -> None:
         """Lists folders that are not in the table, the oldest first, if any came or went since the last look."""

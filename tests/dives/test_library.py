@@ -6,6 +6,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from dives.corrections import Verdict, add_correction, read_keys
 from dives.library import (
     DATABASE,
     DIVES,
+    FACTS,
     ORIGINAL,
     RESULTS,
     DiveFacts,
@@ -193,13 +195,13 @@ class TestTheTableIsLost:
             database = sqlite3.connect({str(tmp_path / DATABASE)!r})
             database.execute("PRAGMA journal_mode = WAL")
             with database:
-                database.execute("UPDATE dives SET title = 'Wall'")
+                database.execute("UPDATE dives SET reason = 'Wall'")
             os.kill(os.getpid(), 9)
         """
         subprocess.run([sys.executable, "-c", textwrap.dedent(script)], check=False)
         assert (tmp_path / f"{DATABASE}-wal").exists()
         with Library.open(tmp_path) as library:
-            assert {row.title for row in library.dives()} == {"Wall"}
+            assert {row.reason for row in library.dives()} == {"Wall"}
         assert not (tmp_path / f"{DATABASE}-wal").exists()
         self.check(tmp_path, complete, waiting)
 
@@ -366,6 +368,32 @@ def test_a_title_and_an_order_that_are_written_at_once_both_stay(tmp_path):
             titles.append(read_facts(folder).title)
         assert ordered.result() == [(f"{number}.mp4",) for number in range(rounds)]
     assert titles == [f"Reef {number}" for number in range(rounds)]
+
+
+def test_a_title_whose_server_was_killed_in_between_is_one_from_the_next_start_on(tmp_path):
+    dive_id = put_dive(tmp_path)
+    Library.open(tmp_path).close()
+    script = f"""
+        import os, signal
+        from pathlib import Path
+        import dives.library as library
+        write = library.write_facts
+        def killed(folder, facts):
+            write(folder, facts)
+            os.kill(os.getpid(), signal.SIGKILL)
+        library.write_facts = killed
+        library.Library.open(Path({str(tmp_path)!r})).rename({dive_id!r}, "Wall")
+    """
+    died = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], cwd=ROOT, check=False)
+    assert died.returncode == -signal.SIGKILL
+    with Library.open(tmp_path) as library:
+        assert library.dive(dive_id).title == "Wall"
+        library.refresh(dive_id)
+        assert library.dive(dive_id).title == "Wall"
+    with Library.open(tmp_path) as library:
+        (library.folder(dive_id) / FACTS).write_text("no JSON")
+    with Library.open(tmp_path) as library:  # what is said of one folder keeps nobody from the others
+        assert library.dive(dive_id).title == "Wall"
 
 
 def test_a_deleted_dive_is_gone_from_table_and_disk(tmp_path):
