@@ -25,7 +25,7 @@ from training.calibration import calibrate
 from training.callbacks import EpochRow
 from training.curves import draw_curves
 from training.dataset import Dataset, calibration_frames, prepare
-from training.features import FOLDER, FeatureCache
+from training.features import FeatureCache
 from training.files import replacing, stage_reached, write, write_json, writing
 from training.fitting import fit_stage
 from training.foreign import Observed
@@ -35,6 +35,7 @@ from training.options import TrainOptions, begun_options
 from training.progress import Reporter, Silent
 from training.stages import HEAD, Stage, plan
 from training.taxonomy import taxonomy_of
+from training.views import FOLDER
 from training.weights import load_kernels, set_kernels
 
 FEATURE_BATCH = 32  # views per forward pass of the frozen part; more gains nothing on a CPU
