@@ -59,8 +59,8 @@ def same_classes(theirs: Sequence[str], ours: Sequence[str]) -> NDArray[np.float
     Raises SettingsError when either knows a class that the other does not.
     """
     same = np.array([[class_key(one) == class_key(other) for other in ours] for one in theirs], np.float32)
-    lacks = [name for name, known in zip(ours, same.any(axis=0), strict=True) if not known]
-    adds = [name for name, known in zip(theirs, same.any(axis=1), strict=True) if not known]
+    lacks = [name for name, known in zip(ours, same.max(axis=0), strict=True) if not known]
+    adds = [name for name, known in zip(theirs, same.max(axis=1), strict=True) if not known]
     if lacks or adds:
         told = [f"does not know {', '.join(lacks)}"] * bool(lacks) + [f"knows {', '.join(adds)} besides"] * bool(adds)
         raise SettingsError(f"teacher: expected the classes of the photographs; it {' and '.join(told)}")
