@@ -1,11 +1,12 @@
 """What each step of a training gains: all from one start, with one budget and one seed, on the validation pictures.
 
     python bench/steps.py TRAIN VAL --weights FILE --out FOLDER [--image-size 64] [--share 0.25] [--epochs 8]
+                          [--teacher MODEL]
 
 TRAIN, VAL: class-per-folder trees. FILE: the VGG16 weights that all steps but one start from. FOLDER/steps.md is
 written anew after every step, with a paired 95 % interval of what it gained; started again in the same folder, the
-steps that are missing are done. --share takes so much of TRAIN, whole groups of duplicates at a time. Test pictures
-have no place here.
+steps that are missing are done. --share takes so much of TRAIN, whole groups of duplicates at a time. MODEL: an .onnx
+file whose answers one more step learns. Test pictures have no place here.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ from training.options import TrainOptions
 from training.progress import PlainLines
 from training.run import FEATURE_BATCH
 from training.stages import plan
+from training.teacher import find_teacher, teacher_answers
 from training.weights import load_kernels, set_kernels
 
 VIEWS = 4
@@ -59,6 +61,7 @@ class Step:
 
 HEAD, LAST = "head only", "last block"
 VARIED = "last block, augmented views"
+TAUGHT = Step("… and a teacher's answers", VARIED, {"views": VIEWS})
 STEPS = (
     Step(HEAD, "", {"unfreeze": "none"}),
     Step(LAST, HEAD, {}),
@@ -69,6 +72,7 @@ STEPS = (
     Step("last block, from random weights", LAST, {"weights": "none"}),
     Step("… and water in a third of the views", VARIED, {"views": VIEWS, "water": 0.33}),
     Step("… and views made anew every epoch", VARIED, {"views": VIEWS, "fresh_views": True}),
+    TAUGHT,
 )
 
 
@@ -94,6 +98,9 @@ def main() -> None:
     parser.add_argument("--share", type=float, default=0.25, help="of TRAIN to learn from")
     parser.add_argument("--head-epochs", type=int, default=20)
     parser.add_argument("--epochs", type=int, default=8, help="of fine-tuning, for every step that fine-tunes")
+    parser.add_argument(
+        "--teacher", type=Path, metavar="MODEL", help="of the same classes, from other pictures than VAL"
+    )
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     common = TrainOptions(
@@ -109,22 +116,22 @@ def main() -> None:
         seed=given.seed,
     )
     try:
-        measure(common, given.share)
+        measure(common, given.share, given.teacher)
     except ReeflensError as error:
         sys.exit(f"error: {error}")
 
 
-def measure(common: TrainOptions, share: float) -> None:
-    """All steps, and steps.md and steps.json after each of them."""
+def measure(common: TrainOptions, share: float, teacher: Path | None) -> None:
+    """All steps, and steps.md and steps.json after each of them; that of a teacher where there is one."""
     out, reporter = common.out, PlainLines(every_s=60)
     out.mkdir(parents=True, exist_ok=True)
     data = part_of(prepare(common, reporter), share, common.seed)
     reporter.say(f"{len(data.train)} training and {len(data.validation)} validation pictures")
     found = {row["name"]: row for row in read(out / "steps.json")}
     for step in STEPS:
-        if step.name in found:
+        if step.name in found or (step is TAUGHT and teacher is None):
             continue
-        options = replace(common, **step.changes)
+        options = replace(common, teacher=teacher if step is TAUGHT else None, **step.changes)
         began_s, worked_s = time.monotonic(), time.process_time()
         predicted, training_s = trained(options, data, reporter)
         found[step.name] = {
@@ -167,12 +174,14 @@ def trained(options: TrainOptions, data: Dataset, reporter: PlainLines) -> tuple
     model = build_model(len(data.labels), options.image_size, dense_units=options.dense_units, seed=options.seed)
     if (kernels := load_kernels(options.weights)) is not None:
         set_kernels(model, kernels)
-    stages, rows = plan(options), []
+    stages, rows, answers = plan(options), [], None
+    if options.teacher is not None:
+        answers = teacher_answers(find_teacher(options.teacher), options.out, data, options, reporter)
     with features(options, data, model, reporter) as cache, ThreadPoolExecutor() as pool:
         worked_s = time.process_time()
         for stage in stages:
             shown: Any = Shown(cache, options.views)
-            tail, batches, validation = learning_part(stage, model, shown, data, options, pool)
+            tail, batches, validation = learning_part(stage, model, shown, data, options, pool, answers)
             epochs = fit_stage(stage, tail, batches, validation, options, reporter, options.out / KEPT)
             if not rows or best(epochs) >= best(rows):
                 copy_weights(tail, model)

@@ -20,6 +20,9 @@ from cli.options import PATH, json_flag, need, provider_option
 @click.option("--options", "options_file", type=PATH, help="Take what is not given here from a best.json of `tune`.")
 @click.option("--val", type=PATH, multiple=True, help="Validate on this tree, not on a share of DATA.")
 @click.option("--weights", default="imagenet", help="Start from imagenet, none, or a VGG16 notop .h5 file.")
+@click.option(
+    "--teacher", metavar="MODEL.onnx", type=PATH, help="Learn half from what this model of the same classes answers."
+)
 @click.option("--image-size", type=int, default=224, help="Side of the model's input in pixels.")
 @click.option("--head-epochs", type=int, default=40, help="Most epochs for the new head.")
 @click.option("--epochs", type=int, default=20, help="Most epochs for the fine-tuning in all; 0 for none.")

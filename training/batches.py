@@ -17,11 +17,25 @@ from numpy.typing import NDArray
 from training.augment import view
 from training.model import centred
 
+HARD = 0.5  # share of the true label in a target that a stronger model has answered, too
 _AHEAD = 2  # batches made while one is learnt from: the next, and one for when a step is quick
 
 
+def targets(
+    labels: NDArray[np.int64], classes: int, smoothing: float = 0.0, answers: NDArray[np.float32] | None = None
+) -> NDArray[np.float32]:
+    """What a network is to say, float32 [N, classes]: the true labels, of which ``smoothing`` is given to all alike.
+
+    answers: float32 [N, classes], a stronger model's probabilities; then the target is half one and half the other
+    (Hinton, Vinyals and Dean, "Distilling the Knowledge in a Neural Network", 2015).
+    """
+    truth = (1.0 - smoothing) * np.eye(classes, dtype=np.float32)[labels] + np.float32(smoothing / classes)
+    mixed: NDArray[np.float32] = truth if answers is None else HARD * truth + (1.0 - HARD) * answers
+    return mixed
+
+
 class Batches(Protocol):
-    """A ``keras.utils.PyDataset`` of (inputs float32, one-hot labels float32, weights float32)."""
+    """A ``keras.utils.PyDataset`` of (inputs float32, targets float32, weights float32)."""
 
     def __len__(self) -> int:
         """How many batches an epoch has."""
@@ -31,11 +45,11 @@ class Batches(Protocol):
 
 
 class ViewBatches(keras.utils.PyDataset):
-    """Batches (features float32, one-hot labels float32, weights float32) out of features [N, K, ...].
+    """Batches (features float32, ``targets``, weights float32) out of features [N, K, ...].
 
     Epoch ``show(n)`` has each picture once, in an order and by views drawn from the seed and n: by an augmented one
     with probability ``augment``, by the plain one otherwise. With ``seed`` None the order stays and the plain view is
-    shown: for validation.
+    shown: for validation. answers: float32 [N, K, C], what a stronger model says of these views.
     """
 
     def __init__(
@@ -46,9 +60,13 @@ class ViewBatches(keras.utils.PyDataset):
         batch_size: int,
         seed: int | None,
         augment: float = 0.75,
+        *,
+        smoothing: float = 0.0,
+        answers: NDArray[np.float32] | None = None,
     ) -> None:
         super().__init__()
         self._features, self._labels, self._weights = features, labels, class_weights
+        self._smoothing, self._answers = smoothing, answers
         self._batch_size = batch_size
         self._seed, self._augment = seed, augment
         self._rows = np.arange(len(labels))
@@ -60,10 +78,10 @@ class ViewBatches(keras.utils.PyDataset):
 
     def __getitem__(self, number: int) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
         rows = self._rows[number * self._batch_size : (number + 1) * self._batch_size]
-        labels = self._labels[rows]
-        x = np.asarray(self._features[rows, self._views[rows]], np.float32)
-        y = np.eye(len(self._weights), dtype=np.float32)[labels]
-        return x, y, self._weights[labels]
+        labels, views = self._labels[rows], self._views[rows]
+        x = np.asarray(self._features[rows, views], np.float32)
+        answers = None if self._answers is None else self._answers[rows, views]
+        return x, targets(labels, len(self._weights), self._smoothing, answers), self._weights[labels]
 
     def show(self, epoch: int) -> None:
         """Draws the epoch of this number, from 0."""
@@ -91,11 +109,14 @@ class FreshBatches(keras.utils.PyDataset):
         pool: Executor,
         augment: float = 0.75,
         water: float = 0.0,
+        *,
+        smoothing: float = 0.0,
     ) -> None:
         super().__init__()
         self._pictures, self._size, self._labels, self._weights = pictures, size, labels, class_weights
         self._batch_size = batch_size
         self._seed, self._augment, self._water, self._pool = seed, augment, water, pool
+        self._smoothing = smoothing
         self._rows = np.arange(len(labels))
         self._varied = np.zeros(len(labels), bool)
         self._epoch = 0
@@ -112,7 +133,7 @@ class FreshBatches(keras.utils.PyDataset):
                 self._coming[epoch, coming] = [self._pool.submit(self._view, int(row)) for row in self._of(coming)]
         x = centred(np.stack([future.result() for future in self._coming.pop((epoch, number))]))
         labels = self._labels[self._of(number)]
-        return x, np.eye(len(self._weights), dtype=np.float32)[labels], self._weights[labels]
+        return x, targets(labels, len(self._weights), self._smoothing), self._weights[labels]
 
     def show(self, epoch: int) -> None:
         """Draws the epoch of this number, from 0; what was made ahead of another is forgotten."""

@@ -42,7 +42,7 @@ def fit_stage(
     schedule = keras.optimizers.schedules.CosineDecay(stage.rate, stage.epochs * len(train), alpha=FINAL_RATE)
     tail.compile(
         optimizer=make_optimizer(options.optimizer, schedule, options.ema),
-        loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=options.label_smoothing),
+        loss=keras.losses.CategoricalCrossentropy(from_logits=True),  # the targets are smoothed where they are made
         metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
         jit_compile=False,  # XLA's and torch.compile's start-up outlast what they save on this short chain
     )

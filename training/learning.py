@@ -7,6 +7,7 @@ from concurrent.futures import Executor
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 
 from training.batches import Batches, FreshBatches, ViewBatches, class_weights
 from training.callbacks import EpochRow
@@ -27,28 +28,36 @@ def cuts_of(stages: Sequence[Stage], options: TrainOptions) -> tuple[str, ...]:
 
 
 def learning_part(
-    stage: Stage, model: keras.Model, cache: FeatureCache, data: Dataset, options: TrainOptions, pool: Executor
+    stage: Stage,
+    model: keras.Model,
+    cache: FeatureCache,
+    data: Dataset,
+    options: TrainOptions,
+    pool: Executor,
+    answers: NDArray[np.float32] | None = None,
 ) -> tuple[keras.Model, Batches, keras.utils.PyDataset]:
     """The part of ``model`` that learns in this stage, a copy; its training batches, and those of validation.
 
-    With ``fresh_views`` the frozen layers are part of it, for they see new pixels in every epoch.
+    With ``fresh_views`` the frozen layers are part of it, for they see new pixels in every epoch. answers: of a
+    teacher to the cached training views (``training.teacher``).
     """
     cut = layer_before(stage.unfreeze)
     weights = class_weights(data.train.labels, len(data.labels), options.balance)
     even = np.ones_like(weights)
     train = (data.train.labels, weights, options.batch_size, options.seed)
     validation = (data.validation.labels, even, options.batch_size, None)
+    smoothing = options.label_smoothing
     if stage.name == HEAD or not options.fresh_views:
         return (
             build_tail(model, cut, mixed_precision=options.mixed_precision),
-            ViewBatches(cache[cut, "train"], *train, options.augment),
-            ViewBatches(cache[cut, "validation"], *validation),
+            ViewBatches(cache[cut, "train"], *train, options.augment, smoothing=smoothing, answers=answers),
+            ViewBatches(cache[cut, "validation"], *validation, smoothing=smoothing),
         )
     size = options.image_size
     return (
         build_tail(model, PIXELS, learns=cut, mixed_precision=options.mixed_precision),
-        FreshBatches(data.train.pixels, size, *train, pool, options.augment, options.water),
-        FreshBatches(data.validation.pixels, size, *validation, pool),
+        FreshBatches(data.train.pixels, size, *train, pool, options.augment, options.water, smoothing=smoothing),
+        FreshBatches(data.validation.pixels, size, *validation, pool, smoothing=smoothing),
     )
 
 

@@ -24,6 +24,7 @@ class TrainOptions:
     data: class-per-folder trees of photographs. out: the run folder. val: trees to validate on; empty for a
     split of ``data``, of which ``val_share`` then is held back. limit: at most so many pictures per class and tree set.
     weights: "imagenet", "none", or the path of a VGG16 weight file. image_size: S, pixels.
+    teacher: a model file whose answers are learnt beside the true labels, half and half; None for the labels alone.
     head_epochs, epochs: the most epochs of the head, and of the fine-tuning, whose steps share them; each stops early.
     optimizer: "adam", "adamw" (with weight decay) or "sgd" (with Nesterov's momentum).
     learning_rate, fine_tune_rate: the rate of the head, and that which each step of the fine-tuning starts with; it
@@ -47,6 +48,7 @@ class TrainOptions:
     out: Path
     val: tuple[Path, ...] = ()
     weights: str = "imagenet"
+    teacher: Path | None = None
     image_size: int = 224
     head_epochs: int = 40
     epochs: int = 20
@@ -96,6 +98,8 @@ class TrainOptions:
         for name in ("augment", "balance", "water"):
             _check(0.0 <= getattr(self, name) <= 1.0, name, "0 to 1", getattr(self, name))
         _check(self.seed >= 0, "seed", "a number from 0 up", self.seed)
+        cached = "cached views beside a teacher, who is asked about every view once"
+        _check(self.teacher is None or not self.fresh_views, "fresh_views", cached, self.fresh_views)
 
     @property
     def fine_tunes(self) -> bool:
@@ -106,6 +110,7 @@ class TrainOptions:
         """The options as JSON can hold them; paths become strings."""
         raw = asdict(self)
         raw.update(data=[str(p) for p in self.data], val=[str(p) for p in self.val], out=str(self.out))
+        raw.update(teacher=None if self.teacher is None else str(self.teacher))
         return raw
 
     @classmethod
@@ -119,10 +124,11 @@ class TrainOptions:
         for name in ("data", "val"):
             found[name] = tuple(Path(path) for path in raw.get(name, ()))
         found["out"] = Path(raw["out"])
+        found["teacher"] = None if raw.get("teacher") is None else Path(raw["teacher"])
         return cls(**found)
 
 
-PERSONAL = ("data", "out", "val", "limit")  # of one place, not of a way to train
+PERSONAL = ("data", "out", "val", "limit", "teacher")  # of one place, not of a way to train
 
 
 def read_options(path: Path) -> dict[str, Any]:

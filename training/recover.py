@@ -1,8 +1,8 @@
 """Trains a narrower network to answer as the full one does: a short training that makes good what pruning lost.
 
-Its targets are the true labels and the full network's answers, half and half (Hinton, Vinyals and Dean, "Distilling the
-Knowledge in a Neural Network", 2015), and the full network's last feature map, from which label and Grad-CAM are made
-(as in FitNets, Romero et al., ICLR 2015). Both networks see the same views.
+Its targets are the true labels and the full network's answers (``training.batches.targets``), and the full network's
+last feature map, from which label and Grad-CAM are made (as in FitNets, Romero et al., ICLR 2015). Both networks see
+the same views.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from training.batches import targets
 from training.calibrate import softmax
 from training.callbacks import EpochRow, StageProgress
 from training.checkpoint import Checkpoint
@@ -26,7 +27,6 @@ from training.slim_options import SlimOptions
 
 LAST_MAP = CONVOLUTIONS[-1]
 STAGE = "recover"
-HARD = 0.5  # share of the true label in the target
 MAP_WEIGHT = 1.0  # of the map's relative squared error, beside the cross-entropy
 FINAL_RATE = 0.01  # share of the learning rate that is left at the end of the cosine
 FEATURE_BATCH = 32
@@ -67,7 +67,7 @@ class TaughtBatches(keras.utils.PyDataset):
     ) -> None:
         super().__init__()
         self._features, self._maps, self._answers = features, maps, answers
-        self._truth = np.eye(classes, dtype=np.float32)[labels]
+        self._labels, self._classes = labels, classes
         self._batch_size, self._seed = batch_size, seed
         self._rows = np.arange(len(labels))
         self._views = np.zeros(len(labels), np.int64)
@@ -80,10 +80,8 @@ class TaughtBatches(keras.utils.PyDataset):
         part = slice(number * self._batch_size, (number + 1) * self._batch_size)
         rows, views = self._rows[part], self._views[part]
         x = tuple(np.asarray(found[rows, views], np.float32) for found in (self._features, self._maps))
-        y = self._truth[rows]
-        if self._answers is not None:
-            y = HARD * y + (1.0 - HARD) * self._answers[rows, views]
-        return (x[0], x[1]), y
+        answers = None if self._answers is None else self._answers[rows, views]
+        return (x[0], x[1]), targets(self._labels[rows], self._classes, answers=answers)
 
     def show(self, epoch: int) -> None:
         """Draws the epoch of this number, from 0."""

@@ -25,7 +25,7 @@ from training.calibration import calibrate
 from training.callbacks import EpochRow
 from training.curves import draw_curves
 from training.dataset import Dataset, calibration_frames, prepare
-from training.features import FOLDER, FeatureCache
+from training.features import FeatureCache
 from training.files import replacing, stage_reached, write, write_json, writing
 from training.fitting import fit_stage
 from training.foreign import Observed
@@ -35,6 +35,8 @@ from training.options import TrainOptions, begun_options
 from training.progress import Reporter, Silent
 from training.stages import HEAD, Stage, plan
 from training.taxonomy import taxonomy_of
+from training.teacher import Teacher, find_teacher, same_classes, teacher_answers
+from training.views import FOLDER
 from training.weights import load_kernels, set_kernels
 
 FEATURE_BATCH = 32  # views per forward pass of the frozen part; more gains nothing on a CPU
@@ -65,8 +67,9 @@ def train(
     run one begins. Without it a run that was cut off is started anew. Runs of ``training.slim`` are finished here, too.
 
     The folder counts as finished only when state.json says "done". Raises DataError, WeightsError, SettingsError
-    (resumed with other options), or ResultsError (the folder holds a finished run or something else, cannot be read
-    or written, or the photographs have changed since).
+    (resumed with other options or another teacher, a teacher of other classes), ContractError and EngineError (a
+    teacher that is no model of ours, or fails), or ResultsError (the folder holds a finished run or something else,
+    cannot be read or written, or the photographs have changed since).
     """
     reporter = reporter or Silent()
     run = claim(options.out, resume)
@@ -81,14 +84,19 @@ def train(
     left = _left(stages, stage)
     kernels = load_kernels(options.weights) if stage is None else None
     try:
+        teacher = find_teacher(options.teacher) if options.teacher and left else None
+        if teacher and began:
+            _same_teacher(began, teacher)
         data = data or prepare(options, reporter)
+        if teacher:
+            same_classes(teacher.contract.labels, data.labels)  # before anything expensive starts
     except ReeflensError:
         with suppress(OSError):  # made for nothing; a folder that holds anything stays
             run.rmdir()
         raise
     counts = f"{len(data.train)} training and {len(data.validation)} validation pictures"
     reporter.say(f"{counts} of {len(data.labels)} classes; left out: {_left_out(data)}")
-    config = began or run_config(options, data)
+    config = began or run_config(options, data, teacher)
     if (config["split_hash"], config["data_hash"]) != (data.split_hash, data.data_hash):
         raise ResultsError(f"{run}: the photographs have changed since this run began; begin another with --out")
     write_json(run / "config.json", config)
@@ -112,12 +120,13 @@ def train(
     kept = run / CHECKPOINT
     cuts = cuts_of(left or stages[-1:], options)
     with FeatureCache(run, model, cuts or ("gap",), options.image_size) as cache, ThreadPoolExecutor() as pool:
+        answers = teacher_answers(teacher, run, data, options, reporter) if teacher else None
         if cuts or not left:
             views = options.views if left else 1
             cache.fill("train", data.train.pixels, views, options.seed, FEATURE_BATCH, reporter, water=options.water)
             cache.fill("validation", data.validation.pixels, 1, options.seed, FEATURE_BATCH, reporter)
         for part in left:
-            tail, batches, validation = learning_part(part, model, cache, data, options, pool)
+            tail, batches, validation = learning_part(part, model, cache, data, options, pool, answers)
             found_epochs = fit_stage(part, tail, batches, validation, options, reporter, kept)
             if not epochs or best(found_epochs) >= best(epochs):
                 copy_weights(tail, model)
@@ -202,6 +211,8 @@ def _resumed_config(path: Path, options: TrainOptions) -> dict[str, Any] | None:
         return None
     given, begun = options.to_dict(), replace(TrainOptions.from_dict(raw), out=options.out).to_dict()
     for name, value in begun.items():
+        if name == "teacher" and value and given[name]:
+            continue  # its file may lie elsewhere by now: ``_same_teacher`` goes by what is in it
         if given[name] != value:
             raise SettingsError(
                 f"{name}: this run was begun with {value!r}, received {given[name]!r}; leave the option out, or begin "
@@ -209,6 +220,15 @@ def _resumed_config(path: Path, options: TrainOptions) -> dict[str, Any] | None:
             )
     found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return found
+
+
+def _same_teacher(began: dict[str, Any], teacher: Teacher) -> None:
+    record = began["teacher"]
+    if record["sha256"] != teacher.sha256:
+        raise SettingsError(
+            f"teacher: this run was begun with {record['file']} of sha256 {record['sha256'][:8]}, received "
+            f"{teacher.path} of {teacher.sha256[:8]}; name that file, or begin another run with another --out"
+        )
 
 
 def _is_calibrated(run: Path) -> bool:
@@ -237,10 +257,11 @@ def _read_history(path: Path) -> list[EpochRow]:
         raise ResultsError(f"{path}: cannot be read ({error}); begin anew without --resume") from error
 
 
-def run_config(options: TrainOptions, data: Dataset) -> dict[str, Any]:
+def run_config(options: TrainOptions, data: Dataset, teacher: Teacher | None = None) -> dict[str, Any]:
     """Content of config.json."""
     return {
         "options": options.to_dict(),
+        **({"teacher": teacher.record()} if teacher else {}),
         "labels": list(data.labels),
         "counts": {
             "training": len(data.train),

@@ -50,3 +50,12 @@ def test_views_through_water_differ_from_the_dry_ones_as_often_as_asked(picture:
     assert wet(1.0) >= 50, "all but those that met none of the four effects"
     assert np.array_equal(view(picture, 40, (0, 1, 0), 1.0), resize_rgb(picture, 40)), "view 0 stays plain"
     assert np.array_equal(view(picture, 40, (0, 1, 2), 1.0), view(picture, 40, (0, 1, 2), 1.0))
+
+
+def test_a_view_of_the_picture_at_another_size_shows_the_same_part_in_the_same_light(picture: np.ndarray) -> None:
+    large = resize_rgb(picture, 175)
+    for which in range(1, 40):
+        small, big = view(picture, 40, (0, 1, which)), view(large, 140, (0, 1, which), drawn_for=50)
+        difference = np.abs(resize_rgb(big, 40).astype(float) - small)
+        assert difference.mean() < 2.5, which
+    assert np.array_equal(view(picture, 40, (0, 1, 2), 1.0, 50), view(picture, 40, (0, 1, 2), 1.0)), "at its own size"

@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("keras")
 
 from realtime.errors import ResultsError, WeightsError
-from training import features
+from training import views
 from training.augment import view
 from training.features import FeatureCache
 from training.model import build_model, build_trunk, predict
@@ -76,7 +76,7 @@ def test_the_files_go_when_the_work_fails_of_itself(model, pictures, tmp_path: P
 def test_features_that_were_computed_before_a_break_are_not_computed_again(
     model, pictures, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(features, "_NOTE_EVERY", 2)
+    monkeypatch.setattr(views, "_NOTE_EVERY", 2)
     with pytest.raises(KeyboardInterrupt), FeatureCache(tmp_path, model, ("block4_pool", "gap"), 32) as cache:
         cache.fill("train", pictures, 2, 9, 2, Counting(breaks_after=6))
     with FeatureCache(tmp_path, model, ("block4_pool", "gap"), 32) as cache:
@@ -126,7 +126,7 @@ def test_a_full_disk_is_told_before_the_work(model, pictures, tmp_path: Path, mo
     monkeypatch.setattr(shutil, "disk_usage", lambda _: real._replace(free=1000))
     with (
         FeatureCache(tmp_path, model, ("block4_pool", "gap"), 32) as cache,
-        pytest.raises(ResultsError, match=r"the features of 10 train views need 0\.0 GB.*fewer --views"),
+        pytest.raises(ResultsError, match=r"the features of the train pictures need 0\.0 GB for 10 views.*fewer"),
     ):
         cache.fill("train", pictures, 2, 0, 4, Silent())
 
