@@ -35,10 +35,10 @@ from typing import Any, Self
 from dives.causes import JobCause
 from dives.corrections import NAME as CORRECTIONS
 from dives.corrections import corrected, read_corrections, read_keys
+from dives.journal import NAME as JOURNAL
 from dives.locking import lock
 from dives.partial import sync_names, write_whole, writing
 from dives.probe import read_probe
-from dives.process import JOURNAL
 from dives.run_record import COMPLETE, FAILED, INCOMPLETE, read_run
 from realtime.errors import LibraryError, ResultsError
 from realtime.frames import iso_utc

@@ -18,7 +18,8 @@ from clips import truncate, write_clip
 from result_files import results
 
 from dives.chapters import Gap, JoinedVideo, in_order, join_chapters
-from dives.process import JOURNAL, ProcessOptions, process
+from dives.journal import NAME as JOURNAL
+from dives.process import ProcessOptions, process
 from realtime.errors import ResultsError, SourceError
 
 REPOSITORY = Path(__file__).parents[2]

@@ -23,6 +23,7 @@ from dives import uploads, worker
 from dives.chapters import in_order
 from dives.corrections import Verdict, add_correction, read_keys
 from dives.jobs import JobQueue, JobSettings
+from dives.journal import NAME as JOURNAL
 from dives.library import (
     COPY,
     DIVELOG,
@@ -36,7 +37,7 @@ from dives.library import (
     write_facts,
 )
 from dives.probe import write_thumbnail
-from dives.process import JOURNAL, ProcessOptions, process
+from dives.process import ProcessOptions, process
 from dives.times import Times, write_wanted
 from dives.track import read_index
 from realtime.errors import SourceError

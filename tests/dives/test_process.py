@@ -23,7 +23,8 @@ from dives import process as process_module
 from dives import remaking, segments
 from dives.corrections import Verdict, add_correction, read_keys
 from dives.divelog import DiveLog, MisfitError
-from dives.process import JOURNAL, ProcessOptions, process
+from dives.journal import NAME as JOURNAL
+from dives.process import ProcessOptions, process
 from realtime.engine import Engine
 from realtime.errors import ResultsError, SettingsError, SourceError
 
