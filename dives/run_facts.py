@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from dives.chapters import JoinedVideo
-from dives.divelog import LoggedDive, Profile
+from dives.divelog import LoggedDive
 from dives.fingerprint import fingerprint_of_all
 from dives.journal import Journal
+from dives.profile import Profile
 from dives.wall_clock import clock_of
 from realtime.engine import Engine
 from realtime.frames import iso_utc
