@@ -40,11 +40,11 @@ from dives.corrections import SightingKey, Verdict, add_correction, corrected, r
 from dives.divelog import DiveLog
 from dives.journal import Journal, record_dtype
 from dives.library import clean_title, read_facts
+from dives.naming import SUFFIXES, title_of, video_name
 from dives.probe import read_probe
 from dives.run_record import read_run
 from dives.sighting_rows import COLUMNS, read_rows
 from dives.track import read_index, write_track
-from dives.uploads import SUFFIXES, title_of, video_name
 from realtime.addresses import check_camera, is_camera, redact, usb_device
 from realtime.contract import ModelContract
 from realtime.decode import UndecodableError, decode
