@@ -34,9 +34,10 @@ from typing import Any, Self
 
 from dives.causes import JobCause
 from dives.corrections import NAME as CORRECTIONS
-from dives.corrections import corrected, plain, read_corrections, read_keys
+from dives.corrections import plain, read_corrections
 from dives.journal import NAME as JOURNAL
 from dives.locking import lock
+from dives.matching import corrected, read_keys
 from dives.partial import sync_names, write_whole, writing
 from dives.probe import read_probe
 from dives.run_record import COMPLETE, FAILED, INCOMPLETE, read_run

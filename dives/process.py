@@ -14,13 +14,14 @@ from typing import Any
 from dives.chapters import JoinedVideo
 from dives.checked import take_in_corrections
 from dives.classifying import Reading, classify, open_journal
-from dives.corrections import Corrected, corrected, find_corrections, read_corrections, read_keys
+from dives.corrections import find_corrections, read_corrections
 from dives.divelog import DiveLog, LoggedDive
 from dives.files import Files, files_by_now, files_of
 from dives.growing import GrowingTables
 from dives.joined_log import is_kept, keep_log, kept_log
 from dives.journal import NAME as JOURNAL
 from dives.journal import Journal
+from dives.matching import Corrected, corrected, read_keys
 from dives.outputs import FILES, clear, draw_overlay, files_there, write_tables
 from dives.progress import Progress
 from dives.remaking import discard, remade, settle

@@ -36,10 +36,11 @@ from uvicorn.server import ServerState
 from cli.app import app as commands
 from cli.settings import check_environment, read_settings
 from dives.corrections import NAME as CORRECTIONS
-from dives.corrections import SightingKey, Verdict, add_correction, corrected, read_corrections, read_keys
+from dives.corrections import SightingKey, Verdict, add_correction, read_corrections
 from dives.divelog import DiveLog
 from dives.journal import Journal, record_dtype
 from dives.library import clean_title, read_facts
+from dives.matching import corrected, read_keys
 from dives.naming import SUFFIXES, title_of, video_name
 from dives.probe import read_probe
 from dives.run_record import read_run

@@ -12,9 +12,10 @@ from result_files import lines, record, results
 
 from dives import process as process_module
 from dives import remaking
-from dives.corrections import Verdict, add_correction, read_keys
+from dives.corrections import Verdict, add_correction
 from dives.divelog import DiveLog, MisfitError
 from dives.journal import NAME as JOURNAL
+from dives.matching import read_keys
 from dives.process import ProcessOptions, process
 from realtime.errors import ResultsError, SourceError
 
