@@ -35,7 +35,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "tests" / "realtime")
 
 import av  # noqa: E402
 
-from dives.process import JOURNAL, ProcessOptions, process  # noqa: E402
+from dives.journal import NAME as JOURNAL  # noqa: E402
+from dives.process import ProcessOptions, process  # noqa: E402
 from dives.progress import Progress  # noqa: E402
 from realtime.engine import Engine, bundled_model  # noqa: E402
 from realtime.scene import TestScene  # noqa: E402

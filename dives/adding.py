@@ -30,6 +30,7 @@ from dives.library import (
     read_facts,
     write_facts,
 )
+from dives.naming import log_name, title_of, video_name
 from dives.partial import SUFFIX
 from dives.probe import probe_joined, probe_video, write_probe, write_thumbnail
 from dives.recorded import RecordedPart, find_recording, parts_of
@@ -37,7 +38,6 @@ from dives.remaking import is_of_a_remaking
 from dives.run_record import COMPLETE, INCOMPLETE, read_run
 from dives.run_record import NAME as RUN
 from dives.track import write_track
-from dives.uploads import log_name, title_of, video_name
 from realtime.errors import LibraryError, ReeflensError, SourceError
 
 THUMBNAIL_AT = 0.1  # of the length, where nothing was seen

@@ -10,7 +10,8 @@ import csv
 from pathlib import Path
 
 from dives.corrections import NAME as CORRECTIONS
-from dives.corrections import Corrected, Correction, Verdict, corrected, read_corrections, read_keys
+from dives.corrections import Correction, Verdict, read_corrections
+from dives.matching import Corrected, corrected, read_keys
 from dives.missed import Stretch, stretches
 from dives.occurrences import HUMAN, MACHINE, write_occurrences
 from dives.partial import PartialFile, writing

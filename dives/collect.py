@@ -25,8 +25,9 @@ import cv2
 
 from dives.checked import take_in_corrections
 from dives.corrections import NAME as CORRECTIONS
-from dives.corrections import Correction, SightingKey, Verdict, corrected, read_corrections, read_keys
+from dives.corrections import Correction, SightingKey, Verdict, read_corrections
 from dives.files import Files, RecordedFile
+from dives.matching import corrected, read_keys
 from dives.partial import PartialFile, write_whole
 from dives.recorded import RecordedPart, find_recording, parts_of
 from dives.remaking import is_of_a_remaking

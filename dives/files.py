@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from dives.chapters import Chapter, JoinedVideo
+from realtime.sources import PictureFolder, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,3 +48,49 @@ class Files:
         """The file that holds the dive's ``frame``, and the frame's number within that file, from 0."""
         file = self.all[bisect_right(self._first, frame) - 1]
         return file, frame - file.first_frame
+
+
+def files_of(opened: Source, recording: Path, unreadable: Collection[str]) -> Files:
+    """What the frames of a dive are in, after all of it was read, by ``opened`` or by the run that finished it.
+
+    recording: the file, when it is one video. unreadable: names of those pictures of a folder that hold no frame.
+    """
+    if isinstance(opened, JoinedVideo):
+        return _of_chapters(opened.chapters)
+    if isinstance(opened, PictureFolder):
+        return _of_pictures(opened, unreadable)
+    return Files.one(recording)
+
+
+def files_by_now(opened: Source, recording: Path) -> Callable[[], Files]:
+    """Tells what the frames are in that were read up to now; the decoder is ahead of the model."""
+    known, files = -1, Files.one(recording)
+
+    def by_now() -> Files:
+        nonlocal known, files
+        if isinstance(opened, JoinedVideo):
+            chapters = list(opened.chapters)
+            begun = sum(chapter.first_frame is not None for chapter in chapters)
+            if begun != known:
+                known, files = begun, _of_chapters(chapters)
+        elif isinstance(opened, PictureFolder):
+            unreadable = {name for name, _ in list(opened.skipped)}
+            if len(unreadable) != known:
+                known, files = len(unreadable), _of_pictures(opened, unreadable)
+        return files
+
+    return by_now
+
+
+def _of_chapters(chapters: Sequence[Chapter]) -> Files:
+    return Files(
+        [
+            RecordedFile(chapter.path, chapter.first_frame, chapter.offset_s)
+            for chapter in chapters
+            if chapter.first_frame is not None
+        ]
+    )
+
+
+def _of_pictures(folder: PictureFolder, unreadable: Collection[str]) -> Files:
+    return Files.pictures([path for path in folder.paths if path.name not in unreadable], folder.interval_s)

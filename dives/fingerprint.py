@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 from realtime.decode import EXTENSIONS
@@ -39,3 +40,19 @@ def fingerprint(source: Path) -> str:
     except OSError as error:
         raise SourceError(str(source), (error.strerror or str(error)).lower()) from error
     return f"{size} bytes, sha256 {digest.hexdigest()}"
+
+
+def fingerprint_of_all(chapters: Sequence[Path]) -> str:
+    """Of a dive in one file or several. A chapter that is not there is a gap; once it is back, the dive is another.
+
+    Raises SourceError when the only one is not there.
+    """
+    if len(chapters) == 1:
+        return fingerprint(chapters[0])
+    parts = []
+    for chapter in chapters:
+        try:
+            parts.append(fingerprint(chapter))
+        except SourceError as error:
+            parts.append(error.reason)
+    return " + ".join(parts)

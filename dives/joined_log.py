@@ -16,8 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from dives.divelog import LoggedDive, Profile
+from dives.divelog import LoggedDive
 from dives.partial import write_whole, writing
+from dives.profile import Profile
 from realtime.errors import ResultsError
 
 NAME = "divelog.csv"

@@ -27,6 +27,7 @@ from dives.partial import writing
 from realtime.errors import ResultsError
 from realtime.pipeline import RawResult
 
+NAME = "raw.journal"
 FORMAT = "reeflens-journal/1"
 MAX_HEADER_BYTES = 1 << 20
 CHUNK_RECORDS = 1024  # a third of a megabyte at 23 classes: memory stays flat however long the dive

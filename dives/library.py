@@ -34,11 +34,12 @@ from typing import Any, Self
 
 from dives.causes import JobCause
 from dives.corrections import NAME as CORRECTIONS
-from dives.corrections import corrected, read_corrections, read_keys
+from dives.corrections import plain, read_corrections
+from dives.journal import NAME as JOURNAL
 from dives.locking import lock
+from dives.matching import corrected, read_keys
 from dives.partial import sync_names, write_whole, writing
 from dives.probe import read_probe
-from dives.process import JOURNAL
 from dives.run_record import COMPLETE, FAILED, INCOMPLETE, read_run
 from realtime.errors import LibraryError, ResultsError
 from realtime.frames import iso_utc
@@ -543,7 +544,7 @@ def new_id() -> str:
 
 def clean_title(text: str) -> str:
     """One line of printable text of at most MAX_TITLE characters; may be empty."""
-    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())[:MAX_TITLE].strip()
+    return plain(text)[:MAX_TITLE].strip()
 
 
 def now_utc() -> str:

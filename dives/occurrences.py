@@ -13,7 +13,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dives.corrections import Correction, Verdict, corrected, read_corrections, read_keys
+from dives.corrections import Correction, Verdict, read_corrections
+from dives.matching import corrected, read_keys
 from dives.missed import Stretch, stretches
 from dives.partial import PartialFile, writing
 from dives.run_record import COMPLETE, read_run

@@ -11,7 +11,8 @@ import re
 from html import escape
 from pathlib import Path
 
-from dives.corrections import Corrected, Correction, Verdict
+from dives.corrections import Correction, Verdict
+from dives.matching import Corrected
 from dives.partial import PartialFile
 from dives.writers.report_html import ReportHtml, clock
 from realtime.errors import ResultsError

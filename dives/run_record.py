@@ -105,6 +105,11 @@ def read_run(folder: Path) -> dict[str, Any] | None:
     return record if isinstance(record, dict) and record.get("schema_version") == SCHEMA_VERSION else None
 
 
+def is_whole(record: Mapping[str, Any], classified: int) -> bool:
+    """Whether a run of which ``classified`` frames are on the disk read its dive to the end."""
+    return bool(record["state"] == COMPLETE and record["counts"]["classified"] == classified)
+
+
 def versions() -> dict[str, str]:
     """Of Python, ffmpeg and the packages that touched the numbers; those not installed are left out."""
     found = {"python": platform.python_version(), "ffmpeg": av.ffmpeg_version_info}

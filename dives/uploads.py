@@ -3,7 +3,7 @@
     begin -> append at an offset, as often as it takes -> finish, alone or several as one dive
 
 The file's own size is the offset: what is there was written, and what was acknowledged is on the disk. Names come from
-people and stay text; what things are called on the disk is ours.
+people and stay text; what things are called on the disk is ours (dives/naming.py).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from itertools import count
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import BinaryIO
 
 from dives.library import (
@@ -37,6 +37,7 @@ from dives.library import (
     new_id,
     now_utc,
 )
+from dives.naming import log_name, title_of, video_name
 from dives.partial import sync_names, write_whole
 from realtime.errors import LibraryError, ReeflensError, ResultsError
 from realtime.frames import iso_utc
@@ -52,14 +53,6 @@ CLOCK_SET_S = 3600.0  # no clock goes wrong by so much on its own between two up
 MIN_FREE_BYTES = 1_000_000_000  # a full disk stops databases, logs and other people's work
 MAX_OPEN = 100
 CLAIMED = "it is becoming a dive"
-SUFFIXES = frozenset(
-    (
-        *("mp4", "mov", "m4v", "mkv", "avi", "webm", "mpg", "mpeg", "mts", "m2ts", "ts", "3gp", "wmv", "asf", "flv"),
-        *("insv", "lrv", "mxf", "dv", "ogv", "h264", "h265", "hevc", "mjpeg", "gif"),
-    )
-)
-LOG_SUFFIXES = frozenset(("xml", "ssrf", "uddf", "csv"))
-_DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)", re.IGNORECASE)  # names that Windows keeps for itself
 
 
 class UploadError(ReeflensError):
@@ -425,29 +418,6 @@ class Appending:
                 rest = rest[written:]
         except OSError as error:
             raise UploadError("full", f"the disk does not take it ({_words(error)})", offset=self.offset) from error
-
-
-def video_name(name: str) -> str:
-    """Our name for an original: what is harmless of the user's name, so that tables made from it are told apart."""
-    last = PurePosixPath(name.replace("\\", "/")).name
-    stem, _, suffix = last.rpartition(".") if "." in last else (last, "", "")
-    safe = re.sub(r"[^A-Za-z0-9_-]+", "-", stem).strip("-")[:60].strip("-")
-    if not safe or _DEVICES.fullmatch(safe):
-        safe = "video"
-    return f"{safe}.{suffix.lower() if suffix.lower() in SUFFIXES else 'video'}"
-
-
-def title_of(name: str) -> str:
-    """What a dive is called at first, by the name of its file."""
-    name = PurePosixPath(name.replace("\\", "/")).name
-    stem = name.rpartition(".")[0] or name
-    return clean_title(stem.replace("_", " ")) or "Dive"
-
-
-def log_name(name: str) -> str:
-    """Our name for a dive log, as of a video."""
-    suffix = name.rpartition(".")[2].lower()
-    return f"{video_name(name).rpartition('.')[0]}.{suffix if suffix in LOG_SUFFIXES else 'log'}"
 
 
 def _facts(uploads: Sequence[Upload], with_: With) -> tuple[DiveFacts, dict[str, str]]:

@@ -20,9 +20,7 @@ from dives.corrections import (
     SightingKey,
     Verdict,
     add_correction,
-    corrected,
     read_corrections,
-    read_keys,
     undo_correction,
 )
 from dives.jobs import JobProgress
@@ -39,6 +37,7 @@ from dives.library import (
     TableError,
     clean_title,
 )
+from dives.matching import corrected, read_keys
 from dives.run_record import COMPLETE
 from dives.track import DATA, read_index
 from realtime.errors import LibraryError, ResultsError

@@ -14,10 +14,10 @@ from dives.bundle import zipped
 from dives.checked import NAME as CHECKED
 from dives.checked import take_in_corrections
 from dives.corrections import NAME as CORRECTIONS
+from dives.journal import NAME as JOURNAL
 from dives.library import RESULTS
 from dives.occurrences import NAME as OCCURRENCES
 from dives.partial import SUFFIX
-from dives.process import JOURNAL
 from dives.stills import small_still
 from dives.writers.report_html import ReportHtml
 from realtime.errors import ResultsError

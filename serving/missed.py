@@ -8,17 +8,9 @@ from pathlib import Path
 from fastapi import APIRouter, HTTPException
 from pydantic import BaseModel, Field
 
-from dives.corrections import (
-    MAX_BY,
-    MAX_LABEL,
-    MAX_NOTE,
-    Correction,
-    corrected,
-    read_corrections,
-    read_keys,
-    undo_correction,
-)
+from dives.corrections import MAX_BY, MAX_LABEL, MAX_NOTE, Correction, read_corrections, undo_correction
 from dives.library import RESULTS
+from dives.matching import corrected, read_keys
 from dives.missed import TABLE, add_missed
 from realtime.errors import ResultsError
 from realtime.frames import iso_utc

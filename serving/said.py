@@ -12,16 +12,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from dives.corrections import (
-    NAME,
-    Correction,
-    SightingKey,
-    Verdict,
-    add_correction,
-    corrected,
-    read_corrections,
-    undo_correction,
-)
+from dives.corrections import NAME, Correction, SightingKey, Verdict, add_correction, read_corrections, undo_correction
+from dives.matching import corrected
 from dives.recording import ONGOING
 from dives.sighting_rows import SightingRow, read_rows
 from realtime.errors import ReeflensError, ResultsError
@@ -110,7 +102,7 @@ class Said:
 
 
 def live_key(row: SightingRow) -> SightingKey:
-    """The key of a live source's sighting, as ``dives.corrections.read_keys`` reads it from the table."""
+    """The key of a live source's sighting, as ``dives.matching.read_keys`` reads it from the table."""
     return SightingKey(
         file=row.start_utc,
         label=row.label,

@@ -13,10 +13,11 @@ from pydantic import AwareDatetime, BaseModel, Field
 
 from dives.divelog import DiveLog, MisfitError
 from dives.library import COPY_WANTED, DIVELOG, RESULTS, read_facts
+from dives.naming import log_name
 from dives.probe import read_probe
 from dives.run_record import COMPLETE, INCOMPLETE, read_run
 from dives.times import Times, check_log, free_log_name, give_up_wanted, in_words_of_the_page, read_wanted, write_wanted
-from dives.uploads import UploadError, log_name
+from dives.uploads import UploadError
 from realtime.errors import DiveLogError, LibraryError, ResultsError
 from realtime.frames import iso_utc
 from serving.answers import problem

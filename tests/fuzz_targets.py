@@ -36,15 +36,16 @@ from uvicorn.server import ServerState
 from cli.app import app as commands
 from cli.settings import check_environment, read_settings
 from dives.corrections import NAME as CORRECTIONS
-from dives.corrections import SightingKey, Verdict, add_correction, corrected, read_corrections, read_keys
+from dives.corrections import SightingKey, Verdict, add_correction, read_corrections
 from dives.divelog import DiveLog
 from dives.journal import Journal, record_dtype
 from dives.library import clean_title, read_facts
+from dives.matching import corrected, read_keys
+from dives.naming import SUFFIXES, title_of, video_name
 from dives.probe import read_probe
 from dives.run_record import read_run
 from dives.sighting_rows import COLUMNS, read_rows
 from dives.track import read_index, write_track
-from dives.uploads import SUFFIXES, title_of, video_name
 from realtime.addresses import check_camera, is_camera, redact, usb_device
 from realtime.contract import ModelContract
 from realtime.decode import UndecodableError, decode

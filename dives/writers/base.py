@@ -9,8 +9,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import ClassVar, Protocol
 
-from dives.divelog import UNKNOWN, Conditions, Profile
 from dives.files import Files
+from dives.profile import UNKNOWN, Conditions, Profile
 from realtime.contract import ModelContract
 from realtime.frames import FrameResult
 from realtime.sightings import Sighting, SightingTracker

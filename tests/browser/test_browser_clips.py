@@ -4,35 +4,21 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
-from pathlib import Path
 from time import monotonic
 
 import httpx
 import pytest
+from chromium import BROWSER_TESTS, CHROMIUM, QUIET, REPO
 from clips import write_clip
 from toy_onnx import LABELS, write_toy_model
 
 playwright = pytest.importorskip("playwright.sync_api")
 
-REPO = Path(__file__).parents[2]
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
-QUIET = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--no-first-run",
-]
 WAIT_S = 30.0
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None and not os.environ.get("CI"), reason="no Chromium here; CI never skips this"),
-]
+pytestmark = BROWSER_TESTS
 
 
 def with_clip(url: str) -> dict:

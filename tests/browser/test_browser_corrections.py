@@ -1,23 +1,19 @@
 """What a sighting seen live was, said on the page by keyboard, and seen by those who may only look."""
 
-import os
 import re
 from pathlib import Path
 
 import pytest
+from chromium import BROWSER_TESTS, CHROMIUM, QUIET
 from clips import write_clip
 from toy_onnx import write_toy_model
 
 playwright = pytest.importorskip("playwright.sync_api")
 
 from running import running  # noqa: E402
-from test_browser import CHROMIUM, QUIET  # noqa: E402
 from test_browser_login import OPERATE, VIEW, visitor  # noqa: E402
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None and not os.environ.get("CI"), reason="no Chromium here; CI never skips this"),
-]
+pytestmark = BROWSER_TESTS
 
 
 def opened(page, url: str, token: str):

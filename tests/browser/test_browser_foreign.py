@@ -1,6 +1,5 @@
 """What a page of another site can have a real browser ask of us: nothing but to open one of our pages."""
 
-import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,16 +7,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
 import pytest
+from chromium import BROWSER_TESTS, CHROMIUM, QUIET
 
 playwright = pytest.importorskip("playwright.sync_api")
 
 from running import running  # noqa: E402
-from test_browser import CHROMIUM, QUIET  # noqa: E402
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None and not os.environ.get("CI"), reason="no Chromium here; CI never skips this"),
-]
+pytestmark = BROWSER_TESTS
 
 PAGE = """<!doctype html><title>elsewhere</title>
 <img src="{url}api/sources/scene/thumbnail.jpg"><script src="{url}assets/any.js"></script><iframe src="{url}"></iframe>

@@ -1,22 +1,18 @@
 """Logging in in a real browser: by the page for that, by a link with the token, and being thrown out again."""
 
-import os
 import re
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from chromium import BROWSER_TESTS, CHROMIUM, QUIET
 from toy_onnx import write_toy_model
 
 playwright = pytest.importorskip("playwright.sync_api")
 
 from running import running  # noqa: E402
-from test_browser import CHROMIUM, QUIET  # noqa: E402
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None and not os.environ.get("CI"), reason="no Chromium here; CI never skips this"),
-]
+pytestmark = BROWSER_TESTS
 
 OPERATE, VIEW = "operate-0123456789", "view-0123456789abc"
 SHOWN = "() => document.querySelector('#stage')?.dataset.picture === 'yes'"

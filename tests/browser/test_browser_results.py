@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-
 import pytest
+from chromium import BROWSER_TESTS
 from clips import write_clip
 from toy_onnx import write_toy_model
 
@@ -14,20 +12,8 @@ from realtime.engine import Engine
 
 playwright = pytest.importorskip("playwright.sync_api")
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
-QUIET = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--no-first-run",
-]
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None and not os.environ.get("CI"), reason="no Chromium here; CI never skips this"),
-]
+pytestmark = BROWSER_TESTS
 
 
 @pytest.fixture(scope="module")
@@ -38,14 +24,6 @@ def results(tmp_path_factory):
     clip = write_clip(folder / "reef #1.mp4", frames=30, rate=5, size_hw=(90, 160))
     with Engine.open(model, provider="cpu", threads=1) as engine:
         return process(clip, folder / "out", engine, ProcessOptions(overlay=True)).folder
-
-
-@pytest.fixture
-def browser():
-    with playwright.sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        yield opened
-        opened.close()
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1200, "light"), (1200, "dark"), (360, "light")])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -16,21 +15,16 @@ from typing import Any
 import cv2
 import httpx
 import pytest
+from chromium import BROWSER_TESTS, CHROMIUM, QUIET, REPO
 from clips import colour_frame
 from toy_onnx import LABELS, write_toy_model
 
 playwright = pytest.importorskip("playwright.sync_api")
 
-REPO = Path(__file__).parents[2]
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
-QUIET = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 
 Launch = Callable[..., Any]
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None and not os.environ.get("CI"), reason="no Chromium here; CI never skips this"),
-]
+pytestmark = BROWSER_TESTS
 
 HEAT_SHOWS = """() => {
   const canvas = document.querySelector('#heat');

@@ -16,7 +16,8 @@ import pytest
 from clips import write_clip
 from toy_onnx import write_fragile_model, write_toy_model
 
-from dives.corrections import Verdict, add_correction, read_keys
+from dives.corrections import Verdict, add_correction
+from dives.matching import read_keys
 
 REPO = Path(__file__).parents[2]
 

@@ -17,10 +17,11 @@ from result_files import results as results_of
 from dives import adding
 from dives.adding import add_results, result_folders
 from dives.collect import collect
-from dives.corrections import Verdict, add_correction, corrected, read_corrections, read_keys
+from dives.corrections import Verdict, add_correction, read_corrections
 from dives.divelog import DiveLog
 from dives.fingerprint import fingerprint
 from dives.library import DIVELOG, DIVES, ORIGINAL, RESULTS, Library, original_of, read_facts
+from dives.matching import corrected, read_keys
 from dives.process import ProcessOptions, process
 from dives.track import read_index
 from realtime.errors import LibraryError

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import os
 import shutil
-import signal
-import subprocess
-import sys
-import textwrap
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from clips import truncate, write_clip
-from result_files import results
+from mortal import CAN_KILL, process_until_killed
+from result_files import lines, record, results
 
 from dives.chapters import Gap, JoinedVideo, in_order, join_chapters
-from dives.process import JOURNAL, ProcessOptions, process
+from dives.journal import NAME as JOURNAL
+from dives.process import ProcessOptions, process
 from realtime.errors import ResultsError, SourceError
-
-REPOSITORY = Path(__file__).parents[2]
 
 
 def chapter(folder: Path, name: str, utc: str = "", **options) -> Path:
@@ -177,15 +171,6 @@ class TestOrder:
         assert in_order([earlier, second, later]) == [later, earlier, second]
 
 
-def lines(folder, name="frames.csv"):
-    with (folder / name).open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def record(folder):
-    return json.loads((folder / "run.json").read_text(encoding="utf-8"))
-
-
 class TestProcessing:
     def test_a_dive_of_chapters_has_one_table_and_one_time_line(self, chapters, engine, tmp_path):
         run = process(chapters, tmp_path / "out", engine, ProcessOptions(every_s=0.5))
@@ -243,35 +228,11 @@ class TestProcessing:
         assert done[-1] == 90
 
 
-KILLED = """
-    import os, signal, sys
-    from pathlib import Path
-    from dives.process import ProcessOptions, process
-    from realtime.engine import Engine
-
-    class Mortal(Engine):
-        left = int(sys.argv[1])
-        def run(self, frames, explain=None):
-            Mortal.left -= 1
-            if Mortal.left < 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return super().run(frames, explain)
-
-    with Mortal.open(Path(sys.argv[2]), provider="cpu", threads=1) as engine:
-        process([Path(name) for name in sys.argv[4:]], Path(sys.argv[3]), engine, ProcessOptions(resume=True))
-"""
-
-
-@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no kill -9 here")
+@pytest.mark.skipif(not CAN_KILL, reason="no kill -9 here")
 def test_killed_in_any_chapter_and_resumed_it_is_as_if_nothing_had_happened(chapters, engine, toy_model, tmp_path):
     whole = process(chapters, tmp_path / "whole", engine, ProcessOptions())
-    for runs in (5, 4, 2):  # batches of 8: killed in the second chapter, later in the third
-        done = subprocess.run(
-            [sys.executable, "-c", textwrap.dedent(KILLED), str(runs), toy_model, tmp_path / "cut", *chapters],
-            cwd=REPOSITORY,
-            check=False,
-        )
-        assert done.returncode == -signal.SIGKILL
+    for batches in (5, 4, 2):  # of 8: killed in the second chapter, later in the third
+        process_until_killed(batches, chapters, tmp_path / "cut", toy_model)
     moved = tmp_path / "moved"
     moved.mkdir()
     chapters = [Path(shutil.copy(path, moved)) for path in chapters]  # a card may be copied in between

@@ -10,7 +10,8 @@ from clips import write_clip
 
 from dives import checked
 from dives.checked import NAME, WORD, take_in_corrections
-from dives.corrections import Verdict, add_correction, read_keys, undo_correction
+from dives.corrections import Verdict, add_correction, undo_correction
+from dives.matching import read_keys
 from dives.missed import add_missed
 from dives.process import ProcessOptions, process
 from dives.writers.sightings_csv import COLUMNS

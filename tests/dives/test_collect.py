@@ -14,7 +14,8 @@ from clips import write_clip, write_noise
 
 from dives import seeking
 from dives.collect import MAX_SIDE, QUALITY, TABLE, collect
-from dives.corrections import Verdict, add_correction, read_keys, undo_correction
+from dives.corrections import Verdict, add_correction, undo_correction
+from dives.matching import read_keys
 from dives.process import ProcessOptions, process
 from dives.stills import save_still
 from realtime.errors import DataError, ResultsError

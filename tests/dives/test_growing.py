@@ -2,39 +2,16 @@
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
-import textwrap
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from clips import write_clip
+from mortal import CAN_KILL, process_until_killed
 from raw_rows import raw
 from result_files import results
 
 from dives.growing import GrowingTables
 from dives.process import ProcessOptions, process
-
-REPOSITORY = Path(__file__).parents[2]
-KILLED = """
-    import os, signal, sys
-    from pathlib import Path
-    from dives.process import ProcessOptions, process
-    from realtime.engine import Engine
-
-    class Mortal(Engine):
-        left = int(sys.argv[1])
-        def run(self, frames, explain=None):
-            Mortal.left -= 1
-            if Mortal.left < 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return super().run(frames, explain)
-
-    with Mortal.open(Path(sys.argv[2]), provider="cpu", threads=1) as engine:
-        process([Path(name) for name in sys.argv[4:]], Path(sys.argv[3]), engine, ProcessOptions(resume=True))
-"""
 
 
 def partial(folder, name):
@@ -45,7 +22,7 @@ def without_stills(lines):
     return [line.rpartition(",")[0] for line in lines]
 
 
-@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no kill -9 here")
+@pytest.mark.skipif(not CAN_KILL, reason="no kill -9 here")
 @pytest.mark.parametrize("chapters", [1, 3])
 def test_a_run_that_was_killed_leaves_tables_that_can_be_read(chapters, engine, toy_model, tmp_path):
     # A colour a second, so that a sighting is over before the kill.
@@ -54,13 +31,8 @@ def test_a_run_that_was_killed_leaves_tables_that_can_be_read(chapters, engine, 
     frames, sightings = ((whole.folder / name).read_text().splitlines() for name in ("frames.csv", "sightings.csv"))
     out = tmp_path / "cut"
     read = []
-    for calls in (6, 4):  # the second run goes on after the first
-        done = subprocess.run(
-            [sys.executable, "-c", textwrap.dedent(KILLED), str(calls), toy_model, out, *clips],
-            cwd=REPOSITORY,
-            check=False,
-        )
-        assert done.returncode == -signal.SIGKILL
+    for batches in (6, 4):  # the second run goes on after the first
+        process_until_killed(batches, clips, out, toy_model)
         read.append(len(partial(out, "frames.csv")))
         assert partial(out, "frames.csv") == frames[: read[-1]]
         said = partial(out, "sightings.csv")

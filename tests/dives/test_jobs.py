@@ -21,8 +21,9 @@ from test_library import put_dive
 
 from dives import uploads, worker
 from dives.chapters import in_order
-from dives.corrections import Verdict, add_correction, read_keys
+from dives.corrections import Verdict, add_correction
 from dives.jobs import JobQueue, JobSettings
+from dives.journal import NAME as JOURNAL
 from dives.library import (
     COPY,
     DIVELOG,
@@ -35,8 +36,9 @@ from dives.library import (
     read_facts,
     write_facts,
 )
+from dives.matching import read_keys
 from dives.probe import write_thumbnail
-from dives.process import JOURNAL, ProcessOptions, process
+from dives.process import ProcessOptions, process
 from dives.times import Times, write_wanted
 from dives.track import read_index
 from realtime.errors import SourceError

@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from dives.divelog import DiveLog, LoggedDive, Profile
+from dives.divelog import DiveLog, LoggedDive
 from dives.joined_log import NAME, is_kept, keep_log, kept_log
+from dives.profile import Profile
 from realtime.errors import ResultsError
 
 START = datetime(2026, 5, 1, 9, 30, 0, 250_000, tzinfo=UTC)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from dives.corrections import Verdict, add_correction, read_keys
+from dives.corrections import Verdict, add_correction
 from dives.library import (
     DATABASE,
     DIVES,
@@ -32,6 +32,7 @@ from dives.library import (
     read_facts,
     write_facts,
 )
+from dives.matching import read_keys
 from dives.probe import Probe, write_probe
 from realtime.errors import LibraryError
 

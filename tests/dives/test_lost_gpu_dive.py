@@ -9,7 +9,8 @@ from clips import write_clip
 from lost_gpu import REASON, lose_gpu
 from result_files import results
 
-from dives.process import JOURNAL, ProcessOptions, process
+from dives.journal import NAME as JOURNAL
+from dives.process import ProcessOptions, process
 from realtime.engine import Engine
 from realtime.errors import ProviderError
 from realtime.providers import CPU, CUDA

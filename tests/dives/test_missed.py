@@ -8,8 +8,9 @@ import pytest
 from clips import write_clip
 
 from dives.collect import TABLE, collect
-from dives.corrections import Verdict, add_correction, corrected, read_corrections, read_keys, undo_correction
+from dives.corrections import Verdict, add_correction, read_corrections, undo_correction
 from dives.divelog import DiveLog
+from dives.matching import corrected, read_keys
 from dives.missed import add_missed
 from dives.occurrences import NAME, write_occurrences
 from dives.process import ProcessOptions, process

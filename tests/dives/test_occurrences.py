@@ -12,8 +12,9 @@ import pytest
 from clips import write_clip
 from toy_onnx import toy_contract, write_toy_model
 
-from dives.corrections import Verdict, add_correction, read_keys, undo_correction
+from dives.corrections import Verdict, add_correction, undo_correction
 from dives.divelog import DiveLog
+from dives.matching import read_keys
 from dives.occurrences import NAME, TERMS, is_scientific, write_occurrences
 from dives.process import ProcessOptions, process
 from realtime.engine import Engine

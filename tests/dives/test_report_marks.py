@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from dives.corrections import Corrected
+from dives.matching import Corrected
 from dives.partial import PartialFile
 from dives.report_marks import mark_report
 from realtime.errors import ResultsError

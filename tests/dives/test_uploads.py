@@ -22,7 +22,6 @@ from dives.uploads import (
     UploadError,
     Uploads,
     With,
-    video_name,
 )
 
 MB = 1_000_000
@@ -392,21 +391,6 @@ def test_a_hostile_name_stays_text_and_touches_no_other_file(uploads, library, n
     assert row.title.isprintable()
     assert len(row.file_name) <= 255
     assert (library.root / DIVES / row.id / ORIGINAL / facts.video).read_bytes() == b"abc"
-
-
-@pytest.mark.parametrize(
-    ("name", "ours"),
-    [
-        ("GX010123.MP4", "GX010123.mp4"),
-        ("dive 1.final.mov", "dive-1-final.mov"),
-        ("a.exe", "a.video"),
-        ("CON.mp4", "video.mp4"),
-        ("тест.mkv", "video.mkv"),
-        ("noname", "noname.video"),
-    ],
-)
-def test_what_is_harmless_of_a_name_is_kept_for_the_tables(name, ours):
-    assert video_name(name) == ours
 
 
 @pytest.mark.parametrize("upload_id", ["", "..", "../dives/x", "0" * 16, "0" * 15 + "/", "x" * 16])

@@ -25,9 +25,9 @@ class Set(datetime.datetime):
         return datetime.datetime.now(tz) + datetime.timedelta(seconds=off_s())
 unset = time.time
 time.time = lambda: unset() + off_s()
-from dives import corrections, library, process, recording
+from dives import corrections, library, process, recording, run_facts
 from realtime import cameras, push, sources
-for module in (corrections, library, process, recording, cameras, push, sources):
+for module in (corrections, library, process, recording, run_facts, cameras, push, sources):
     if hasattr(module, "datetime"):
         module.datetime = Set
 Set.__name__ = "datetime"

@@ -7,7 +7,6 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
 from fractions import Fraction
 from functools import partial
 from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -19,10 +18,8 @@ import numpy as np
 import pytest
 from clips import write_clip
 from rtsp_server import RtspCamera, need_gstreamer
-from toy_onnx import write_toy_model
 
 from realtime.cameras import NetworkStream, UsbCamera
-from realtime.engine import Engine
 from realtime.errors import CameraError, Cause
 from realtime.live import LiveRunner, LiveStatus
 from realtime.reconnecting import Patience, Reconnecting
@@ -32,12 +29,6 @@ SECRET = "hUnt3r-Zw0"
 # Quick enough for a test, slow enough not to call a camera silent because this machine is busy.
 PATIENCE = Patience(answer_s=6, stall_s=1, silent_s=2.5, first_s=0.1, most_s=0.4, lost_s=0.2)
 NETWORK = {"open_s": 5.0, "read_s": 4.0}
-
-
-@pytest.fixture(scope="module")
-def engine(tmp_path_factory) -> Iterator[Engine]:
-    with Engine.open(write_toy_model(tmp_path_factory.mktemp("model") / "toy.onnx"), provider="cpu") as opened:
-        yield opened
 
 
 class Live:

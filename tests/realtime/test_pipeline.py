@@ -1,27 +1,10 @@
 """From frame to result, one step at a time."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
-from toy_onnx import write_toy_model
+from live_sources import frame
 
-from realtime.engine import Engine
-from realtime.frames import Frame
-from realtime.pictures import ArrayPicture
 from realtime.pipeline import Pipeline, infer
-
-COLOURS = {0: (250, 10, 10), 1: (10, 250, 10), 2: (10, 10, 250)}
-
-
-@pytest.fixture(scope="module")
-def engine(tmp_path_factory) -> Iterator[Engine]:
-    with Engine.open(write_toy_model(tmp_path_factory.mktemp("model") / "toy.onnx"), provider="cpu") as opened:
-        yield opened
-
-
-def frame(index: int, label: int = 0, source: str = "clip") -> Frame:
-    return Frame(source, index, index / 25, ArrayPicture(np.full((40, 60, 3), COLOURS[label], np.uint8)))
 
 
 def test_a_batch_gives_each_frame_its_own_result(engine):

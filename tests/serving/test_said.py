@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from seen import LABELS
 
-from dives.corrections import NAME, Verdict, add_correction, corrected, read_corrections, read_keys
+from dives.corrections import NAME, Verdict, add_correction, read_corrections
+from dives.matching import corrected, read_keys
 from dives.recording import Recording
 from dives.sighting_rows import SightingRow
 from realtime.sightings import Sighting
