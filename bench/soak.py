@@ -32,7 +32,6 @@ import tempfile
 import threading
 import time
 import traceback
-from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -49,12 +48,9 @@ sys.path[:0] = [str(ROOT), str(ROOT / "bench"), str(ROOT / "tests"), str(ROOT / 
 from clips import write_clip  # noqa: E402
 from insults import INSULTS, STRAIGHT, handshake  # noqa: E402
 from rtsp_server import RtspCamera  # noqa: E402
+from soak_verdict import CAME_BACK, Account, End, Line, as_json, judged, table  # noqa: E402
 from toy_onnx import write_toy_model  # noqa: E402
-from trend import Sampler, look, per_minute, slope  # noqa: E402
-
-from dives.corrections import read_corrections  # noqa: E402
-from dives.sighting_rows import read_rows  # noqa: E402
-from realtime.errors import ResultsError  # noqa: E402
+from trend import Sampler, look  # noqa: E402
 
 PLACES = 12
 LOST_EVERY_S = 20.0
@@ -66,28 +62,15 @@ UNDER_WAY = ("queued", "running")
 PASSING = (423, 503, 507)  # refusals that say when to come back
 
 
-class Soak:
-    """What the actors share: where the server is, what it acknowledged, and what nobody expected."""
+class Soak(Account):
+    """What the actors share: where the server is, and what they saw of it."""
 
     def __init__(self, url: str, folder: Path, camera: RtspCamera, videos: list[Path]) -> None:
-        self.url, self.folder, self.camera, self.videos = url, folder, camera, videos
+        super().__init__(folder)
+        self.url, self.camera, self.videos = url, camera, videos
         self.ws = url.replace("http://", "ws://")
         self.over = threading.Event()
-        self.counts: Counter[str] = Counter()
-        self.troubles: list[str] = []
-        self.ages: list[tuple[float, float]] = []  # monotonic seconds, ms
-        self.health_ms: list[float] = []
-        self.returns_s: list[float] = []
-        self.sightings: dict[str, dict[str, Any]] = {}  # that were listed as ended, by id
-        self.words: dict[str, str] = {}  # said of them -> source
-        self.dives: dict[str, str | None] = {}  # that were taken -> the word said of one of its sightings
-        self.deleted: set[str] = set()
-        self.unfinished: dict[
-            str, tuple[str, bool]
-        ] = {}  # dives that did not come through: why, and if the disk was full
-        self.full_s = (float("inf"), float("-inf"))  # from when to when the disk was, by the monotonic clock
         self.last_s = {"steady": 0.0, "lost": 0.0}  # when the watcher of each had its newest result
-        self.disk = "not filled"
         self._number = iter(range(1 << 40))
 
     def rest(self, seconds: float) -> None:
@@ -106,11 +89,6 @@ class Soak:
         """Notes what nobody expected, and says it while it is fresh."""
         self.troubles.append(what)
         print(f"  ! {time.strftime('%X')} {what}", flush=True)
-
-    def was_full(self, since_s: float) -> bool:
-        """Whether the disk was, for some of the time since then."""
-        began_s, over_s = self.full_s
-        return began_s <= time.monotonic() and over_s >= since_s
 
     def word(self) -> str:
         """One that nobody said before."""
@@ -302,7 +280,7 @@ def fill(soak: Soak, disk: Path) -> None:
         while (now := client.get("api/status").json()["recording"])["state"] != "on" and time.monotonic() < until_s:
             soak.rest(0.5)
     went = "retrying" in states
-    soak.disk = "went, and came back" if went and now["state"] == "on" else f"noticed: {went}, after: {now}"
+    soak.disk = CAME_BACK if went and now["state"] == "on" else f"noticed: {went}, after: {now}"
 
 
 # Recordings, and words
@@ -316,8 +294,9 @@ def send(soak: Soak) -> None:
         if not taken(soak, begun):
             return
         upload = begun.json()["id"]
-        if random.random() < 0.3:
+        if soak.counts["uploads"] % 3 == 0:
             break_off(soak, upload, video)
+        soak.counts["uploads"] += 1
         while (offset := client.get(f"api/uploads/{upload}").json()["offset"]) < len(video):
             part = video[offset : offset + len(video) // 3 + 1]
             headers = {"upload-offset": str(offset)}
@@ -437,40 +416,6 @@ def ask(soak: Soak) -> None:
             soak.rest(1.0)
 
 
-# What is on the disk in the end
-
-
-def missing(soak: Soak) -> dict[str, list[str]]:
-    """What the server acknowledged and its folders lack; empty lists when nothing is lost."""
-    lost: dict[str, list[str]] = {"sightings": [], "words": [], "dives": [], "stills": [], "twice": []}
-    rows, words = {}, {}
-    for source in ("steady", "lost"):
-        folder = soak.folder / "record" / source
-        table = [row for path in sorted(folder.glob("sightings*.csv")) for row in read_rows(path, None)]
-        rows[source] = {(row.label, row.start_utc, row.peak_frame, row.frames) for row in table}
-        begun = Counter((row.label, row.start_utc) for row in table)
-        lost["twice"] += [str(key) for key, times in begun.items() if times > 1]
-        lost["stills"] += [
-            name for row in table for name in (row.still, row.clip) if name and not (folder / name).is_file()
-        ]
-        with suppress(ResultsError):
-            words[source] = {word.truth for word in read_corrections(folder)}
-    for sighting in soak.sightings.values():
-        key = (sighting["label"], sighting["start_utc"], sighting["peak_frame"], sighting["frames"])
-        if key not in rows[sighting["source"]]:
-            lost["sightings"].append(f"{sighting['source']} {key}")
-    lost["words"] += [word for word, source in soak.words.items() if word not in words.get(source, set())]
-    for dive, word in soak.dives.items():
-        folder = soak.folder / "library" / "dives" / dive
-        if dive in soak.deleted:
-            lost["dives"] += [f"{dive} was deleted and is there"] if folder.exists() else []
-        elif not list(folder.glob("original/*")):
-            lost["dives"].append(dive)
-        elif word is not None and word not in {each.truth for each in read_corrections(folder / "results")}:
-            lost["words"].append(f"{word} of dive {dive}")
-    return lost
-
-
 @contextmanager
 def small_disk(folder: Path) -> Iterator[bool]:
     """A file system of DISK_BYTES at ``folder``, if this user may mount one; whether that is so."""
@@ -533,16 +478,10 @@ def main() -> None:
         lines = run(soak, server, options.minutes, disk if may_fill else None, aside / "server.log")
         if options.json:
             options.json.with_suffix(".log").write_text((aside / "server.log").read_text())
-    width = max(len(name) for name, *_ in lines)
-    for name, figure, bar, good in lines:
-        print(f"{'   ok' if good else 'FAILS' if good is False else '    -'}  {name:{width}}  {figure}  ({bar})")
+    print(table(lines))
     if options.json:
-        keys = ("promise", "figure", "bar", "holds")
-        options.json.write_text(json.dumps([dict(zip(keys, line, strict=True)) for line in lines], indent=1))
-    sys.exit(any(good is False for *_, good in lines))
-
-
-Line = tuple[str, str, str, bool | None]
+        options.json.write_text(as_json(lines))
+    sys.exit(any(line.holds is False for line in lines))
 
 
 def run(soak: Soak, server: subprocess.Popen[str], minutes: float, disk: Path | None, log: Path) -> list[Line]:
@@ -555,17 +494,16 @@ def run(soak: Soak, server: subprocess.Popen[str], minutes: float, disk: Path | 
     actors += [pull_out, send, list_and_say, ask]
     threads = [soak.act(actor) for actor in actors]
     began_s = time.monotonic()
-    full_at_s = began_s + 30 * minutes
-    for minute in range(max(1, round(minutes))):
-        while time.monotonic() < began_s + 60 * (minute + 1):
-            time.sleep(1.0)
-            if disk is not None and time.monotonic() > full_at_s:
-                full_at_s = float("inf")
-                threads.append(threading.Thread(target=fill, args=(soak, disk), daemon=True))
-                threads[-1].start()
-        print(progress(soak, sampler, minute + 1), flush=True)
-        if server.poll() is not None:
-            break
+    over_s, full_at_s, told = began_s + 60 * minutes, began_s + 30 * minutes, 0
+    while time.monotonic() < over_s and server.poll() is None:
+        time.sleep(1.0)
+        if disk is not None and time.monotonic() > full_at_s:
+            full_at_s = float("inf")
+            threads.append(threading.Thread(target=fill, args=(soak, disk), daemon=True))
+            threads[-1].start()
+        if time.monotonic() >= began_s + 60 * (told + 1):
+            told += 1
+            print(progress(soak, sampler, told), flush=True)
     soak.over.set()
     for thread in threads:
         thread.join(40.0)
@@ -574,7 +512,7 @@ def run(soak: Soak, server: subprocess.Popen[str], minutes: float, disk: Path | 
     soak.sightings |= {entry["id"]: entry for entry in last if not entry["ongoing"]}
     soak.camera.start(size="640x360", pattern="red")
     time.sleep(SETTLE_S)
-    after, jobs = look(server.pid, sampler.now_s), soak.client().get("api/status").json()
+    after, status = look(server.pid, sampler.now_s), soak.client().get("api/status").json()
     ask_again(soak)
     with ExitStack() as stack:
         for _ in range(3):
@@ -583,9 +521,10 @@ def run(soak: Soak, server: subprocess.Popen[str], minutes: float, disk: Path | 
         server.send_signal(signal.SIGTERM)
         code = server.wait(30)
         stopped_s = time.monotonic() - began_s
-    lost = missing(soak)
-    text = log.read_text()
-    return judged(soak, samples, before, after, minutes, (code, stopped_s), lost, text, jobs, disk is not None)
+    filled = disk is not None
+    return judged(
+        soak, End(samples, before, after, minutes, code, stopped_s, log.read_text(), status["recording"], filled)
+    )
 
 
 def progress(soak: Soak, sampler: Sampler, minute: int) -> str:
@@ -600,141 +539,6 @@ def progress(soak: Soak, sampler: Sampler, minute: int) -> str:
         f"{counts['dives complete']} dives, {len(soak.sightings)} sightings, {len(soak.words)} words; "
         f"{len(soak.troubles)} troubles; load {os.getloadavg()[0]:.1f}"
     )
-
-
-def judged(
-    soak: Soak,
-    samples: list,
-    before: Any,
-    after: Any,
-    minutes: float,
-    end: tuple[int, float],
-    lost: dict[str, list[str]],
-    log: str,
-    status: dict[str, Any],
-    filled: bool,
-) -> list[Line]:
-    """Every promise, its figure, its bar, and whether it holds; None where too little was seen to say so."""
-    warm_s = max(60.0, 12.0 * minutes)  # the first fifth: caches, pools and the allocator fill
-    enough = minutes >= 20
-
-    def grows(name: str, field: str, unit: str, bar: float, *, low: bool) -> Line:
-        each, error = slope(*per_minute(samples, field, low, warm_s))
-        held = each <= bar if enough else None
-        return (f"{name}: slope after the first fifth", f"{each:+.1f} ± {error:.1f} {unit}/h", f"at most {bar:g}", held)
-
-    hours, minute_ages = age_by_minute(soak.ages)
-    age_slope, age_error = slope(hours, minute_ages)
-    all_ages = np.array([age for _, age in soak.ages])
-    at_a_time = [sample.children for sample in samples]
-    raised = tracebacks(log)
-    acknowledged = f"of {len(soak.sightings)} sightings, {len(soak.words)} words, {len(soak.dives)} dives"
-    nothing_lost = not any(lost.values())
-    what_lost = "nothing " if nothing_lost else f"{ {name: found[:3] for name, found in lost.items() if found} } "
-    recording = status["recording"]
-    return [
-        grows("memory of the server", "mb", "MB", 10.0, low=False),
-        grows("threads, lowest of each minute", "threads", "", 2.0, low=True),
-        grows("descriptors, lowest of each minute", "descriptors", "", 2.0, low=True),
-        (
-            "memory, quiet: before and after",
-            f"{before.mb:.0f} and {after.mb:.0f} MB",
-            "at most 60 more",
-            after.mb - before.mb <= 60,
-        ),
-        (
-            "threads, quiet",
-            f"{before.threads} and {after.threads}",
-            "at most 20 more: pools that have filled",
-            after.threads <= before.threads + 20,
-        ),
-        (
-            "descriptors, quiet",
-            f"{before.descriptors} and {after.descriptors}",
-            "at most 3 more",
-            after.descriptors <= before.descriptors + 3,
-        ),
-        (
-            "children, at most and after",
-            f"{max(at_a_time)} and {after.children}",
-            "none after",
-            after.children <= before.children,
-        ),
-        (
-            "age when sent, p50, p95, p99",
-            " ".join(f"{q:.0f}" for q in np.quantile(all_ages, [0.5, 0.95, 0.99])) + " ms",
-            "told",
-            None,
-        ),
-        ("age p95 by minute: slope", f"{age_slope:+.0f} ± {age_error:.0f} ms/h", "told", None),
-        (
-            "/healthz, p50, p99, worst",
-            " ".join(f"{q:.0f}" for q in np.quantile(soak.health_ms, [0.5, 0.99, 1])) + " ms",
-            "p99 1000",
-            float(np.quantile(soak.health_ms, 0.99)) < 1000,
-        ),
-        (
-            "camera lost and back, p50, worst",
-            f"{soak.counts['cameras lost']} times, {np.median(soak.returns_s):.1f} {max(soak.returns_s):.1f} s",
-            "5 s at p50",
-            float(np.median(soak.returns_s)) < 5,
-        ),
-        (
-            "disk full for a while",
-            soak.disk if filled else "needs root",
-            "recording went and came back",
-            soak.disk == "went, and came back" if filled else None,
-        ),
-        ("acknowledged and not on the disk", what_lost + acknowledged, "nothing", nothing_lost),
-        unclassified(soak),
-        (
-            "recording: lost by cause",
-            json.dumps(recording["lost"]),
-            "told" if filled else "none by the disk",
-            None if filled else not recording["lost"]["disk"],
-        ),
-        ("refused, closed", ", ".join(f"{name} {n}" for name, n in sorted(soak.counts.items())), "told", None),
-        ("tracebacks in the log", "; ".join(f"{n} {what}" for what, n in raised.items()) or "0", "0", not raised),
-        ("unexpected", str(len(soak.troubles)), "0", not soak.troubles),
-        (
-            "stops with viewers connected",
-            f"{end[1]:.1f} s, exit code {end[0]}",
-            "3 s, 0",
-            end[1] <= 3.0 and end[0] == 0,
-        ),
-    ]
-
-
-def unclassified(soak: Soak) -> Line:
-    """The dives that did not come through, and why; for want of room on the disk they may, until there is some."""
-    lasting = {dive: why for dive, (why, full) in soak.unfinished.items() if not full}
-    passing = Counter(why for why, full in soak.unfinished.values() if full)
-    told = [f"{n} went on when the disk had room ({why})" for why, n in passing.items()]
-    told += [f"dive {dive} {why}" for dive, why in lasting.items()]
-    figure = f"{len(soak.unfinished)} of {len(soak.dives)}{': ' if told else ''}{'; '.join(told)}"
-    return "dives that were not classified", figure, "none, but while the disk is full", not lasting
-
-
-def tracebacks(log: str) -> Counter[str]:
-    """What was raised, by its last line."""
-    found: Counter[str] = Counter()
-    inside = False
-    for line in log.splitlines():
-        if "Traceback (most recent call last)" in line:
-            inside = True
-        elif inside and line.strip(" |+-") and not line.startswith((" ", "\t")):
-            found[line.strip()[:200]] += 1
-            inside = False
-    found["without an end"] += inside
-    return +found
-
-
-def age_by_minute(ages: list[tuple[float, float]]) -> tuple[np.ndarray, np.ndarray]:
-    """Hours since the first, and the p95 of each minute."""
-    found: dict[int, deque[float]] = {}
-    for at_s, age in ages:
-        found.setdefault(int((at_s - ages[0][0]) // 60), deque()).append(age)
-    return np.array([minute / 60 for minute in found]), np.array([np.quantile(each, 0.95) for each in found.values()])
 
 
 if __name__ == "__main__":

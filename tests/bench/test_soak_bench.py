@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -42,29 +44,91 @@ def bench() -> ModuleType:
     return module
 
 
-def test_what_was_raised_is_told_by_its_last_line(bench: ModuleType) -> None:
-    assert bench.tracebacks(LOG) == {"KeyError: 'x'": 2, "OSError: [Errno 28] No space left on device": 1}
-    assert bench.tracebacks("warning: all is well\n") == {}
-    assert bench.tracebacks("Traceback (most recent call last):\n  File") == {"without an end": 1}
+@pytest.fixture(scope="module")
+def verdict(bench: ModuleType) -> ModuleType:
+    """What it judges with; importable since the bench is."""
+    return importlib.import_module("soak_verdict")
 
 
-def test_a_dive_that_fails_is_a_verdict_unless_the_disk_was_full_and_it_went_on(bench: ModuleType) -> None:
-    soak = bench.Soak("http://127.0.0.1:1/", Path(), None, [])
+@pytest.fixture
+def account(verdict: ModuleType, tmp_path: Path) -> Any:
+    """Of a minute in which all was well."""
+    found = verdict.Account(tmp_path, ages=[(0.0, 12.0), (1.0, 30.0)], health_ms=[2.0, 3.0], returns_s=[0.9])
+    found.disk = verdict.CAME_BACK
+    for dive in ("a", "b", "c"):
+        (tmp_path / "library/dives" / dive / "original").mkdir(parents=True)
+        (tmp_path / "library/dives" / dive / "original/dive.mp4").touch()
+        found.dives[dive] = None
+    return found
+
+
+@pytest.fixture
+def end(verdict: ModuleType) -> Any:
+    """Of the same minute."""
+    quiet = importlib.import_module("trend").Sample(0.0, 220.0, 30, 20, 0, 0.0)
+    samples = [replace(quiet, at_s=20.0 * number, children=number % 2) for number in range(80 * 3)]
+    return verdict.End(samples, quiet, quiet, 1.0, 0, 0.6, "", {"lost": {"disk": 3}}, True)
+
+
+def broken(lines: list[Any]) -> list[str]:
+    return [line.promise for line in lines if line.holds is False]
+
+
+def test_what_was_well_breaks_no_promise_and_is_a_table(verdict: ModuleType, account: Any, end: Any) -> None:
+    lines = verdict.judged(account, end)
+    assert broken(lines) == []
+    assert [line.promise for line in lines if line.holds is None][:2] == [
+        "memory of the server: slope after the first fifth",
+        "threads, lowest of each minute: slope after the first fifth",
+    ], "a minute is too little for them"
+    assert not broken(verdict.judged(account, replace(end, minutes=60.0)))
+    told = verdict.table(lines).splitlines()
+    assert len(told) == len(lines)
+    assert told[3].startswith("   ok  memory, quiet: before and after")
+    assert told[3].endswith("220 and 220 MB  (at most 60 more)")
+
+
+def test_every_promise_can_be_broken(verdict: ModuleType, account: Any, end: Any) -> None:
+    growing = [
+        replace(each, mb=220.0 + each.at_s / 60, threads=int(each.at_s), descriptors=int(each.at_s))
+        for each in end.samples
+    ]
+    fuller = replace(end.after, mb=281.0, threads=51, descriptors=24, children=1)
+    (account.folder / "library/dives/a/original/dive.mp4").unlink()
+    account.unfinished = {"b": ("failed: by SIGSEGV", False)}
+    account.troubles, account.health_ms, account.returns_s = ["?"], [2000.0], [6.0]
+    account.disk = "noticed: False, after: on"
+    ended = replace(end, samples=growing, after=fuller, minutes=60.0, code=1, log=LOG)
+    lines = verdict.judged(account, ended)
+    assert broken(lines) == [line.promise for line in verdict.judged(account, end) if line.bar != "told"]
+    assert broken(verdict.judged(account, replace(end, filled=False)))[-1] != "recording: lost by cause"
+
+
+def test_what_was_raised_is_told_by_its_last_line(verdict: ModuleType) -> None:
+    assert verdict.tracebacks(LOG) == {"KeyError: 'x'": 2, "OSError: [Errno 28] No space left on device": 1}
+    assert verdict.tracebacks("warning: all is well\n") == {}
+    assert verdict.tracebacks("Traceback (most recent call last):\n  File") == {"without an end": 1}
+
+
+def test_a_dive_that_fails_is_a_verdict_unless_the_disk_was_full_and_it_went_on(
+    bench: ModuleType, verdict: ModuleType
+) -> None:
+    soak = verdict.Account(Path())
     soak.dives = {"a": None, "b": None, "c": "word"}
-    assert bench.unclassified(soak)[1:] == ("0 of 3", "none, but while the disk is full", True)
+    assert verdict.unclassified(soak)[1:] == ("0 of 3", "none, but while the disk is full", True)
     row = {"state": "failed", "reason": "no space left on device", "cause": "results"}
     soak.unfinished["a"] = bench.why_not(row), True
-    promise, figure, _, held = bench.unclassified(soak)
+    promise, figure, _, held = verdict.unclassified(soak)
     assert (promise, held) == ("dives that were not classified", True)
     assert figure == "1 of 3: 1 went on when the disk had room (failed: no space left on device (results))"
     soak.unfinished["b"] = bench.why_not(row | {"reason": "the work was ended by SIGSEGV", "cause": ""}), False
-    _, figure, _, held = bench.unclassified(soak)
+    _, figure, _, held = verdict.unclassified(soak)
     assert not held
     assert figure.endswith("; dive b failed: the work was ended by SIGSEGV")
 
 
-def test_it_is_known_since_when_the_disk_is_full(bench: ModuleType) -> None:
-    soak, now_s = bench.Soak("http://127.0.0.1:1/", Path(), None, []), monotonic()
+def test_it_is_known_since_when_the_disk_is_full(verdict: ModuleType) -> None:
+    soak, now_s = verdict.Account(Path()), monotonic()
     assert not soak.was_full(now_s - 60)
     soak.full_s = (now_s - 30, float("inf"))
     assert soak.was_full(now_s)

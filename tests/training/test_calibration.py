@@ -39,17 +39,24 @@ def test_pictures_of_nothing_do_not_count_when_the_threshold_for_showing_a_label
 
 
 def test_the_command_writes_the_constants_that_its_photographs_give(
-    toy_run: Path, toy_photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    toy_photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pytest.importorskip("tensorflow")
     import json
 
+    from few_filters import few_filters
+
     from cli.app import main
     from export.convert import export
     from realtime.engine import Engine, read_contract
+    from training.options import TrainOptions
+    from training.run import train
 
     model, out = tmp_path / "toy.onnx", tmp_path / "new.onnx"
-    export(toy_run, model)
+    given = {"weights": "none", "image_size": 32, "head_epochs": 3, "epochs": 0, "dense_units": 8, "views": 1}
+    with few_filters():
+        run = train(TrainOptions(data=(toy_photographs,), out=tmp_path / "run", **given))
+    export(run, model)
     trees = [str(toy_photographs), "--val", str(toy_photographs)]
     with pytest.raises(SystemExit) as ended:
         main(["calibrate", str(model), *trees, "--out", str(out), "--json"])

@@ -16,6 +16,8 @@ import pytest
 
 keras = pytest.importorskip("keras")
 
+from few_filters import NARROW  # noqa: E402
+
 from realtime.contract import ModelContract  # noqa: E402
 from realtime.errors import DataError, ResultsError, SettingsError  # noqa: E402
 from training.callbacks import EpochRow  # noqa: E402
@@ -29,7 +31,6 @@ from training.slim import slim  # noqa: E402
 from training.slim_options import SlimOptions, begun_slimming  # noqa: E402
 from training.widths import multiply_adds, widths_of  # noqa: E402
 
-NARROW = (8, 8, 16, 16, 16, 16, 16, 24, 24, 24, 24, 24, 24)  # the real network with few filters
 DYING = Path(__file__).with_name("dying_slim.py")
 
 
@@ -132,10 +133,10 @@ def test_a_slimming_killed_again_and_again_ends_as_one_that_was_left_alone(
 ) -> None:
     options = asked(narrow_run, tmp_path / "run")
     (tmp_path / "options.json").write_text(json.dumps(options.to_dict()))
-    for task, steps in (("choosing channels", 3), ("recover 2/3", 1), ("recover 3/3", 1)):
-        command = [sys.executable, str(DYING), str(tmp_path / "options.json"), task, str(steps)]
-        died = subprocess.run(command, check=False, capture_output=True, text=True, timeout=300, env=dict(os.environ))
-        assert died.returncode == -signal.SIGKILL, died.stderr[-2000:]
+    moments = ["choosing channels", "3", "recover 2/3", "1", "recover 3/3", "1"]
+    command = [sys.executable, str(DYING), str(tmp_path / "options.json"), *moments]
+    died = subprocess.run(command, check=False, capture_output=True, text=True, timeout=300, env=dict(os.environ))
+    assert died.returncode == -signal.SIGKILL, died.stderr[-2000:]
     lines = Lines()
     slim(options, lines, resume=True)
     assert "recover: going on after epoch 2" in lines.lines, "one epoch is lost, not more"

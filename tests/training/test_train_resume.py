@@ -7,6 +7,7 @@ import json
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,8 @@ import pytest
 
 keras = pytest.importorskip("keras")
 
+from few_filters import few_filters  # noqa: E402
+
 from realtime.contract import UNKNOWN_SCORE, ModelContract  # noqa: E402
 from realtime.errors import ResultsError, SettingsError  # noqa: E402
 from training.options import TrainOptions, begun_options  # noqa: E402
@@ -22,6 +25,12 @@ from training.progress import Silent  # noqa: E402
 from training.run import train  # noqa: E402
 
 DYING = Path(__file__).with_name("dying.py")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _few_filters() -> Iterator[None]:
+    with few_filters():
+        yield
 
 
 class Lines(Silent):
@@ -69,10 +78,10 @@ def test_a_run_killed_again_and_again_ends_as_one_that_was_left_alone(toy_photog
     alone = train(short(toy_photographs, tmp_path / "alone" / "run"))
     options = short(toy_photographs, tmp_path / "killed" / "run")
     (tmp_path / "options.json").write_text(json.dumps(options.to_dict()))
-    for task, steps in (("head 2/3", 1), ("head 3/3", 2), ("block5 1/2", 1), ("block4 2/2", 2)):
-        command = [sys.executable, str(DYING), str(tmp_path / "options.json"), task, str(steps)]
-        died = subprocess.run(command, check=False, capture_output=True, text=True, timeout=300)
-        assert died.returncode == -signal.SIGKILL, died.stderr[-2000:]
+    moments = ["head 2/3", "1", "head 3/3", "2", "block5 1/2", "1", "block4 2/2", "2"]
+    command = [sys.executable, str(DYING), "--few-filters", str(tmp_path / "options.json"), *moments]
+    died = subprocess.run(command, check=False, capture_output=True, text=True, timeout=300)
+    assert died.returncode == -signal.SIGKILL, died.stderr[-2000:]
     lines = Lines()
     train(options, lines, resume=True)
     assert "block4: going on after epoch 1" in lines.lines, "one epoch is lost, not more"

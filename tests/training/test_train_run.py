@@ -13,6 +13,8 @@ import pytest
 
 keras = pytest.importorskip("keras")
 
+from few_filters import few_filters  # noqa: E402
+
 from realtime.contract import UNKNOWN_SCORE, ModelContract  # noqa: E402
 from realtime.errors import DataError, ReeflensError, ResultsError  # noqa: E402
 from training import run as run_module  # noqa: E402
@@ -136,6 +138,7 @@ def test_pictures_that_cannot_be_learnt_from_leave_no_run_behind(tmp_path: Path)
     assert not (tmp_path / "run").exists()
 
 
+@few_filters()
 def test_a_run_that_was_cut_off_is_started_anew_and_the_head_alone_can_be_trained(
     toy_photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,12 +9,15 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 pytest.importorskip("keras_tuner")
+
+from few_filters import few_filters
 
 from realtime.errors import ReeflensError, ResultsError, SettingsError
 from training.options import TrainOptions, read_options
@@ -25,7 +28,14 @@ from training.tune import begun_search, rows_of, tune
 from training.tuner import role_of
 
 DYING = Path(__file__).with_name("dying.py")
+REEFLENS = Path(__file__).with_name("few_filters.py")
 FIVE = SearchOptions(trials=5)  # with 3 epochs: three of 1, the best of them goes on to 3, and another bracket begins
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _few_filters() -> Iterator[None]:
+    with few_filters():
+        yield
 
 
 class Watching(Silent):
@@ -156,7 +166,8 @@ def test_a_search_killed_in_a_trial_loses_that_trial_and_ends_as_one_left_alone(
 ) -> None:
     options = short(toy_photographs, tmp_path / "run")
     (tmp_path / "options.json").write_text(json.dumps(options.to_dict()))
-    command = [sys.executable, str(DYING), str(tmp_path / "options.json"), "trial 2/5 head 1/1", "2", "5"]
+    asked = ["--few-filters", "--trials", "5", str(tmp_path / "options.json"), "trial 2/5 head 1/1", "2"]
+    command = [sys.executable, str(DYING), *asked]
     died = subprocess.run(command, check=False, capture_output=True, text=True, timeout=300)
     assert died.returncode == -signal.SIGKILL, died.stderr[-2000:]
     resumed = Watching()
@@ -190,7 +201,7 @@ class Process:
     def __init__(self, name: str, port: int, photographs: Path, out: Path) -> None:
         options = "--weights none --image-size 32 --head-epochs 1 --epochs 1 --batch-size 8 --views 2 --limit 6"
         search = "--algorithm random --trials 4 --unfreeze none"
-        command = [sys.executable, "-m", "cli", "tune", str(photographs), "--out", str(out)]
+        command = [sys.executable, str(REEFLENS), "tune", str(photographs), "--out", str(out)]
         variables = {"TUNER_ID": name, "ORACLE_IP": "127.0.0.1", "ORACLE_PORT": str(port)}
         self._process = subprocess.Popen(
             [*command, *options.split(), *search.split()],
