@@ -306,6 +306,24 @@ def test_nothing_is_cut_off_at_any_width(browser, url, locale):
       const {left, right, width} = document.querySelector(id).getBoundingClientRect();
       return width > 0 && left >= 0 && right <= innerWidth;
     }"""
+    words = json.loads((REPO / "web" / f"{locale[:2]}.json").read_text(encoding="utf-8"))
+    longest = {  # of what each chip may say, whatever is said at the moment
+        "rate-note": words["rate.of"].replace("{rate}", "120.0"),
+        "age-note": max((words["age.growing"], words["age.paused"]), key=len),
+        "device-note": max((words["provider.missed"], words["provider.failed"]), key=len),
+        "lost": "1.234.567",
+    }
+    page.evaluate(
+        """(longest) => {
+          for (const [id, words] of Object.entries(longest)) {
+            const chip = document.getElementById(id);
+            const say = () => { if (chip.textContent !== words) chip.textContent = words; };
+            new MutationObserver(say).observe(chip, {childList: true, characterData: true, subtree: true});
+            say();
+          }
+        }""",
+        longest,
+    )
     for width in (320, 390, 430, 600, 720, 768, 820, 940, 1024, 1100, 1280, 1440):
         page.set_viewport_size({"width": width, "height": 844 if width < 600 else 900})
         page.wait_for_function("width => innerWidth === width", arg=width)
