@@ -279,7 +279,7 @@ def measure(url: str, long: str, sightings: int, given: argparse.Namespace) -> N
         browser = driver.chromium.launch(executable_path=path, args=FLAGS)
         context = browser.new_context(viewport={"width": 1280, "height": 800})
         for count, parts, what in (
-            (20, ".card .title", "the first screen"),
+            (min(20, given.dives), ".card .title", "the first screen"),
             (given.dives, ".card", "every card in its place"),
             (given.dives, ".card .title", "every word on the cards"),
         ):

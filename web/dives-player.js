@@ -33,6 +33,8 @@ export class Player {
     this.#tell = tell;
     new ResizeObserver(() => this.#layOut()).observe(room);
     video.addEventListener("resize", () => this.#layOut());
+    // Its rows come while the picture is decoded, whoever asked for another time: the page, a media key, the system.
+    video.addEventListener("seeking", () => this.#track?.load(video.currentTime - this.#offsetS).catch(() => {}));
     if ("requestVideoFrameCallback" in HTMLVideoElement.prototype) {
       const each = (_, { mediaTime }) => {
         this.#see(mediaTime);
@@ -109,7 +111,6 @@ export class Player {
   /** To a media time; a hair into its picture, since browsers round down. */
   seek(mediaS) {
     if (!this.#video.hasAttribute("src")) return;
-    this.#track?.load(mediaS).catch(() => {});
     this.#video.currentTime = Math.max(0, mediaS + this.#offsetS + 0.001);
   }
 
