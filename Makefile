@@ -54,7 +54,7 @@ SOAK_MINUTES ?= 60
 soak: install-dev
 	$(BIN)/python bench/soak.py --minutes $(SOAK_MINUTES) --json soak.json
 
-# kill -9 at so many random moments of each of four kinds of work; takes a while.
+# kill -9 at so many random moments of each of six kinds of work; takes a while.
 KILLS ?= 50
 
 kills: install-dev
