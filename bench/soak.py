@@ -306,7 +306,7 @@ def send(soak: Soak) -> None:
             if finished.status_code not in PASSING or soak.over.is_set():
                 return
         dive = finished.json()["id"]
-        soak.dives[dive] = None
+        soak.dives[dive], soak.sent_s[dive] = None, began_s
         soak.counts["dives"] += 1
         while (now := client.get(f"api/dives/{dive}").json())["state"] in UNDER_WAY:
             soak.rest(0.5)
@@ -342,6 +342,12 @@ def why_not(dive: dict[str, Any]) -> str:
 def ask_again(soak: Soak, patience_s: float = 120.0) -> None:
     """Those whose disk was full go on when there is room, as people would ask them to; else they stay unfinished."""
     with soak.client() as client:
+        until_s = time.monotonic() + patience_s
+        while any(now["state"] in UNDER_WAY for now in listed(client)) and time.monotonic() < until_s:
+            time.sleep(0.5)
+        for now in listed(client):  # whoever sent the last ones was called off before their end
+            if now["state"] != "complete" and now["id"] not in soak.unfinished:
+                soak.unfinished[now["id"]] = why_not(now), soak.was_full(soak.sent_s.get(now["id"], float("inf")))
         for dive, (why, full) in list(soak.unfinished.items()):
             if not full:
                 continue
@@ -353,9 +359,12 @@ def ask_again(soak: Soak, patience_s: float = 120.0) -> None:
             soak.counts["dives that went on"] += now["state"] == "complete"
             if now["state"] != "complete":
                 soak.unfinished[dive] = f"{why}; asked again: {why_not(now)}", False
-        for now in client.get("api/dives").json()["dives"]:
-            if now["state"] not in ("complete", *UNDER_WAY) and now["id"] not in soak.unfinished:
-                soak.unfinished[now["id"]] = why_not(now), False
+
+
+def listed(client: httpx.Client) -> list[dict[str, Any]]:
+    """The dives of the library, newest first."""
+    dives: list[dict[str, Any]] = client.get("api/dives").raise_for_status().json()["dives"]
+    return dives
 
 
 def break_off(soak: Soak, upload: str, video: bytes) -> None:

@@ -41,8 +41,8 @@ class Account:
 
     folder: where the server keeps ``record`` and ``library``. ages: monotonic seconds, and ms. returns_s: what a camera
     took to be seen again. sightings: that were listed as ended, by id. words: said of them -> source. dives: that were
-    taken -> the word said of one of its sightings. unfinished: dives that did not come through: why, and whether the
-    disk was full. full_s: from when to when it was, by the monotonic clock.
+    taken -> the word said of one of its sightings. sent_s: since when, by the monotonic clock. unfinished: dives that
+    did not come through: why, and whether the disk was full. full_s: from when to when it was.
     """
 
     folder: Path
@@ -54,6 +54,7 @@ class Account:
     sightings: dict[str, dict[str, Any]] = field(default_factory=dict)
     words: dict[str, str] = field(default_factory=dict)
     dives: dict[str, str | None] = field(default_factory=dict)
+    sent_s: dict[str, float] = field(default_factory=dict)
     deleted: set[str] = field(default_factory=set)
     unfinished: dict[str, tuple[str, bool]] = field(default_factory=dict)
     full_s: tuple[float, float] = (float("inf"), float("-inf"))
