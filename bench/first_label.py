@@ -23,8 +23,11 @@ from pathlib import Path
 import httpx
 from playwright.sync_api import Browser, sync_playwright
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from realtime.engine import bundled_model
+
 ROOT = Path(__file__).parents[1]
-MODEL = ROOT / "models" / "vgg16-128-int8.onnx"
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 BAR_MS = 1500.0
@@ -70,7 +73,7 @@ def main() -> int:
     """Prints a line per run, then the figures; 1 when the worst run is over the bar."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--times", type=int, default=10)
-    parser.add_argument("--model", type=Path, default=MODEL)
+    parser.add_argument("--model", type=Path, default=bundled_model())
     options = parser.parse_args()
     command = [sys.executable, "-m", "cli", "serve", "--port", "0", "--model", str(options.model.resolve())]
     with subprocess.Popen(

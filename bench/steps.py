@@ -204,7 +204,8 @@ def features(options: TrainOptions, data: Dataset, model: Any, reporter: PlainLi
     place = options.out / f"features-{'random' if options.weights == 'none' else 'given'}-{options.water}"
     place.mkdir(exist_ok=True)
     cuts = cuts_of(plan(most), most)
-    with FeatureCache(place, model, cuts, options.image_size, keep=True) as cache:
+    size, mixed = options.image_size, options.mixed_precision
+    with FeatureCache(place, model, cuts, size, mixed_precision=mixed, keep=True) as cache:
         seed, pixels = options.seed, data.train.pixels
         cache.fill("train", pixels, most.views, seed, FEATURE_BATCH, reporter, water=options.water)
         cache.fill("validation", data.validation.pixels, 1, seed, FEATURE_BATCH, reporter)

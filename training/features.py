@@ -33,13 +33,21 @@ class FeatureCache(ViewCache):
     """
 
     def __init__(
-        self, run: Path, model: keras.Model, cuts: tuple[str, ...], image_size: int, *, keep: bool = False
+        self,
+        run: Path,
+        model: keras.Model,
+        cuts: tuple[str, ...],
+        image_size: int,
+        *,
+        mixed_precision: bool = False,
+        keep: bool = False,
     ) -> None:
         shapes = {name: tuple(model.get_layer(name).output.shape[1:]) for name in cuts}
         rows = {name: (shape, np.float32 if name == _GAP else np.float16) for name, shape in shapes.items()}
         super().__init__(run, rows, keep=keep)
         self._model = model
-        self._trunk = build_trunk(model, cuts)
+        self._mixed_precision = mixed_precision
+        self._trunk = build_trunk(model, cuts, mixed_precision=mixed_precision)
         self._image_size = image_size
 
     def fill(
@@ -67,7 +75,7 @@ class FeatureCache(ViewCache):
         found = _listed(self._trunk.predict_on_batch(batch.astype(np.float32)))
         said = []
         for (name, (_, dtype)), values in zip(self._rows.items(), found, strict=True):
-            exact = keras.ops.convert_to_numpy(values)
+            exact = keras.ops.convert_to_numpy(values).astype(np.float32)
             with np.errstate(over="ignore"):
                 said.append(exact.astype(dtype))
             if not np.isfinite(said[-1]).all():
@@ -79,7 +87,8 @@ class FeatureCache(ViewCache):
 
     def _keys(self, pictures: NDArray[np.uint8], views: int, seed: int, water: float) -> dict[str, str]:
         """Of everything that the features of each cut depend on."""
-        shown = hashlib.sha256(repr((pictures.shape, views, seed, water, self._image_size)).encode())
+        facts = (pictures.shape, views, seed, water, self._image_size, *["bfloat16"] * self._mixed_precision)
+        shown = hashlib.sha256(repr(facts).encode())
         shown.update(np.ascontiguousarray(pictures).data)
         keys = {}
         for name in self._rows:

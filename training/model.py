@@ -76,9 +76,22 @@ def centred(pictures: np.ndarray) -> np.ndarray:
     return pictures[..., ::-1].astype(np.float32) - np.array(MEAN_BGR, np.float32)
 
 
-def build_trunk(model: keras.Model, cuts: tuple[str, ...]) -> keras.Model:
-    """The part of ``model`` up to each of the named layers, sharing its weights; one output per cut."""
-    return keras.Model(model.input, [model.get_layer(cut).output for cut in cuts], name="trunk")
+def build_trunk(model: keras.Model, cuts: tuple[str, ...], *, mixed_precision: bool = False) -> keras.Model:
+    """The part of ``model`` up to each of the named layers, sharing its weights; one output per cut.
+
+    mixed_precision: its convolutions compute in bfloat16; it then is a copy with weights of its own, in float32.
+    """
+    if not mixed_precision:
+        return keras.Model(model.input, [model.get_layer(cut).output for cut in cuts], name="trunk")
+    names = [layer.name for layer in model.layers]
+    first, last = names.index("minus_mean"), max(names.index(cut) for cut in cuts)
+    outputs = {"minus_mean": model.get_layer("minus_mean").output}
+    for layer in model.layers[first + 1 : last + 1]:
+        copy = _copy(layer, mixed_precision=layer.name != "gap")
+        outputs[layer.name] = copy(outputs[names[names.index(layer.name) - 1]])
+    trunk = keras.Model(model.input, [outputs[cut] for cut in cuts], name="trunk")
+    copy_weights(model, trunk)
+    return trunk
 
 
 def build_tail(
@@ -93,15 +106,20 @@ def build_tail(
     features = keras.Input(model.get_layer(cut).output.shape[1:], name="features", dtype="float32")
     x = features
     for layer in model.layers[names.index(cut) + 1 :]:
-        config = layer.get_config()
-        if mixed_precision and layer.name != "logits":
-            config["dtype"] = "mixed_bfloat16"
-        copy = layer.__class__.from_config(config)
+        copy = _copy(layer, mixed_precision=mixed_precision and layer.name != "logits")
         copy.trainable = learns is None or names.index(layer.name) > names.index(learns)
         x = copy(x)
     tail = keras.Model(features, x, name=f"after_{cut}")
     copy_weights(model, tail)
     return tail
+
+
+def _copy(layer: keras.layers.Layer, *, mixed_precision: bool) -> keras.layers.Layer:
+    """Its like, with new weights."""
+    config = layer.get_config()
+    if mixed_precision:
+        config["dtype"] = "mixed_bfloat16"
+    return layer.__class__.from_config(config)
 
 
 def copy_weights(source: keras.Model, target: keras.Model) -> None:

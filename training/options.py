@@ -34,7 +34,7 @@ class TrainOptions:
     augment: the share of the pictures of an epoch that are shown in an augmented view.
     water: the share of the augmented views that are seen through murky water.
     fresh_views: fine-tuning makes the augmented views of every epoch anew, at the price of the frozen blocks' work.
-    mixed_precision: the trained part computes in bfloat16 and keeps its weights in float32.
+    mixed_precision: training computes in bfloat16, the frozen part too, and keeps its weights in float32.
     contradictions: what is left out when it stands under two labels: one "photograph", however often it was saved, or
     only identical "pixels".
     label_smoothing: the share of probability taken from the true label and given to all.

@@ -99,18 +99,20 @@ def recover(
     run: Path,
     kept: Path,
     reporter: Reporter,
+    *,
+    mixed_precision: bool = False,
 ) -> list[EpochRow]:
     """Trains ``slim`` in place from ``options.unfreeze`` on; it ends with its best epoch by validation accuracy.
 
     kept: the file that holds the state after every epoch; when there is one, training goes on from there. Features of
-    both networks are kept below ``run`` meanwhile. Returns the epochs as they were. Raises ResultsError when the disk
-    has no room for the features, or for that file.
+    both networks are kept below ``run`` meanwhile. mixed_precision: as in ``TrainOptions``. Returns the epochs as they
+    were. Raises ResultsError when the disk has no room for the features, or for that file.
     """
     size, classes = slim.input.shape[1], slim.output.shape[-1]
     cut = layer_before(options.unfreeze)
     with (
-        FeatureCache(run, full, (LAST_MAP,), size) as theirs,
-        FeatureCache(run, slim, (cut,), size) as ours,
+        FeatureCache(run, full, (LAST_MAP,), size, mixed_precision=mixed_precision) as theirs,
+        FeatureCache(run, slim, (cut,), size, mixed_precision=mixed_precision) as ours,
     ):
         theirs.fill("full-train", data.train.pixels, options.views, options.seed, FEATURE_BATCH, reporter)
         ours.fill("train", data.train.pixels, options.views, options.seed, FEATURE_BATCH, reporter)
@@ -136,7 +138,7 @@ def recover(
             options.seed,
         )
         few = np.asarray(maps[:: max(1, len(maps) // 256), 0], np.float32)
-        tail = build_tail(slim, cut)
+        tail = build_tail(slim, cut, mixed_precision=mixed_precision)
         rows = _fit(tail, float(np.mean(np.square(few))), train, validation, options, kept, reporter)
         copy_weights(tail, slim)
     return rows

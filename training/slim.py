@@ -101,7 +101,8 @@ def slim(options: SlimOptions, reporter: Reporter | None = None, *, resume: bool
     epochs = [EpochRow(PRUNED, 0, loss, pruned, loss, pruned, 0.0, 0.0)]
     if options.epochs:
         fitted = narrow.get_weights()
-        epochs += recover(full, narrow, data, options, out, out / CHECKPOINT, reporter)
+        mixed = trained_by.mixed_precision
+        epochs += recover(full, narrow, data, options, out, out / CHECKPOINT, reporter, mixed_precision=mixed)
         if max(row.val_accuracy for row in epochs[1:]) < pruned:
             reporter.say("the recovery did not improve on the fitted network; its weights are not taken")
             narrow.set_weights(fitted)

@@ -106,8 +106,10 @@ def _run_trials(
     place = tuning / TRIALS / f".worker-{role.name}" if role.worker else run
     _make(place)
     cuts = cuts_of(plan(options), options)
-    kept = FeatureCache(place, model, cuts, options.image_size, keep=not role.worker)  # the run that follows uses them
-    with kept as cache, ThreadPoolExecutor() as pool:
+    size, mixed = options.image_size, options.mixed_precision
+    kept = not role.worker  # the run that follows uses them
+    features = FeatureCache(place, model, cuts, size, mixed_precision=mixed, keep=kept)
+    with features as cache, ThreadPoolExecutor() as pool:
         pixels, seed = data.train.pixels, options.seed
         cache.fill("train", pixels, options.views, seed, FEATURE_BATCH, reporter, water=options.water)
         cache.fill("validation", data.validation.pixels, 1, seed, FEATURE_BATCH, reporter)

@@ -53,6 +53,16 @@ def test_a_head_alone_needs_the_pooled_features_only(model, pictures, tmp_path: 
         assert len(list(tmp_path.glob(".features/*.npy"))) == 1
 
 
+def test_features_in_bfloat16_are_others_and_are_not_taken_for_exact_ones(model, pictures, tmp_path: Path) -> None:
+    exact = {}
+    for mixed in (False, True):
+        with FeatureCache(tmp_path, model, ("gap",), 32, mixed_precision=mixed, keep=True) as cache:
+            cache.fill("train", pictures, 2, 0, 4, counted := Counting())
+            assert counted.views == 10
+            exact[mixed] = np.array(cache["gap", "train"])
+    assert 0 < np.abs(exact[True] - exact[False]).max() < 0.03 * exact[False].max()
+
+
 class Counting(Silent):
     """Counts the views computed, and breaks off after so many."""
 

@@ -10,6 +10,7 @@ import pytest
 keras = pytest.importorskip("keras")
 
 from training.model import (  # noqa: E402
+    BLOCKS,
     CONVOLUTIONS,
     build_model,
     build_tail,
@@ -104,3 +105,16 @@ def test_mixed_precision_keeps_weights_and_logits_whole_and_says_nearly_the_same
     assert {str(weight.dtype) for weight in mixed.trainable_weights} == {"float32"}
     exact = predict(model, frames, 4)
     np.testing.assert_allclose(predict(mixed, centred(frames), 4), exact, atol=0.03 * np.abs(exact).max())
+
+
+def test_a_trunk_in_mixed_precision_says_nearly_the_same_and_means_are_taken_whole(model, frames) -> None:
+    cuts = ("minus_mean", "block3_pool", "gap")
+    mixed = build_trunk(model, cuts, mixed_precision=True)
+    assert {str(weight.dtype) for weight in mixed.weights} == {"float32"}
+    coarse = {layer.name for layer in mixed.layers if layer.compute_dtype == "bfloat16"}
+    assert coarse == {*CONVOLUTIONS, *(f"{name}_pool" for name, *_ in BLOCKS)}
+    exact = build_trunk(model, cuts).predict_on_batch(frames.astype(np.float32))
+    found = mixed.predict_on_batch(frames.astype(np.float32))
+    np.testing.assert_array_equal(found[0], exact[0])
+    for mine, theirs in zip(found[1:], exact[1:], strict=True):
+        assert 0 < np.abs(np.asarray(mine, np.float32) - theirs).max() < 0.03 * np.abs(theirs).max()

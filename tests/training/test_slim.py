@@ -116,6 +116,20 @@ def test_it_is_calibrated_anew(narrow_run: Path, slimmed: Path) -> None:
     assert (slimmed / "unknown.npz").read_bytes() != (narrow_run / "unknown.npz").read_bytes()
 
 
+def test_what_was_trained_in_bfloat16_recovers_in_it(narrow_run: Path, slimmed: Path, tmp_path: Path) -> None:
+    run = shutil.copytree(narrow_run, tmp_path / "run")
+    config = json.loads((run / "config.json").read_text())
+    config["options"]["mixed_precision"] = True
+    write_json(run / "config.json", config)
+    coarse, exact = load(slim(asked(run, tmp_path / "out"))), load(slimmed)
+    assert {layer.compute_dtype for layer in coarse.layers} == {"float32"}
+    data = prepare(TrainOptions.from_dict(config["options"]), Silent())
+    frames = data.train.pixels[:, 4:36, 4:36].astype(np.float32)
+    mine, theirs = coarse.predict_on_batch(frames), exact.predict_on_batch(frames)
+    assert np.abs(mine - theirs).max() > 0
+    assert (mine.argmax(axis=1) == theirs.argmax(axis=1)).all()
+
+
 def test_the_exported_file_explains_as_a_gradient_tape_does(slimmed: Path, tmp_path: Path) -> None:
     pytest.importorskip("tf2onnx")
     from export.convert import export

@@ -163,9 +163,9 @@ def test_a_network_that_differs_from_the_part_that_was_trained_is_refused() -> N
     model = build_model(2, 32, dense_units=4)
     frames = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), np.uint8)
     logits = predict(model, frames, 2)
-    run_module._verify(model, frames, logits)
+    run_module._verify(model, frames, logits, run_module.AGREEMENT)
     with pytest.raises(ReeflensError, match="the assembled network differs from the trained part by"):
-        run_module._verify(model, frames, logits + 0.1)
+        run_module._verify(model, frames, logits + 0.1, run_module.AGREEMENT)
 
 
 def test_a_disk_that_takes_nothing_is_told_in_a_sentence(tmp_path: Path) -> None:

@@ -58,6 +58,10 @@ class Watching(Silent):
         """The numbers of the trials that were begun, each once."""
         return list(dict.fromkeys(task.split()[1].split("/")[0] for task in self.tasks if task.startswith("trial ")))
 
+    def trials_ended(self) -> list[str]:
+        """The numbers of the trials whose end was told: those, too, that had nothing left to learn."""
+        return [line.split()[1].rstrip(":") for line in self.lines if line.startswith("trial ")]
+
 
 def short(photographs: Path, out: Path) -> TrainOptions:
     return TrainOptions(
@@ -155,7 +159,7 @@ def test_ctrl_c_and_other_settings(searched: tuple[Path, Watching], toy_photogra
         tune(replace(options, epochs=4), FIVE, resume=True)
     resumed = Watching()
     rows = tune(options, FIVE, resumed, resume=True).rows
-    assert resumed.trials_run() == ["3", "4", "5"]
+    assert resumed.trials_run() == resumed.trials_ended() == ["3", "4", "5"]
     assert not [task for task in resumed.tasks if task.startswith("features")]
     assert told(rows) == told(rows_of(searched[0] / "tuning" / "trials"))
 
@@ -172,7 +176,7 @@ def test_a_search_killed_in_a_trial_loses_that_trial_and_ends_as_one_left_alone(
     assert died.returncode == -signal.SIGKILL, died.stderr[-2000:]
     resumed = Watching()
     rows = tune(options, FIVE, resumed, resume=True).rows
-    assert resumed.trials_run() == ["2", "3", "4", "5"]
+    assert resumed.trials_run() == resumed.trials_ended() == ["2", "3", "4", "5"]
     assert told(rows) == told(rows_of(searched[0] / "tuning" / "trials"))
 
 
