@@ -1,7 +1,7 @@
 """What each step of a training gains: all from one start, with one budget and one seed, on the validation pictures.
 
     python bench/steps.py TRAIN VAL --weights FILE --out FOLDER [--image-size 64] [--share 0.25] [--epochs 8]
-                          [--teacher MODEL]
+                          [--mixed-precision] [--teacher MODEL]
 
 TRAIN, VAL: class-per-folder trees. FILE: the VGG16 weights that all steps but one start from. FOLDER/steps.md is
 written anew after every step, with a paired 95 % interval of what it gained; started again in the same folder, the
@@ -98,6 +98,7 @@ def main() -> None:
     parser.add_argument("--share", type=float, default=0.25, help="of TRAIN to learn from")
     parser.add_argument("--head-epochs", type=int, default=20)
     parser.add_argument("--epochs", type=int, default=8, help="of fine-tuning, for every step that fine-tunes")
+    parser.add_argument("--mixed-precision", action="store_true", help="as `reeflens train` has it")
     parser.add_argument(
         "--teacher", type=Path, metavar="MODEL", help="of the same classes, from other pictures than VAL"
     )
@@ -113,6 +114,7 @@ def main() -> None:
         epochs=given.epochs,
         patience=given.head_epochs + given.epochs,  # one budget: nobody stops early
         views=1,
+        mixed_precision=given.mixed_precision,
         seed=given.seed,
     )
     try:

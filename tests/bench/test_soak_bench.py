@@ -10,6 +10,7 @@ from time import monotonic
 from types import ModuleType
 from typing import Any
 
+import httpx
 import pytest
 
 SOAK = Path(__file__).parents[2] / "bench" / "soak.py"
@@ -125,6 +126,35 @@ def test_a_dive_that_fails_is_a_verdict_unless_the_disk_was_full_and_it_went_on(
     _, figure, _, held = verdict.unclassified(soak)
     assert not held
     assert figure.endswith("; dive b failed: the work was ended by SIGSEGV")
+
+
+@pytest.mark.parametrize(("began", "full"), [(-40.0, True), (-5.0, False)])
+def test_a_dive_whose_sender_was_called_off_goes_on_if_the_disk_was_full_since_it_was_sent(
+    bench: ModuleType, verdict: ModuleType, began: float, full: bool
+) -> None:
+    dives = {"a": {"id": "a", "state": "running", "reason": "", "cause": ""}}
+    asked: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        row, path = dives["a"], request.url.path
+        if path.endswith("/again"):
+            asked.append(path)
+            row |= {"state": "complete", "reason": "", "cause": ""}
+        elif row["state"] == "running":
+            dives["a"] = {"id": "a", "state": "failed", "reason": "no space left on device", "cause": "results"}
+        return httpx.Response(200, json={"dives": [row]} if path.endswith("/dives") else row)
+
+    class Served(bench.Soak):  # type: ignore[misc, name-defined]
+        def client(self) -> httpx.Client:
+            return httpx.Client(base_url=self.url, transport=httpx.MockTransport(answer))
+
+    soak = Served("http://server/", Path(), None, [])
+    soak.dives, soak.sent_s = {"a": None}, {"a": monotonic() + began}
+    soak.full_s = (monotonic() - 30, monotonic() - 20)
+    bench.ask_again(soak, patience_s=5.0)
+    assert asked == ["/api/dives/a/again"] * full
+    assert soak.unfinished == {"a": ("failed: no space left on device (results)", full)}
+    assert verdict.unclassified(soak).holds is full
 
 
 def test_it_is_known_since_when_the_disk_is_full(verdict: ModuleType) -> None:
