@@ -125,7 +125,9 @@ def page(browser, url: str) -> Iterator:
 def open_camera(page, url: str) -> None:
     page.goto(url)
     page.get_by_role("link", name="This camera").click()
-    page.wait_for_function("() => document.querySelector('#stage').dataset.picture === 'yes'")
+    # A picture, and of this camera: the one shown before may still be there.
+    shown = "document.querySelector('#stage').dataset.picture === 'yes' && document.querySelector('#own').srcObject"
+    page.wait_for_function(f"() => {shown}")
 
 
 def no_camera_is_connected(page) -> None:
