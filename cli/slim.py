@@ -15,6 +15,7 @@ from cli.options import PATH, need
 @click.argument("run", metavar="RUN", type=PATH)
 @click.option("--out", type=PATH, required=True, help="The run folder to make.")
 @click.option("--ratio", type=float, default=0.33, help="Share of the multiply-adds to keep at most.")
+@click.option("--image-size", type=int, help="Input of the new network, pixels, if smaller than RUN's.")
 @click.option("--resume", is_flag=True, help="Go on with the slimming in --out; its options need not be given again.")
 @click.option("--data", type=PATH, multiple=True, help="Photographs instead of those that RUN was trained on.")
 @click.option("--val", type=PATH, multiple=True, help="Validate on this tree, not on a share of --data.")

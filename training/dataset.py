@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -112,6 +112,30 @@ def prepare(options: TrainOptions, reporter: Reporter) -> Dataset:
         seed=options.seed,
         report=report,
     )
+
+
+def at_size(data: Dataset, image_size: int, reporter: Reporter) -> Dataset:
+    """The same pictures for a network of this input size, decoded anew unless they are. Raises DataError when one is
+    gone.
+    """
+    if data.validation.pixels.shape[1] == image_size and data.train.pixels.shape[1] == working_size(image_size):
+        return data
+    sides = []
+    for side, pixels in ((data.train, working_size(image_size)), (data.validation, image_size)):
+        decoded, lost = load_photographs(side.files, pixels, reporter)
+        if lost or decoded.file_hashes != side.file_hashes:
+            named = (
+                lost[0].file
+                if lost
+                else next(
+                    str(file.full)
+                    for file, was, now in zip(side.files, side.file_hashes, decoded.file_hashes, strict=True)
+                    if was != now
+                )
+            )
+            raise DataError(f"{named}: has changed, or is gone, since it was read a minute ago")
+        sides.append(decoded)
+    return replace(data, train=sides[0], validation=sides[1])
 
 
 def group_names(*sides: Photographs) -> list[str]:

@@ -60,15 +60,16 @@ class FeatureCache(ViewCache):
         reporter: Reporter,
         *,
         water: float = 0.0,
+        drawn_for: int | None = None,
     ) -> None:
         """Computes the features of ``views`` views of every picture, uint8 [N, W, W, 3] RGB, unless they are there.
 
-        water: as ``training.augment.view`` takes it.
+        water, drawn_for: as ``training.augment.view`` takes them.
 
         Raises ResultsError when the disk has no room for them, and WeightsError when an activation is beyond float16.
         """
-        keys = self._keys(pictures, views, seed, water if views > 1 else 0.0)
-        shown = Views(pictures, views, self._image_size, seed, water)
+        keys = self._keys(pictures, views, seed, water if views > 1 else 0.0, drawn_for)
+        shown = Views(pictures, views, self._image_size, seed, water, drawn_for)
         self.ask(side, shown, keys, self._say, batch_size, f"features of the {side} pictures", reporter)
 
     def _say(self, batch: NDArray[np.uint8]) -> list[NDArray[Any]]:
@@ -85,9 +86,12 @@ class FeatureCache(ViewCache):
                 )
         return said
 
-    def _keys(self, pictures: NDArray[np.uint8], views: int, seed: int, water: float) -> dict[str, str]:
+    def _keys(
+        self, pictures: NDArray[np.uint8], views: int, seed: int, water: float, drawn_for: int | None
+    ) -> dict[str, str]:
         """Of everything that the features of each cut depend on."""
-        facts = (pictures.shape, views, seed, water, self._image_size, *["bfloat16"] * self._mixed_precision)
+        besides = [*["bfloat16"] * self._mixed_precision, *[f"drawn for {drawn_for}"] * (drawn_for is not None)]
+        facts = (pictures.shape, views, seed, water, self._image_size, *besides)
         shown = hashlib.sha256(repr(facts).encode())
         shown.update(np.ascontiguousarray(pictures).data)
         keys = {}

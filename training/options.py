@@ -76,12 +76,7 @@ class TrainOptions:
     def __post_init__(self) -> None:
         _check(bool(self.data), "data", "at least one folder", self.data)
         _check(bool(self.weights), "weights", "imagenet, none or a file", self.weights)
-        _check(
-            self.image_size >= MIN_IMAGE_SIZE and self.image_size % CAM_STRIDE == 0,
-            "image_size",
-            f"a multiple of {CAM_STRIDE} from {MIN_IMAGE_SIZE} up",
-            self.image_size,
-        )
+        check_image_size(self.image_size)
         for name in ("head_epochs", "batch_size", "dense_units", "views", "patience"):
             _check(getattr(self, name) >= 1, name, "a number from 1 up", getattr(self, name))
         _check(self.epochs >= 0, "epochs", "a number from 0 up", self.epochs)
@@ -158,6 +153,12 @@ def begun_options(run: Path) -> dict[str, Any] | None:
         return dict(json.loads(config.read_text(encoding="utf-8"))["options"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ResultsError(f"{config}: cannot be read ({error}); begin anew without --resume") from error
+
+
+def check_image_size(size: int) -> None:
+    """Raises SettingsError unless networks and contracts have inputs of this size, pixels."""
+    usable = size >= MIN_IMAGE_SIZE and size % CAM_STRIDE == 0
+    _check(usable, "image_size", f"a multiple of {CAM_STRIDE} from {MIN_IMAGE_SIZE} up", size)
 
 
 def _check(holds: bool, name: str, expected: str, received: object) -> None:

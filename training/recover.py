@@ -2,7 +2,7 @@
 
 Its targets are the true labels and the full network's answers (``training.batches.targets``), and the full network's
 last feature map, from which label and Grad-CAM are made (as in FitNets, Romero et al., ICLR 2015). Both networks see
-the same views.
+the same views, each at its own input size; a larger map is brought to the size of the smaller one.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from training.batches import targets
 from training.calibrate import softmax
 from training.callbacks import EpochRow, StageProgress
 from training.checkpoint import Checkpoint
-from training.dataset import Dataset
+from training.dataset import Dataset, working_size
 from training.features import FeatureCache
 from training.model import CONVOLUTIONS, build_tail, copy_weights, layer_before, predict
 from training.progress import Reporter
@@ -40,9 +40,13 @@ class MapDistance(keras.layers.Layer):
         self.power = power
 
     def call(self, inputs: tuple[Any, Any, Any], training: bool = False) -> Any:
-        """inputs: logits [N, C], our map and theirs [N, H, W, K]."""
+        """inputs: logits [N, C], our map [N, H, W, K] and theirs, which may be larger."""
         logits, ours, theirs = inputs
         if training:
+            if theirs.shape[1:3] != ours.shape[1:3]:
+                theirs = keras.ops.image.resize(
+                    theirs, ours.shape[1:3], interpolation="bilinear", antialias=True, data_format="channels_last"
+                )
             self.add_loss(MAP_WEIGHT * keras.ops.mean(keras.ops.square(ours - theirs)) / self.power)
         return logits
 
@@ -73,6 +77,11 @@ class TaughtBatches(keras.utils.PyDataset):
         self._views = np.zeros(len(labels), np.int64)
         self.show(0)
 
+    @property
+    def map_shape(self) -> tuple[int, ...]:
+        """H, W, K of the full network's maps."""
+        return tuple(self._maps.shape[2:])
+
     def __len__(self) -> int:
         return math.ceil(len(self._rows) / self._batch_size)
 
@@ -100,22 +109,28 @@ def recover(
     kept: Path,
     reporter: Reporter,
     *,
+    shown: NDArray[np.uint8],
+    water: float = 0.0,
     mixed_precision: bool = False,
 ) -> list[EpochRow]:
     """Trains ``slim`` in place from ``options.unfreeze`` on; it ends with its best epoch by validation accuracy.
 
-    kept: the file that holds the state after every epoch; when there is one, training goes on from there. Features of
-    both networks are kept below ``run`` meanwhile. mixed_precision: as in ``TrainOptions``. Returns the epochs as they
-    were. Raises ResultsError when the disk has no room for the features, or for that file.
+    shown: the training pictures of ``data`` at the working size of the full network's input, which may be larger: it
+    then sees the same part of each picture, in the same light. kept: the file that holds the state after every epoch;
+    when there is one, training goes on from there. Features of both networks are kept below ``run`` meanwhile. water,
+    mixed_precision: as in ``TrainOptions``. Returns the epochs as they were. Raises ResultsError when the disk has no
+    room for the features, or for that file.
     """
-    size, classes = slim.input.shape[1], slim.output.shape[-1]
+    size, own_size, classes = slim.input.shape[1], full.input.shape[1], slim.output.shape[-1]
     cut = layer_before(options.unfreeze)
     with (
-        FeatureCache(run, full, (LAST_MAP,), size, mixed_precision=mixed_precision) as theirs,
+        FeatureCache(run, full, (LAST_MAP,), own_size, mixed_precision=mixed_precision) as theirs,
         FeatureCache(run, slim, (cut,), size, mixed_precision=mixed_precision) as ours,
     ):
-        theirs.fill("full-train", data.train.pixels, options.views, options.seed, FEATURE_BATCH, reporter)
-        ours.fill("train", data.train.pixels, options.views, options.seed, FEATURE_BATCH, reporter)
+        drawn_for = None if own_size == size else working_size(size)
+        asked = (options.views, options.seed, FEATURE_BATCH, reporter)
+        theirs.fill("full-train", shown, *asked, water=water, drawn_for=drawn_for)
+        ours.fill("train", data.train.pixels, *asked, water=water)
         ours.fill("validation", data.validation.pixels, 1, options.seed, FEATURE_BATCH, reporter)
         maps = theirs[LAST_MAP, "full-train"]
         answers = softmax(predict(build_tail(full, LAST_MAP), maps.reshape(-1, *maps.shape[2:]), FEATURE_BATCH))
@@ -154,7 +169,7 @@ def _fit(
     reporter: Reporter,
 ) -> list[EpochRow]:
     ours = tail.get_layer(LAST_MAP).output
-    theirs = keras.Input(ours.shape[1:], name="theirs", dtype="float32")
+    theirs = keras.Input(train.map_shape, name="theirs", dtype="float32")
     # Some pictures without any activation would divide by zero.
     logits = MapDistance(max(power, 1e-6), name="distance")((tail.output, ours, theirs))
     taught = keras.Model([tail.input, theirs], logits, name="taught")

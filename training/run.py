@@ -6,7 +6,7 @@ import csv
 import hashlib
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, fields, replace
@@ -24,7 +24,7 @@ from training.augment import view
 from training.calibration import calibrate
 from training.callbacks import EpochRow
 from training.curves import draw_curves
-from training.dataset import Dataset, calibration_frames, prepare
+from training.dataset import Dataset, at_size, calibration_frames, prepare
 from training.features import FeatureCache
 from training.files import replacing, stage_reached, write, write_json, writing
 from training.fitting import fit_stage
@@ -54,6 +54,9 @@ TUNING = "tuning"  # what a search leaves in the folder of the run it ends with
 # A run of ``training.slim`` says so under this key of its config.json, and comes here, to be finished, in this stage.
 SLIMMED = "slimmed"
 RECOVERED = "recovered"
+# And under it the input size, pixels, at which its photographs were compared with each other, which decides which of
+# them are used: that of the network it comes from.
+PICTURES_AT = "pictures_at"
 
 
 def train(
@@ -88,7 +91,7 @@ def train(
         teacher = find_teacher(options.teacher) if options.teacher and left else None
         if teacher and began:
             _same_teacher(began, teacher)
-        data = data or prepare(options, reporter)
+        data = data or pictures_of(options, began or {}, reporter)
         if teacher:
             same_classes(teacher.contract.labels, data.labels)  # before anything expensive starts
     except ReeflensError:
@@ -185,6 +188,20 @@ def train(
         f"{facts['refused_share']:.1%} of the pictures are refused as unknown"
     )
     return run
+
+
+def pictures_at(config: Mapping[str, Any]) -> int:
+    """The input size at which the photographs of the run with this config.json were compared, pixels."""
+    return int(config.get(SLIMMED, {}).get(PICTURES_AT, config["options"]["image_size"]))
+
+
+def pictures_of(options: TrainOptions, config: Mapping[str, Any], reporter: Reporter) -> Dataset:
+    """What ``prepare`` gives, of the same photographs as in the run with this config.json; of none yet if it is empty.
+
+    Raises DataError.
+    """
+    compared = replace(options, image_size=pictures_at(config)) if config else options
+    return at_size(prepare(compared, reporter), options.image_size, reporter)
 
 
 def claim(run: Path, resume: bool) -> Path:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from realtime.errors import ResultsError, SettingsError
+from training.options import check_image_size
 
 UNFREEZE = ("block5", "block4", "block3", "block2", "block1")
 
@@ -18,6 +19,7 @@ class SlimOptions:
     """Options of one slimming. Raises SettingsError naming the first that cannot be used.
 
     run: the folder of a finished run. out: the run folder to make. ratio: share of its multiply-adds to keep at most.
+    image_size: S, pixels, of the new network; None for that of the run. What it saves counts for the ratio.
     data, val: trees of photographs instead of those the run was trained on, as in TrainOptions.
     unfreeze: the first block that the recovery trains. epochs: at most; 0 for no recovery. rate: learning rate it
     starts with; it falls to zero along a cosine. views: per picture, the plain one and augmented ones.
@@ -27,6 +29,7 @@ class SlimOptions:
     run: Path
     out: Path
     ratio: float = 0.33
+    image_size: int | None = None
     data: tuple[Path, ...] = ()
     val: tuple[Path, ...] = ()
     unfreeze: str = "block4"
@@ -39,6 +42,8 @@ class SlimOptions:
 
     def __post_init__(self) -> None:
         _check(0.0 < self.ratio < 1.0, "ratio", "a number between 0 and 1", self.ratio)
+        if self.image_size is not None:
+            check_image_size(self.image_size)
         _check(bool(self.data) or not self.val, "val", "--data beside it", [str(path) for path in self.val])
         _check(self.unfreeze in UNFREEZE, "unfreeze", f"one of {', '.join(UNFREEZE)}", self.unfreeze)
         _check(self.epochs >= 0, "epochs", "a number from 0 up", self.epochs)

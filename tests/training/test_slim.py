@@ -51,16 +51,26 @@ class Lines(Silent):
 @pytest.fixture(scope="module")
 def narrow_run(toy_photographs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run of a network small enough for tests, that knows its three colours."""
-    run = tmp_path_factory.mktemp("narrow") / "run"
+    return trained(toy_photographs, tmp_path_factory.mktemp("narrow") / "run", 32)
+
+
+@pytest.fixture(scope="module")
+def larger_run(toy_photographs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with an input of 48 pixels."""
+    return trained(toy_photographs, tmp_path_factory.mktemp("larger") / "run", 48)
+
+
+def trained(photographs: Path, run: Path, size: int) -> Path:
     options = TrainOptions(
-        data=(toy_photographs,), out=run, weights="none", image_size=32, dense_units=8, views=1, val_share=0.3, seed=3
+        data=(photographs,), out=run, weights="none", image_size=size, dense_units=8, views=1, val_share=0.3, seed=3
     )
     data = prepare(options, Silent())
-    model = build_model(3, 32, dense_units=8, dropout=0.2, seed=3, widths=NARROW)
+    model = build_model(3, size, dense_units=8, dropout=0.2, seed=3, widths=NARROW)
     # Smoothed, or colours so easily told apart would drive logits, and rounding with them, beyond any real network's.
     loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.3)
     model.compile("adam", loss, jit_compile=False)
-    x = data.train.pixels[:, 4:36, 4:36].astype(np.float32)
+    margin = (data.train.pixels.shape[1] - size) // 2
+    x = data.train.pixels[:, margin : margin + size, margin : margin + size].astype(np.float32)
     keras.utils.set_random_seed(3)
     model.fit(x, np.eye(3, dtype=np.float32)[data.train.labels], epochs=20, batch_size=8, verbose=0)
     run.mkdir()
@@ -128,6 +138,53 @@ def test_what_was_trained_in_bfloat16_recovers_in_it(narrow_run: Path, slimmed: 
     mine, theirs = coarse.predict_on_batch(frames), exact.predict_on_batch(frames)
     assert np.abs(mine - theirs).max() > 0
     assert (mine.argmax(axis=1) == theirs.argmax(axis=1)).all()
+
+
+def test_a_smaller_input_saves_first_and_filters_make_up_the_rest(larger_run: Path, tmp_path: Path) -> None:
+    run = slim(asked(larger_run, tmp_path / "run", image_size=32, ratio=0.3, epochs=1))
+    full, small = load(larger_run), load(run)
+    assert small.input.shape[1] == 32
+    assert multiply_adds(small) <= 0.3 * multiply_adds(full)
+    by_size = multiply_adds(build_model(3, 32, dense_units=8, widths=NARROW)) / multiply_adds(full)
+    assert 0.4 < by_size < 0.5
+    alone = slim(asked(larger_run, tmp_path / "alone", ratio=0.3, epochs=0))
+    assert sum(widths_of(small)) > sum(widths_of(load(alone))), "the size has saved what fewer filters need not"
+    config, contract = (json.loads((run / name).read_text()) for name in ("config.json", "contract.json"))
+    assert (contract["input_size"], config["options"]["image_size"], config["slimmed"]["pictures_at"]) == (32, 32, 48)
+    of_full = json.loads((larger_run / "config.json").read_text())
+    assert config["split_hash"] == of_full["split_hash"], "the same photographs, whatever the size"
+    assert [row.split(",")[0] for row in (run / "history.csv").read_text().split()][1:] == ["pruned", "recover"]
+
+
+def test_a_smaller_input_alone_keeps_every_filter_and_its_weights(larger_run: Path, tmp_path: Path) -> None:
+    run = slim(asked(larger_run, tmp_path / "run", image_size=32, ratio=0.5, epochs=0))
+    full, small = load(larger_run), load(run)
+    assert widths_of(small) == NARROW
+    for ours, theirs in zip(small.get_weights(), full.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert json.loads((run / "config.json").read_text())["slimmed"]["multiply_adds"]["reached"] < 0.5
+
+
+def test_a_smaller_network_is_finished_by_train_and_made_smaller_again(larger_run: Path, tmp_path: Path) -> None:
+    """Both with the photographs that the first run compared at its own size."""
+    run = slim(asked(larger_run, tmp_path / "run", image_size=32, ratio=0.5, epochs=1))
+    whole = {path.name: path.read_bytes() for path in run.iterdir() if path.suffix in (".npz", ".csv")}
+    write_json(run / "state.json", {"stage": RECOVERED})
+    for name in ("contract.json", "unknown.npz", "calibration.npz"):
+        (run / name).unlink()
+    options = TrainOptions.from_dict(json.loads((run / "config.json").read_text())["options"])
+    assert train(options, resume=True) == run
+    assert {name: (run / name).read_bytes() for name in whole} == whole
+    again = slim(asked(run, tmp_path / "again", epochs=0))
+    assert json.loads((again / "config.json").read_text())["slimmed"]["pictures_at"] == 48
+
+
+def test_a_larger_input_or_one_that_no_network_has_is_refused(narrow_run: Path, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="image_size: expected at most 32, the input of this network, received 48"):
+        slim(asked(narrow_run, tmp_path / "run", image_size=48))
+    with pytest.raises(SettingsError, match="image_size: expected a multiple of 16 from 32 up, received 40"):
+        asked(narrow_run, tmp_path / "run", image_size=40)
+    assert not (tmp_path / "run").exists()
 
 
 def test_the_exported_file_explains_as_a_gradient_tape_does(slimmed: Path, tmp_path: Path) -> None:
