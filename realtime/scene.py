@@ -18,14 +18,16 @@ from numpy.typing import NDArray
 
 from realtime.frames import Frame
 from realtime.pictures import ArrayPicture
+from realtime.scene_animals import disc, fish, jellyfish, polygon
 from realtime.sources import SourceInfo
 
 RATE = 25.0
-SHIFT = 4  # cv2 draws at sixteenths of a pixel, so that slow things move smoothly
+ROUND_S = 48.0  # then the large animals come again
+JELLYFISH_S = 32.0  # of it: one rises; then two fish swim by
 
 
 class TestScene:
-    """A rendered reef with fish that swim by; endless unless ``frames`` bounds it.
+    """A rendered reef with a jellyfish and fish that come by; endless unless ``frames`` bounds it.
 
     size_hw: pixels. Media time is index / 25: the scene is its own clock.
     """
@@ -69,16 +71,21 @@ def render(backdrop: NDArray[np.uint8], time_s: float) -> NDArray[np.uint8]:
     for number in range(9):  # a school in the distance
         x = _drift(time_s, 0.021 + 0.002 * (number % 3), 0.37 * number)
         y = 0.30 + 0.05 * math.sin(0.5 * time_s + number) + 0.022 * (number % 4)
-        _fish(picture, x * width, y * height, 0.018 * width, time_s * 2 + number, (52, 104, 128), (58, 118, 142), ())
+        fish(picture, x * width, y * height, 0.018 * width, time_s * 2 + number, (52, 104, 128), (58, 118, 142), ())
+    now_s = time_s % ROUND_S
+    if now_s < JELLYFISH_S:
+        rise = now_s / JELLYFISH_S
+        x, y = 0.42 + 0.16 * rise + 0.05 * math.sin(0.3 * now_s), 0.60 - 0.4 * rise - 0.9 * rise**6
+        jellyfish(picture, x * width, y * height, 0.115 * width, now_s)
     bands = ((0.18, 0.10), (-0.12, 0.09), (-0.42, 0.08))
-    x, y = _drift(time_s, 0.045, 0.15), 0.55 + 0.06 * math.sin(0.35 * time_s)
-    _fish(picture, x * width, y * height, 0.105 * width, time_s, (240, 128, 36), (255, 170, 70), bands)
-    x, y = _drift(time_s, 0.06, 0.78), 0.36 + 0.05 * math.sin(0.5 * time_s + 2.0)
-    _fish(picture, x * width, y * height, 0.06 * width, time_s * 1.3, (236, 206, 62), (250, 226, 110), ((0.1, 0.07),))
+    x, y = _cross(now_s - JELLYFISH_S + 4.0, 20.0), 0.55 + 0.06 * math.sin(0.35 * now_s)
+    fish(picture, x * width, y * height, 0.105 * width, now_s, (240, 128, 36), (255, 170, 70), bands)
+    x, y = _cross(now_s - JELLYFISH_S, 15.0), 0.36 + 0.05 * math.sin(0.5 * now_s + 2.0)
+    fish(picture, x * width, y * height, 0.06 * width, now_s * 1.3, (236, 206, 62), (250, 226, 110), ((0.1, 0.07),))
     for number in range(14):
         rise = (0.09 * time_s + 0.618 * number) % 1.0
         x = 0.12 + 0.8 * ((0.377 * number) % 1.0) + 0.006 * math.sin(3.0 * time_s + number)
-        _disc(picture, x * width, (0.95 - rise) * height, 0.0016 * width * (1 + number % 3), (176, 214, 222))
+        disc(picture, x * width, (0.95 - rise) * height, 0.0016 * width * (1 + number % 3), (176, 214, 222))
     return picture
 
 
@@ -87,47 +94,9 @@ def _drift(time_s: float, speed: float, phase: float) -> float:
     return ((speed * time_s + phase) % 1.0) * 1.4 - 0.2
 
 
-def _fish(
-    picture: NDArray[np.uint8],
-    x: float,
-    y: float,
-    length: float,
-    phase: float,
-    body: tuple[int, int, int],
-    belly: tuple[int, int, int],
-    bands: tuple[tuple[float, float], ...],
-) -> None:
-    """A fish of half-length ``length`` with its middle at (x, y), swimming to the right."""
-    sway = 0.16 * math.sin(6.0 * phase)
-    along = np.linspace(-1.0, 1.0, 33)
-    half = 0.46 * np.sqrt(np.clip(1.0 - along**2, 0.0, 1.0)) * (0.74 + 0.26 * along)
-    back, front = np.stack([along, -half], 1), np.stack([along, half], 1)
-    outline = np.concatenate([back, front[::-1]])
-    tail = np.array([[-0.78, 0.0], [-1.42, -0.42 + sway], [-1.24, sway], [-1.42, 0.42 + sway]])
-    fin = np.array([[-0.35, -0.36], [0.05, -0.66], [0.42, -0.36]])
-    dark = tuple(int(0.62 * part) for part in body)
-    for shape, colour in ((tail, dark), (fin, dark), (outline, body)):
-        _polygon(picture, x + length * shape[:, 0], y + length * shape[:, 1], colour)
-    _polygon(picture, x + length * front[:, 0], y + length * 0.94 * np.maximum(front[:, 1], 0.12), belly)
-    for middle, wide in bands:
-        part = np.abs(along - middle) <= wide
-        ends = np.concatenate([back[part], front[part][::-1]])
-        _polygon(picture, x + length * ends[:, 0], y + length * ends[:, 1], (246, 246, 240))
-    _disc(picture, x + 0.68 * length, y - 0.10 * length, 0.085 * length, (245, 245, 240))
-    _disc(picture, x + 0.71 * length, y - 0.10 * length, 0.045 * length, (18, 18, 22))
-
-
-def _polygon(
-    picture: NDArray[np.uint8], x: NDArray[np.float64], y: NDArray[np.float64], colour: tuple[int, ...]
-) -> None:
-    points = np.rint(np.stack([x, y], 1) * (1 << SHIFT)).astype(np.int32)
-    cv2.fillPoly(picture, [points], colour, cv2.LINE_AA, SHIFT)
-
-
-def _disc(picture: NDArray[np.uint8], x: float, y: float, radius: float, colour: tuple[int, int, int]) -> None:
-    scale = 1 << SHIFT
-    centre = (round(x * scale), round(y * scale))
-    cv2.circle(picture, centre, max(scale // 2, round(radius * scale)), colour, -1, cv2.LINE_AA, SHIFT)
+def _cross(after_s: float, lasts_s: float) -> float:
+    """Position across the picture, from beyond its left edge to beyond its right one, where it stays."""
+    return min(max(after_s / lasts_s, 0.0), 1.0) * 1.4 - 0.2
 
 
 def _backdrop(height: int, width: int) -> NDArray[np.uint8]:
@@ -157,7 +126,7 @@ def _floor(picture: NDArray[np.uint8], random: np.random.Generator) -> None:
     for depth, colour in ((0.78, (22, 70, 92)), (0.85, (38, 78, 84)), (0.92, (82, 92, 78))):
         bumps = sum(math.pow(0.55, k) * np.sin(x / width * (5 + 7 * k) + 9 * random.random()) for k in range(4))
         y = (depth + 0.025 * np.asarray(bumps)) * height
-        _polygon(picture, np.append(x, [width, 0]), np.append(y, [height, height]), colour)
+        polygon(picture, np.append(x, [width, 0]), np.append(y, [height, height]), colour)
     corals = ((188, 74, 92), (214, 132, 70), (150, 96, 160), (200, 168, 92))
     for number in range(11):
         foot_x, foot_y = random.uniform(0.02, 0.98) * width, random.uniform(0.90, 0.99) * height
