@@ -56,6 +56,7 @@ from cli.options import PATH, json_flag, need, provider_option
 @click.option("--limit", type=int, help="At most so many pictures per class.")
 @click.option("--val-share", type=float, default=0.15, help="Share of DATA to validate on without --val.")
 @click.option("--label-smoothing", type=float, default=0.1, help="Probability given to all classes alike.")
+@click.option("--mixup", type=float, default=0.0, help="Blend pictures by shares from Beta(MIXUP, MIXUP); 0 does not.")
 @click.option("--balance", type=float, default=0.0, help="0 counts every picture alike, 1 every class.")
 @click.option("--ema", type=float, default=0.0, help="Average the weights over the steps, say 0.99; 0 does not.")
 @click.option("--patience", type=int, default=6, help="Epochs without progress until a stage stops.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import cv2
 import numpy as np
@@ -117,9 +118,7 @@ def _bell(seen: NDArray[np.float32], x: float, y: float, size: float, phase: flo
         )
 
 
-def polygon(
-    picture: NDArray[np.uint8], x: NDArray[np.float64], y: NDArray[np.float64], colour: tuple[int, ...]
-) -> None:
+def polygon(picture: NDArray[Any], x: NDArray[np.float64], y: NDArray[np.float64], colour: tuple[float, ...]) -> None:
     """Fills the outline through these points, pixels."""
     points = np.rint(np.stack([x, y], 1) * (1 << SHIFT)).astype(np.int32)
     cv2.fillPoly(picture, [points], colour, cv2.LINE_AA, SHIFT)

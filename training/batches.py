@@ -34,6 +34,28 @@ def targets(
     return mixed
 
 
+Batch = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]  # inputs, targets, weights
+
+
+def mixed_up(batch: Batch, alpha: float, rng: np.random.Generator) -> Batch:
+    """Every row blended with another one of the batch, inputs, targets and weights alike, by a share from Beta(alpha,
+    alpha), of which the larger part stays.
+
+    mixup of pictures (Zhang et al., ICLR 2018), and of what a layer says of them (Verma et al., "Manifold Mixup", ICML
+    2019).
+    """
+    x, wanted, weights = batch
+    share = rng.beta(alpha, alpha, len(x))
+    own = np.maximum(share, 1.0 - share).astype(np.float32)
+    other = rng.permutation(len(x))
+
+    def blend(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        kept = own.reshape(-1, *[1] * (rows.ndim - 1))
+        return kept * rows + (1.0 - kept) * rows[other]
+
+    return blend(x), blend(wanted), blend(weights)
+
+
 class Batches(Protocol):
     """A ``keras.utils.PyDataset`` of (inputs float32, targets float32, weights float32)."""
 
@@ -49,7 +71,8 @@ class ViewBatches(keras.utils.PyDataset):
 
     Epoch ``show(n)`` has each picture once, in an order and by views drawn from the seed and n: by an augmented one
     with probability ``augment``, by the plain one otherwise. With ``seed`` None the order stays and the plain view is
-    shown: for validation. answers: float32 [N, K, C], what a stronger model says of these views.
+    shown: for validation. answers: float32 [N, K, C], what a stronger model says of these views. mixup: with what
+    ``mixed_up`` blends training batches, 0 for not at all.
     """
 
     def __init__(
@@ -63,28 +86,32 @@ class ViewBatches(keras.utils.PyDataset):
         *,
         smoothing: float = 0.0,
         answers: NDArray[np.float32] | None = None,
+        mixup: float = 0.0,
     ) -> None:
         super().__init__()
         self._features, self._labels, self._weights = features, labels, class_weights
-        self._smoothing, self._answers = smoothing, answers
+        self._smoothing, self._answers, self._mixup = smoothing, answers, mixup
         self._batch_size = batch_size
         self._seed, self._augment = seed, augment
         self._rows = np.arange(len(labels))
         self._views = np.zeros(len(labels), np.int64)
+        self._epoch = 0
         self.show(0)
 
     def __len__(self) -> int:
         return math.ceil(len(self._labels) / self._batch_size)
 
-    def __getitem__(self, number: int) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    def __getitem__(self, number: int) -> Batch:
         rows = self._rows[number * self._batch_size : (number + 1) * self._batch_size]
         labels, views = self._labels[rows], self._views[rows]
         x = np.asarray(self._features[rows, views], np.float32)
         answers = None if self._answers is None else self._answers[rows, views]
-        return x, targets(labels, len(self._weights), self._smoothing, answers), self._weights[labels]
+        batch = x, targets(labels, len(self._weights), self._smoothing, answers), self._weights[labels]
+        return _mixed(batch, self._mixup, self._seed, self._epoch, number)
 
     def show(self, epoch: int) -> None:
         """Draws the epoch of this number, from 0."""
+        self._epoch = epoch
         if self._seed is None:
             return
         views = self._features.shape[1]
@@ -111,12 +138,13 @@ class FreshBatches(keras.utils.PyDataset):
         water: float = 0.0,
         *,
         smoothing: float = 0.0,
+        mixup: float = 0.0,
     ) -> None:
         super().__init__()
         self._pictures, self._size, self._labels, self._weights = pictures, size, labels, class_weights
         self._batch_size = batch_size
         self._seed, self._augment, self._water, self._pool = seed, augment, water, pool
-        self._smoothing = smoothing
+        self._smoothing, self._mixup = smoothing, mixup
         self._rows = np.arange(len(labels))
         self._varied = np.zeros(len(labels), bool)
         self._epoch = 0
@@ -126,14 +154,15 @@ class FreshBatches(keras.utils.PyDataset):
     def __len__(self) -> int:
         return math.ceil(len(self._labels) / self._batch_size)
 
-    def __getitem__(self, number: int) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    def __getitem__(self, number: int) -> Batch:
         epoch = self._epoch
         for coming in range(number, min(number + _AHEAD + 1, len(self))):
             if (epoch, coming) not in self._coming:
                 self._coming[epoch, coming] = [self._pool.submit(self._view, int(row)) for row in self._of(coming)]
         x = centred(np.stack([future.result() for future in self._coming.pop((epoch, number))]))
         labels = self._labels[self._of(number)]
-        return x, targets(labels, len(self._weights), self._smoothing), self._weights[labels]
+        batch = x, targets(labels, len(self._weights), self._smoothing), self._weights[labels]
+        return _mixed(batch, self._mixup, self._seed, epoch, number)
 
     def show(self, epoch: int) -> None:
         """Draws the epoch of this number, from 0; what was made ahead of another is forgotten."""
@@ -151,6 +180,12 @@ class FreshBatches(keras.utils.PyDataset):
     def _view(self, row: int) -> NDArray[np.uint8]:
         number = self._epoch + 1 if self._varied[row] else 0
         return view(self._pictures[row], self._size, (self._seed or 0, row, number), self._water)
+
+
+def _mixed(batch: Batch, alpha: float, seed: int | None, epoch: int, number: int) -> Batch:
+    if not alpha or seed is None:
+        return batch
+    return mixed_up(batch, alpha, np.random.default_rng([seed, 19, epoch, number]))
 
 
 def _draw(

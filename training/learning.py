@@ -46,17 +46,21 @@ def learning_part(
     even = np.ones_like(weights)
     train = (data.train.labels, weights, options.batch_size, options.seed)
     validation = (data.validation.labels, even, options.batch_size, None)
-    smoothing = options.label_smoothing
+    smoothing, mixup = options.label_smoothing, options.mixup
     if stage.name == HEAD or not options.fresh_views:
         return (
             build_tail(model, cut, mixed_precision=options.mixed_precision),
-            ViewBatches(cache[cut, "train"], *train, options.augment, smoothing=smoothing, answers=answers),
+            ViewBatches(
+                cache[cut, "train"], *train, options.augment, smoothing=smoothing, answers=answers, mixup=mixup
+            ),
             ViewBatches(cache[cut, "validation"], *validation, smoothing=smoothing),
         )
     size = options.image_size
     return (
         build_tail(model, PIXELS, learns=cut, mixed_precision=options.mixed_precision),
-        FreshBatches(data.train.pixels, size, *train, pool, options.augment, options.water, smoothing=smoothing),
+        FreshBatches(
+            data.train.pixels, size, *train, pool, options.augment, options.water, smoothing=smoothing, mixup=mixup
+        ),
         FreshBatches(data.validation.pixels, size, *validation, pool, smoothing=smoothing),
     )
 

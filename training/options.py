@@ -38,6 +38,7 @@ class TrainOptions:
     contradictions: what is left out when it stands under two labels: one "photograph", however often it was saved, or
     only identical "pixels".
     label_smoothing: the share of probability taken from the true label and given to all.
+    mixup: each training row is blended with another by a share from Beta(mixup, mixup); 0 for not at all.
     balance: 0 counts every picture alike, 1 counts every class alike, 0.5 is half-way.
     ema: 0 takes the weights as the last step left them; otherwise the share that a running average of them keeps at
     every step (0.99 averages over some hundred), and it is the average that is validated and taken.
@@ -68,6 +69,7 @@ class TrainOptions:
     val_share: float = 0.15
     contradictions: str = "photograph"
     label_smoothing: float = 0.1
+    mixup: float = 0.0
     balance: float = 0.0
     ema: float = 0.0
     patience: int = 6
@@ -90,7 +92,7 @@ class TrainOptions:
         _check(self.contradictions in CONTRADICTIONS, "contradictions", f"one of {known}", self.contradictions)
         _check(self.limit is None or self.limit >= 1, "limit", "a number from 1 up", self.limit)
         _check(0.0 < self.val_share < 1.0, "val_share", "a number between 0 and 1", self.val_share)
-        for name in ("augment", "balance", "water"):
+        for name in ("augment", "balance", "mixup", "water"):
             _check(0.0 <= getattr(self, name) <= 1.0, name, "0 to 1", getattr(self, name))
         _check(self.seed >= 0, "seed", "a number from 0 up", self.seed)
         cached = "cached views beside a teacher, who is asked about every view once"

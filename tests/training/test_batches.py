@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("keras")
 
 from training.augment import view
-from training.batches import FreshBatches, ViewBatches, class_weights
+from training.batches import FreshBatches, ViewBatches, class_weights, mixed_up
 from training.model import MEAN_BGR, centred
 
 
@@ -52,6 +52,44 @@ def test_labels_and_weights_go_with_their_picture() -> None:
     rows = x[:, 0].astype(int)
     assert y.argmax(axis=1).tolist() == labels[rows].tolist()
     assert weight.tolist() == (labels[rows] + 1).tolist()
+
+
+def test_mixup_blends_pictures_targets_and_weights_by_the_same_shares() -> None:
+    count = 64
+    names = np.eye(count, dtype=np.float32)  # which pictures a row is made of, and by how much
+    x, y, weight = mixed_up((names[:, None], names, np.arange(count, dtype=np.float32)), 0.5, np.random.default_rng(0))
+    np.testing.assert_array_equal(x[:, 0], y)
+    np.testing.assert_allclose(y.sum(axis=1), 1.0, rtol=1e-6)
+    np.testing.assert_allclose(weight, y @ np.arange(count), rtol=1e-5)
+    own = y[np.arange(count), np.arange(count)]
+    assert (own >= 0.5).all()
+    assert 0.6 < own.mean() < 0.95, "some of each row comes from another"
+    assert (np.count_nonzero(y, axis=1) <= 2).all()
+
+
+def test_mixup_is_the_same_whenever_an_epoch_is_shown_and_leaves_validation_alone() -> None:
+    labels = np.arange(50) % 2
+    asked = (marked(50, 4), labels, np.ones(2, np.float32), 8)
+    batches = ViewBatches(*asked, seed=0, mixup=0.4)
+    first = epoch_of(batches)
+    plain = epoch_of(ViewBatches(*asked, seed=0))
+    assert first.shape == plain.shape
+    assert 0.0 < np.abs(first - plain).mean() < np.abs(plain).mean()
+    batches.show(1)
+    assert not np.array_equal(epoch_of(batches), first)
+    batches.show(0)
+    assert np.array_equal(epoch_of(batches), first)
+    assert epoch_of(ViewBatches(*asked, seed=None, mixup=0.4))[:, 0].tolist() == list(range(50))
+
+
+def test_fresh_views_are_blended_in_their_pixels() -> None:
+    pictures = np.repeat(np.arange(0, 240, 30, dtype=np.uint8), 40 * 40 * 3).reshape(8, 40, 40, 3)
+    asked = (pictures, 32, np.arange(8), np.ones(8, np.float32), 8, 0)
+    with ThreadPoolExecutor(2) as pool:
+        x, y, _ = FreshBatches(*asked, pool, augment=0.0, mixup=1.0)[0]
+    grey = x[:, 0, 0] + np.array(MEAN_BGR, np.float32)
+    np.testing.assert_allclose(grey[:, 0], y @ (30.0 * np.arange(8)), atol=1e-3)
+    assert (np.count_nonzero(y, axis=1) == 2).sum() >= 5
 
 
 @pytest.mark.parametrize("balance", [0.0, 0.5, 1.0])

@@ -35,6 +35,7 @@ GOOD = {"data": (Path("photos"),), "out": Path("run")}
         ("val_share", 1.0),
         ("label_smoothing", -0.1),
         ("balance", 2.0),
+        ("mixup", -0.1),
         ("augment", 1.1),
         ("optimizer", "lion"),
         ("patience", 0),
